@@ -1,0 +1,3 @@
+//! Counts and times; see `--help`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Shared by the interop programs of this folder.

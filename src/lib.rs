@@ -1,0 +1,2 @@
+//! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
+#![deny(unsafe_code)]
