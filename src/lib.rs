@@ -1,2 +1,5 @@
 //! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
 #![deny(unsafe_code)]
+
+#[allow(dead_code)]
+mod scope;
