@@ -1,66 +1,263 @@
-//! The scope in which "not yet" is recorded: a tick, or the closure of `ready`. (Stand-in, same interface.)
-use std::cell::RefCell;
+//! The scope in which "not yet" is recorded, and the budget of the running poll.
+//!
+//! A scope is entered by a tick, by the closure of [`ready`](crate::ready), and by objects with a poll interface around
+//! their I/O. Inside it an operation that has to say "not yet" finds the waker to record, and the [`Owner`] under whose
+//! name the wait stands until it succeeds, fails, or the owner is dropped. Leaf futures need no scope: they have the
+//! waker of their `Context`, and are the owner themselves.
+//!
+//! The budget bounds what one poll may do before others have their turn: an operation that returns a value or an error
+//! costs a unit, a "not yet" costs none. When it is spent, an operation is refused: it says "not yet", records nothing,
+//! and wakes the waker that it would have recorded, so the task goes to the back of the run queue. A time slice would
+//! need a clock reading per operation. A foreign executor, outside a reactor, is never refused, and an executor that
+//! spins inside one poll is let through after [`ASKED_MAX`] refusals, since its reactor cannot run before it returns.
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-thread_local! {
-    static WAKER: RefCell<Option<Waker>> = const { RefCell::new(None) };
+use crate::source::{Direction, Source};
+use crate::waker;
+
+/// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
+pub(crate) const BUDGET: u32 = 128;
+
+/// How often one source may say "not yet" in a row within one poll before that is reported as a spin.
+pub(crate) const ASKED_MAX: u32 = 10_000;
+
+struct Meter {
+    /// Units that the running poll has left.
+    left: Cell<u32>,
+    /// Refusals within the running poll.
+    refusals: Cell<u32>,
+    /// Polls begun on this thread, wrapping: tells a source whether it is asked within the same poll.
+    polls: Cell<u32>,
 }
 
-/// One that waits through std I/O or `try_*`: a tick task, a `ready`, a `Framed`. Its waits on sockets end with it.
-#[derive(Debug, Default)]
-pub(crate) struct Owner {}
+thread_local! {
+    static METER: Meter = const { Meter { left: Cell::new(BUDGET), refusals: Cell::new(0), polls: Cell::new(0) } };
+    /// The last owner's id on this thread; 0 stands for no owner.
+    static OWNERS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A fresh id for one that waits, unique on this thread.
+pub(crate) fn owner_id() -> u64 {
+    let id = OWNERS.get() + 1;
+    OWNERS.set(id);
+    id
+}
+
+/// Called by the reactor before each poll of a task: a new budget.
+#[inline]
+pub(crate) fn begin_poll() {
+    METER.with(|meter| {
+        meter.left.set(BUDGET);
+        meter.refusals.set(0);
+        meter.polls.set(meter.polls.get().wrapping_add(1));
+    });
+}
+
+/// The number of the running poll.
+#[inline]
+pub(crate) fn poll_number() -> u32 {
+    METER.with(|meter| meter.polls.get())
+}
+
+/// Whether an operation may proceed. False is a refusal, and the caller wakes whoever asked.
+#[inline]
+pub(crate) fn has_budget() -> bool {
+    METER.with(|meter| meter.left.get() > 0 || renew(meter))
+}
+
+#[cold]
+fn renew(meter: &Meter) -> bool {
+    let refusals = meter.refusals.get();
+    if refusals < ASKED_MAX && waker::current(|core| core.is_some()) {
+        meter.refusals.set(refusals + 1);
+        return false;
+    }
+    meter.left.set(BUDGET);
+    true
+}
+
+/// Futures: a value or a real error is about to be returned. Costs a unit of the budget.
+#[inline]
+pub(crate) fn spend() {
+    METER.with(|meter| meter.left.set(meter.left.get().saturating_sub(1)));
+}
+
+/// Futures ask first: `Pending` is a refusal, and the waker of `cx` has been woken.
+#[inline]
+pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
+    if has_budget() {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Try-style operations ask first: false is a refusal, to be answered as "not yet" with nothing recorded.
+#[inline]
+pub(crate) fn admit() -> bool {
+    if has_budget() {
+        return true;
+    }
+    refuse();
+    false
+}
+
+/// Try-style: the operation is refused. The waker of the scope is woken.
+#[cold]
+pub(crate) fn refuse() {
+    waker::with_scope(|scope| {
+        if let Some(scope) = scope {
+            scope.note(REFUSED);
+            scope.waker.wake_by_ref();
+        }
+    });
+}
+
+/// Try-style: a value or a real error is about to be returned. Costs a unit of the budget, and is progress.
+#[inline]
+pub(crate) fn progress() {
+    spend();
+    waker::with_scope(|scope| {
+        if let Some(scope) = scope {
+            scope.note(PROGRESS);
+        }
+    });
+}
+
+/// Try-style: "not yet". Calls `record` with the waker of the scope; outside a scope nothing is recorded.
+pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
+    waker::with_scope(|scope| {
+        if let Some(scope) = scope {
+            scope.note(BLOCKED);
+            record(scope.waker);
+        }
+    });
+}
+
+/// Set if an operation said "not yet" for want of readiness, and the waker was recorded.
+const BLOCKED: u8 = 1;
+/// Set if an operation was refused for want of budget, and the waker was woken.
+const REFUSED: u8 = 1 << 1;
+/// Set if an operation returned a value or a real error.
+const PROGRESS: u8 = 1 << 2;
+
+/// One stay in a scope; stands on the stack of [`Owner::enter`].
+pub(crate) struct Scope<'a> {
+    /// Under whose name waits are recorded.
+    pub(crate) owner: &'a Owner,
+    /// Who is woken.
+    pub(crate) waker: &'a Waker,
+    /// `BLOCKED`, `REFUSED` and `PROGRESS`, added to by the operations inside.
+    outcome: Cell<u8>,
+}
+
+impl Scope<'_> {
+    #[inline]
+    fn note(&self, bit: u8) {
+        self.outcome.set(self.outcome.get() | bit);
+    }
+
+    /// An operation returned a value or a real error.
+    #[inline]
+    pub(crate) fn progressed(&self) {
+        self.note(PROGRESS);
+    }
+
+    /// A wait of this scope's owner was recorded in `source`.
+    pub(crate) fn recorded(&self, source: &Rc<Source>, direction: Direction, new: bool) {
+        self.note(BLOCKED);
+        if new {
+            self.owner.remember(source, direction);
+        }
+    }
+}
 
 /// What the operations inside a scope had to say.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Outcome(u8);
+
+impl Outcome {
     /// An operation said "not yet" for want of readiness, and the waker was recorded.
-    pub(crate) blocked: bool,
+    #[inline]
+    pub(crate) fn blocked(self) -> bool {
+        self.0 & BLOCKED != 0
+    }
+
     /// An operation was refused for want of budget; the waker has been woken.
-    pub(crate) refused: bool,
+    #[inline]
+    pub(crate) fn refused(self) -> bool {
+        self.0 & REFUSED != 0
+    }
+
     /// An operation returned a value or a real error.
-    pub(crate) progress: bool,
+    #[inline]
+    pub(crate) fn progress(self) -> bool {
+        self.0 & PROGRESS != 0
+    }
+}
+
+/// One that waits through `try_*` or std I/O: a tick task, a `ready`, a `Framed`. Its waits on sources end with it.
+#[derive(Default)]
+pub(crate) struct Owner {
+    /// Its name in the waiter lists of sources; 0 until its first wait.
+    id: Cell<u64>,
+    /// The sources in which a wait of this owner may stand. Those whose wait has ended are weeded out when it grows.
+    waits: RefCell<Vec<(Rc<Source>, Direction)>>,
 }
 
 impl Owner {
     pub(crate) const fn new() -> Self {
-        Self {}
+        Self { id: Cell::new(0), waits: RefCell::new(Vec::new()) }
     }
 
-    /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner. Restores the scope before, also on unwind.
+    /// Its name, made on the first call.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        if self.id.get() == 0 {
+            self.id.set(owner_id());
+        }
+        self.id.get()
+    }
+
+    /// Whether it has ever waited.
+    #[inline]
+    pub(crate) fn has_waited(&self) -> bool {
+        self.id.get() != 0
+    }
+
+    /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
+    #[inline]
     pub(crate) fn enter<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> (R, Outcome) {
-        struct Restore(Option<Waker>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                WAKER.with(|w| *w.borrow_mut() = self.0.take());
-            }
+        let scope = Scope { owner: self, waker, outcome: Cell::new(0) };
+        let result = waker::enter_scope(&scope, f);
+        (result, Outcome(scope.outcome.get()))
+    }
+
+    /// Keeps a source in which a wait of this owner stands, to end it there.
+    fn remember(&self, source: &Rc<Source>, direction: Direction) {
+        let mut waits = self.waits.borrow_mut();
+        if waits.iter().any(|(known, side)| Rc::ptr_eq(known, source) && *side == direction) {
+            return;
         }
-        let _restore = Restore(WAKER.with(|w| w.borrow_mut().replace(waker.clone())));
-        let result = f();
-        (result, Outcome { blocked: true, ..Outcome::default() })
+        if waits.len() == waits.capacity() {
+            waits.retain(|(known, side)| known.waits_for(*side, self.id.get()));
+        }
+        waits.push((source.clone(), direction));
     }
 }
 
-/// Try-style operations ask first: false is a refusal (budget spent), to be answered as "not yet" with nothing recorded.
-pub(crate) fn admit() -> bool {
-    true
-}
-
-/// Try-style: a value or a real error is about to be returned. Costs a unit of the budget, and is progress.
-pub(crate) fn progress() {}
-
-/// Try-style: "not yet". Calls `record` with the waker of the scope; outside a scope nothing is recorded.
-pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
-    WAKER.with(|w| {
-        if let Some(waker) = &*w.borrow() {
-            record(waker)
+impl Drop for Owner {
+    fn drop(&mut self) {
+        for (source, direction) in self.waits.get_mut().drain(..) {
+            source.end_wait(direction, self.id.get());
         }
-    })
+    }
 }
 
-/// Futures ask first: `Pending` is a refusal, and the waker of `cx` has been woken.
-pub(crate) fn poll_admit(_cx: &Context<'_>) -> Poll<()> {
-    Poll::Ready(())
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner").field("id", &self.id.get()).finish_non_exhaustive()
+    }
 }
-
-/// Futures: a value or a real error is about to be returned. Costs a unit of the budget.
-pub(crate) fn spend() {}

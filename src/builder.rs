@@ -1,0 +1,67 @@
+//! The settings of a reactor.
+//!
+//! A plain struct: setters take effect in any order, and nothing happens before [`Builder::build`].
+
+use std::io;
+
+use mainspring_sys::Clock;
+
+use crate::reactor::Reactor;
+
+/// Events per call of the selector: enough that a busy reactor asks rarely, little enough to stay in a cache (16 KiB).
+const EVENTS: usize = 1024;
+
+/// Threads for blocking work: host names and files, not computing.
+const BLOCKING_THREADS: usize = 16;
+
+/// Settings of a [`Reactor`].
+///
+/// ```
+/// use mainspring::{Reactor, time::{Clock, sleep}};
+/// use std::time::Duration;
+///
+/// // A year passes in no time.
+/// let reactor = Reactor::builder().clock(Clock::auto()).build()?;
+/// reactor.block_on(sleep(Duration::from_secs(365 * 24 * 3600)))?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    clock: Clock,
+    events: usize,
+    blocking_threads: usize,
+}
+
+impl Builder {
+    pub(crate) const fn new() -> Self {
+        Self { clock: Clock::Os, events: EVENTS, blocking_threads: BLOCKING_THREADS }
+    }
+
+    /// What the reactor takes for the time: the system's clock by default, or a virtual one for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many events are taken from the selector at once: 1,024 by default, at least 1, at most 65,536.
+    pub fn events(mut self, events: usize) -> Self {
+        self.events = events.clamp(1, 65_536);
+        self
+    }
+
+    /// How many threads [`unblock`](crate::unblock) may use: 16 by default, at least 1.
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = threads.max(1);
+        self
+    }
+
+    /// Makes the reactor, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When the process is out of descriptors or memory, or has 4,096 reactors.
+    pub fn build(self) -> io::Result<Reactor> {
+        Reactor::with(self.clock, self.events, self.blocking_threads)
+    }
+}

@@ -1,0 +1,434 @@
+//! What one reactor consists of, as its tasks, sources and timers see it.
+//!
+//! The loop is in [`crate::reactor`]; this is the state that the loop turns, and the entrances for what runs on its
+//! thread: spawn and wake, registration of sources, timers. Everything is in cells, because user code re-enters at any
+//! time; the rule that makes this safe is that nothing is borrowed while user code (a poll, a wake, a drop) runs. Wakers
+//! of this reactor's own tasks only enqueue, so they are woken on the spot; foreign ones are collected and called after.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::Waker;
+
+use mainspring_sys::{Clock, Event, Interest, Mode, OsSelector, Readiness, Selector, Token};
+use slab::Slab;
+
+use crate::deadline::Due;
+use crate::join_error::JoinError;
+use crate::remote::{Mail, Slot};
+use crate::source::{Direction, Source};
+use crate::stats::Counters;
+use crate::task::{Body, Join, Tasks};
+use crate::time::wheel::{Key, Wheel};
+use crate::unblock::Pool;
+use crate::waker::{self, Number};
+
+/// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
+const TIMERS_MAX: usize = 1024;
+
+/// The state of a reactor.
+pub(crate) struct Core {
+    /// Which of the process's reactors it is.
+    pub(crate) number: u16,
+    /// Which tenant of that number.
+    pub(crate) epoch: u64,
+    /// Itself, for what keeps it alive.
+    this: Weak<Core>,
+    /// Where sources are registered.
+    pub(crate) selector: Arc<OsSelector>,
+    /// Where other threads leave their wakes.
+    slot: &'static Slot,
+    /// What time it is.
+    pub(crate) clock: Clock,
+    /// Its tasks and their run queue.
+    pub(crate) tasks: RefCell<Tasks>,
+    /// Its sources by token.
+    sources: RefCell<Slab<Rc<Source>>>,
+    /// Waits that stand in its sources.
+    waits: Cell<isize>,
+    /// The generation of the source registered last.
+    generation: Cell<u32>,
+    /// Sleeping tasks and deadlines of sources.
+    timers: RefCell<Wheel<Timer>>,
+    /// Directions whose waits started or ended since the last clock reading, and that have a timeout.
+    changed: RefCell<VecDeque<(Token, Direction)>>,
+    /// The mail of the last turn, empty, for its memory.
+    mail: RefCell<Mail>,
+    /// Foreign wakers of the present batch of events or timers, for its memory.
+    foreign: RefCell<Vec<Waker>>,
+    /// The threads for blocking work.
+    pool: OnceCell<Pool>,
+    /// How many threads the pool may have.
+    pub(crate) blocking_threads: usize,
+    /// What it has done.
+    pub(crate) counters: Counters,
+    /// Set when `Handle::shutdown` was received.
+    pub(crate) shutdown: Cell<bool>,
+}
+
+/// What an entry in the wheel is for.
+pub(crate) enum Timer {
+    /// A `Sleep`, and who awaits it.
+    Sleep(Option<Waker>),
+    /// The deadline of a direction of a source.
+    Deadline(Token, Direction),
+    /// The moment to try a direction again that no event will announce.
+    Retry(Token, Direction),
+}
+
+impl Core {
+    pub(crate) fn new(
+        number: u16,
+        epoch: u64,
+        selector: Arc<OsSelector>,
+        generation: u32,
+        slot: &'static Slot,
+        clock: Clock,
+        blocking_threads: usize,
+    ) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            number,
+            epoch,
+            this: this.clone(),
+            selector,
+            slot,
+            timers: RefCell::new(Wheel::new(clock.now())),
+            clock,
+            tasks: RefCell::new(Tasks::new(number)),
+            sources: RefCell::new(Slab::new()),
+            waits: Cell::new(0),
+            generation: Cell::new(generation),
+            changed: RefCell::default(),
+            mail: RefCell::default(),
+            foreign: RefCell::default(),
+            pool: OnceCell::new(),
+            blocking_threads,
+            counters: Counters::default(),
+            shutdown: Cell::new(false),
+        })
+    }
+
+    /// The reactor that is running on this thread.
+    ///
+    /// # Errors
+    ///
+    /// One that names `what`, if there is none.
+    pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
+        waker::current(|core| core.and_then(|core| core.this.upgrade()))
+            .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))
+    }
+
+    // Tasks.
+
+    /// Queues a task of this reactor.
+    #[inline]
+    pub(crate) fn wake(&self, number: Number) {
+        self.counters.wakes_local.add(1);
+        self.tasks.borrow_mut().wake(number);
+    }
+
+    /// Adds a task.
+    pub(crate) fn spawn(&self, body: Body) -> Result<(Rc<Self>, Number), JoinError> {
+        let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
+        let inserted = self.tasks.borrow_mut().insert(body);
+        match inserted {
+            Ok(number) => {
+                self.counters.spawned.add(1);
+                Ok((this, number))
+            }
+            Err((body, error)) => {
+                drop(body);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn abort(&self, number: Number) {
+        self.tasks.borrow_mut().abort(number);
+    }
+
+    pub(crate) fn is_finished(&self, number: Number) -> bool {
+        self.tasks.borrow_mut().is_finished(number)
+    }
+
+    pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
+        self.tasks.borrow_mut().join(number, waker)
+    }
+
+    pub(crate) fn detach(&self, number: Number) {
+        let detached = self.tasks.borrow_mut().detach(number);
+        drop(detached);
+    }
+
+    /// The task has ended: whoever awaits it is woken.
+    pub(crate) fn finish(&self, index: u32, body: Body) {
+        let (joiner, body) = self.tasks.borrow_mut().finish(index, body);
+        drop(body);
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+
+    /// Wakes a task of this reactor at once, and keeps any other waker for [`Core::wake_foreign`].
+    #[inline]
+    fn woken(&self, waker: Waker) {
+        match Number::of(&waker) {
+            Some(number) if number.reactor() == self.number => self.wake(number),
+            _ => self.foreign.borrow_mut().push(waker),
+        }
+    }
+
+    /// Calls the foreign wakers that were collected; a panic in one does not skip the rest.
+    #[inline]
+    pub(crate) fn wake_foreign(&self) {
+        if self.foreign.borrow().is_empty() {
+            return;
+        }
+        self.call_foreign();
+    }
+
+    #[cold]
+    fn call_foreign(&self) {
+        let mut wakers = self.foreign.take();
+        for waker in wakers.drain(..) {
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                self.counters.panics.add(1);
+            }
+        }
+        self.foreign.replace(wakers);
+    }
+
+    /// Takes what other threads have left.
+    pub(crate) fn take_inbox(&self) {
+        let mut mail = self.mail.take();
+        self.slot.take(&mut mail);
+        self.counters.wakes_remote.add(mail.wakes.len() as u64);
+        for number in mail.wakes.drain(..) {
+            self.tasks.borrow_mut().wake(number);
+        }
+        for call in mail.calls.drain(..) {
+            // A call only spawns; the user's part of it runs inside the task.
+            call();
+        }
+        if std::mem::take(&mut mail.shutdown) {
+            self.shutdown.set(true);
+        }
+        self.mail.replace(mail);
+    }
+
+    // Sources.
+
+    /// Registers `fd`, edge-triggered, with what is believed of it at first.
+    pub(crate) fn register(
+        &self,
+        fd: BorrowedFd<'_>,
+        interest: Interest,
+        believed: Readiness,
+        drains: bool,
+    ) -> io::Result<Rc<Source>> {
+        let Some(this) = self.this.upgrade() else { return Err(io::ErrorKind::NotConnected.into()) };
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        let mut sources = self.sources.borrow_mut();
+        let entry = sources.vacant_entry();
+        let token = Token((generation as u64) << 32 | entry.key() as u64);
+        self.selector.register(fd, token, interest, Mode::Edge)?;
+        let source = Rc::new(Source::new(this, token, believed, drains));
+        entry.insert(source.clone());
+        self.counters.registered.add(1);
+        Ok(source)
+    }
+
+    fn source(&self, token: Token) -> Option<Rc<Source>> {
+        let sources = self.sources.borrow();
+        sources.get(token.0 as u32 as usize).filter(|source| source.token() == token).cloned()
+    }
+
+    /// Takes a source out of the table; late events for it are counted as stale.
+    pub(crate) fn remove_source(&self, source: &Source) {
+        let mut sources = self.sources.borrow_mut();
+        let index = source.token().0 as u32 as usize;
+        if sources.get(index).is_some_and(|known| known.token() == source.token()) {
+            let removed = sources.remove(index);
+            drop(sources);
+            drop(removed);
+        }
+    }
+
+    /// 5: records one event, and wakes this reactor's own tasks; nothing else runs before the batch is recorded.
+    #[inline]
+    pub(crate) fn record(&self, event: Event) {
+        let sources = self.sources.borrow();
+        let token = event.token();
+        match sources.get(token.0 as u32 as usize) {
+            Some(source) if source.token() == token => source.record(event.readiness(), |waker| self.woken(waker)),
+            _ => self.counters.stale.add(1),
+        }
+    }
+
+    /// The reactor ends: sources that outlive it say so from now on.
+    pub(crate) fn detach_sources(&self) {
+        let sources: Vec<_> = self.sources.borrow_mut().drain().collect();
+        for source in sources {
+            source.detach();
+            source.wake_all();
+        }
+    }
+
+    /// How many sources are registered.
+    pub(crate) fn sources_len(&self) -> usize {
+        self.sources.borrow().len()
+    }
+
+    /// A wait of a source was recorded (1) or ended (-1).
+    #[inline]
+    pub(crate) fn count_wait(&self, change: isize) {
+        self.waits.set(self.waits.get() + change);
+    }
+
+    /// How many waits stand in its sources.
+    pub(crate) fn waits(&self) -> usize {
+        self.waits.get().unsigned_abs()
+    }
+
+    /// The generation that the next tenant of this selector goes on from.
+    pub(crate) fn last_generation(&self) -> u32 {
+        self.generation.get()
+    }
+
+    // Time.
+
+    /// Arms a new timer.
+    pub(crate) fn insert_timer(&self, deadline: u64, timer: Timer) -> Key {
+        self.timers.borrow_mut().insert(deadline, timer)
+    }
+
+    /// Arms a timer of this reactor anew.
+    pub(crate) fn arm_timer(&self, key: Key, deadline: u64) {
+        self.timers.borrow_mut().arm(key, deadline);
+    }
+
+    /// An idle entry for a direction of a source.
+    pub(crate) fn insert_deadline(&self, token: Token, direction: Direction) -> Key {
+        self.timers.borrow_mut().insert_idle(Timer::Deadline(token, direction))
+    }
+
+    /// Tries a direction of a source again after `delay` nanoseconds; the timer removes itself.
+    pub(crate) fn retry_after(&self, token: Token, direction: Direction, delay: u64) {
+        self.insert_timer(self.clock.now().saturating_add(delay), Timer::Retry(token, direction));
+    }
+
+    pub(crate) fn remove_timer(&self, key: Key) {
+        let timer = self.timers.borrow_mut().remove(key);
+        drop(timer);
+    }
+
+    /// Whether a sleep has fired; if not, records who is woken.
+    pub(crate) fn poll_sleep(&self, key: Key, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut timers = self.timers.borrow_mut();
+        if !timers.is_armed(key) {
+            return true;
+        }
+        let before = std::mem::replace(timers.value_mut(key), Timer::Sleep(Some(waker)));
+        drop(timers);
+        drop(before);
+        false
+    }
+
+    /// A wait of a direction that has a timeout started or ended.
+    pub(crate) fn wait_changed(&self, token: Token, direction: Direction) {
+        self.changed.borrow_mut().push_back((token, direction));
+    }
+
+    /// 3: gives the waits that started since the last turn their deadlines, and fires what is due, at most a batch.
+    pub(crate) fn fire_timers(&self) {
+        if self.timers.borrow().armed() == 0 && self.changed.borrow().is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        self.assign_deadlines(now);
+        for _ in 0..TIMERS_MAX {
+            let mut timers = self.timers.borrow_mut();
+            let Some(key) = timers.pop(now) else { break };
+            match timers.value_mut(key) {
+                Timer::Sleep(waker) => {
+                    let waker = waker.take();
+                    drop(timers);
+                    self.counters.timers.add(1);
+                    waker.map(|waker| self.woken(waker));
+                }
+                &mut Timer::Deadline(token, direction) => {
+                    drop(timers);
+                    self.deadline_due(key, token, direction, now);
+                }
+                &mut Timer::Retry(token, direction) => {
+                    timers.remove(key);
+                    drop(timers);
+                    if let Some(source) = self.source(token) {
+                        let readiness = match direction {
+                            Direction::Read => Readiness::READABLE,
+                            Direction::Write => Readiness::WRITABLE,
+                        };
+                        source.record(readiness, |waker| self.woken(waker));
+                    }
+                }
+            }
+        }
+        self.wake_foreign();
+    }
+
+    fn assign_deadlines(&self, now: u64) {
+        loop {
+            let Some((token, direction)) = self.changed.borrow_mut().pop_front() else { return };
+            let Some(source) = self.source(token) else { continue };
+            source.with_deadline(direction, |deadline| {
+                let mut timers = self.timers.borrow_mut();
+                let key = deadline.entry();
+                match deadline.assign(now) {
+                    None => timers.disarm(key),
+                    Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}
+                    Some(at) => timers.arm(key, at),
+                }
+            });
+        }
+    }
+
+    fn deadline_due(&self, key: Key, token: Token, direction: Direction, now: u64) {
+        let Some(source) = self.source(token) else { return };
+        match source.with_deadline(direction, |deadline| deadline.due(now)) {
+            Some(Due::Later(at)) => self.arm_timer(key, at),
+            Some(Due::Expired) => {
+                self.counters.timers.add(1);
+                source.expire(direction, |waker| self.woken(waker));
+            }
+            Some(Due::Idle) | None => {}
+        }
+    }
+
+    /// When the next timer is due, in nanoseconds of the clock.
+    pub(crate) fn next_timer(&self) -> Option<u64> {
+        self.timers.borrow().next()
+    }
+
+    /// How many timers are armed.
+    pub(crate) fn timers_armed(&self) -> usize {
+        self.timers.borrow().armed()
+    }
+
+    // Blocking work.
+
+    /// The pool for blocking work, made on the first call.
+    pub(crate) fn pool(&self) -> &Pool {
+        self.pool.get_or_init(|| Pool::new(self.blocking_threads))
+    }
+
+    /// Whether blocking work is under way, so that a virtual clock must not jump.
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.pool.get().is_some_and(Pool::is_busy)
+    }
+}

@@ -1,0 +1,162 @@
+//! The handle of a task: its output, and `abort`.
+//!
+//! A local handle is a number and a reference to its reactor; it cannot leave the reactor's thread, and so needs neither
+//! a lock nor an allocation. A task that was spawned from another thread has a [`RemoteJoinHandle`] instead, which gets
+//! the output through a channel. Dropping either detaches the task, which runs on.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crate::channel::oneshot;
+use crate::core::Core;
+use crate::join_error::JoinError;
+use crate::scope;
+use crate::task::Join;
+use crate::waker::Number;
+
+/// A spawned task. Await it for the output; drop it to let the task run on alone.
+///
+/// # Cancel safety
+///
+/// Awaiting `&mut handle` may be abandoned and taken up again: the output stays until it is taken.
+///
+/// # Errors
+///
+/// A [`JoinError`] if the task was aborted, panicked, or could not be spawned.
+///
+/// # Panics
+///
+/// When it is polled again after it returned the output.
+///
+/// ```
+/// mainspring::run(async {
+///     let task = mainspring::spawn(async { 6 * 7 });
+///     assert_eq!(task.await.unwrap(), 42);
+/// })
+/// # .unwrap();
+/// ```
+pub struct JoinHandle<T> {
+    /// The task, or why there is none; none after the output was taken.
+    task: Option<Result<(Rc<Core>, Number), JoinError>>,
+    /// The output comes out of here.
+    output: PhantomData<fn() -> T>,
+}
+
+// Nothing in it is pinned: it holds no `T`.
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(task: Result<(Rc<Core>, Number), JoinError>) -> Self {
+        Self { task: Some(task), output: PhantomData }
+    }
+
+    /// Drops the task's future when its turn comes, on the reactor's thread. No effect on a task that has ended.
+    pub fn abort(&self) {
+        if let Some(Ok((core, number))) = &self.task {
+            core.abort(*number);
+        }
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        match &self.task {
+            Some(Ok((core, number))) => core.is_finished(*number),
+            _ => true,
+        }
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(scope::poll_admit(cx));
+        let mut output: Option<Self::Output> = None;
+        match self.task.as_ref().expect("a JoinHandle was polled again after it returned the output") {
+            Ok((core, number)) => match core.join(*number, cx.waker().clone()) {
+                Join::Waiting(before) => {
+                    drop(before);
+                    return Poll::Pending;
+                }
+                Join::Done(mut body) => body.as_mut().take_output(&mut output as &mut dyn Any),
+                Join::Gone => {}
+            },
+            Err(_) => {}
+        }
+        scope::spend();
+        let task = self.task.take();
+        Poll::Ready(output.unwrap_or_else(|| match task {
+            Some(Err(error)) => Err(error),
+            _ => Err(JoinError::aborted()),
+        }))
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if let Some(Ok((core, number))) = self.task.take() {
+            core.detach(number);
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish()
+    }
+}
+
+/// A task spawned by [`Handle::spawn`](crate::Handle::spawn): as [`JoinHandle`], from any thread.
+///
+/// # Cancel safety
+///
+/// Awaiting `&mut handle` may be abandoned and taken up again.
+///
+/// # Errors
+///
+/// A [`JoinError`] if the task was aborted, panicked, or its reactor ended before it did.
+///
+/// ```
+/// let reactor = mainspring::Reactor::new()?;
+/// let handle = reactor.handle();
+/// let other = std::thread::spawn(move || {
+///     let task = handle.spawn(|| async { 6 * 7 });
+///     mainspring::run(task).unwrap().unwrap()
+/// });
+/// reactor.block_on(mainspring::unblock(move || assert_eq!(other.join().unwrap(), 42)))?.unwrap();
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct RemoteJoinHandle<T> {
+    /// Carries the output.
+    output: oneshot::Receiver<Result<T, JoinError>>,
+    /// Tells the task to end.
+    abort: Option<oneshot::Sender<()>>,
+}
+
+impl<T> RemoteJoinHandle<T> {
+    pub(crate) fn new(output: oneshot::Receiver<Result<T, JoinError>>, abort: oneshot::Sender<()>) -> Self {
+        Self { output, abort: Some(abort) }
+    }
+
+    /// Drops the task's future when its turn comes, on its reactor's thread. No effect on a task that has ended.
+    pub fn abort(&mut self) {
+        if let Some(abort) = self.abort.take() {
+            // Why ignored: a task that has ended has nothing left to abort.
+            let _ = abort.send(());
+        }
+    }
+}
+
+impl<T> Future for RemoteJoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.output).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::aborted())))
+    }
+}

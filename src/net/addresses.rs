@@ -1,0 +1,136 @@
+//! What can be connected to: addresses, and host names that are looked up off the loop's thread.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// Where to connect: addresses that are known, or a host name to look up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Addresses {
+    /// Addresses, tried in this order.
+    Known(Vec<SocketAddr>),
+    /// A host name and a port.
+    Lookup(String, u16),
+}
+
+impl Addresses {
+    /// Looks a host name up on this thread, which blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getaddrinfo(3)`; `InvalidInput` for a name of more than 253 bytes.
+    pub fn resolve_blocking(self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Known(addresses) => Ok(addresses),
+            Self::Lookup(host, port) => mainspring_sys::resolve(&host, port),
+        }
+    }
+
+    /// Looks a host name up, on a thread of the reactor's pool. Addresses that are known cost nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve_blocking`](Self::resolve_blocking), and those of [`unblock`](crate::unblock).
+    ///
+    /// # Cancel safety
+    ///
+    /// A lookup that is under way goes on to its end, unheard.
+    pub async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Known(addresses) => Ok(addresses),
+            lookup => crate::unblock(move || lookup.resolve_blocking()).await?,
+        }
+    }
+}
+
+/// What can be turned into [`Addresses`]: socket addresses, and text such as `"example.org:80"` or `("::1", 80)`.
+///
+/// ```
+/// use mainspring::net::{Addresses, ToAddresses};
+///
+/// assert_eq!("127.0.0.1:80".to_addresses().unwrap(), Addresses::Known(vec!["127.0.0.1:80".parse().unwrap()]));
+/// assert_eq!("example.org:80".to_addresses().unwrap(), Addresses::Lookup("example.org".into(), 80));
+/// assert!("example.org".to_addresses().is_err()); // no port
+/// ```
+pub trait ToAddresses {
+    /// The addresses, or the name.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for text without a port.
+    fn to_addresses(&self) -> io::Result<Addresses>;
+}
+
+impl<A: ToAddresses + ?Sized> ToAddresses for &A {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        (**self).to_addresses()
+    }
+}
+
+impl ToAddresses for SocketAddr {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        Ok(Addresses::Known(vec![*self]))
+    }
+}
+
+impl ToAddresses for SocketAddrV4 {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        SocketAddr::V4(*self).to_addresses()
+    }
+}
+
+impl ToAddresses for SocketAddrV6 {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        SocketAddr::V6(*self).to_addresses()
+    }
+}
+
+impl<I: Into<IpAddr> + Copy> ToAddresses for (I, u16) {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        SocketAddr::new(self.0.into(), self.1).to_addresses()
+    }
+}
+
+impl ToAddresses for (&str, u16) {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        let (host, port) = *self;
+        Ok(match host.parse::<IpAddr>() {
+            Ok(address) => Addresses::Known(vec![SocketAddr::new(address, port)]),
+            Err(_) => Addresses::Lookup(host.to_owned(), port),
+        })
+    }
+}
+
+impl ToAddresses for [SocketAddr] {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        Ok(Addresses::Known(self.to_vec()))
+    }
+}
+
+impl ToAddresses for Vec<SocketAddr> {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        self.as_slice().to_addresses()
+    }
+}
+
+impl ToAddresses for str {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        if let Ok(address) = self.parse::<SocketAddr>() {
+            return address.to_addresses();
+        }
+        let parts = self.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        match parts {
+            Some((host, port)) if !host.is_empty() => (host, port).to_addresses(),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{self:?} is not an address: expected HOST:PORT, such as 127.0.0.1:8080"),
+            )),
+        }
+    }
+}
+
+impl ToAddresses for String {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        self.as_str().to_addresses()
+    }
+}

@@ -1,0 +1,539 @@
+//! A TCP connection.
+//!
+//! It owns the descriptor and shares its [`Source`] with the reactor. A descriptor that nobody else has seen is closed and
+//! nothing more, since close removes it from the selector; one that was handed out may have a duplicate, and is removed
+//! first. Urgent data, kernel TLS and the like make a short read mean nothing; the source sees to that.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mainspring_sys::{Interest, Readiness, Selector, Socket};
+
+use super::addresses::ToAddresses;
+use super::connect::{self, Connecting};
+use super::leaf::Leaf;
+use crate::core::Core;
+use crate::source::{Direction, Source};
+use crate::waker;
+
+/// A TCP connection, non-blocking, belonging to the reactor on whose thread it was made.
+///
+/// The methods are those of std, as futures, and as `try_*`, where `None` means "not yet". Reading and writing take
+/// `&self`, so that two tasks can share a stream. `Read` and `Write` are implemented for `TcpStream` and `&TcpStream`,
+/// for use inside [`ready`](crate::ready) and ticks; elsewhere they fail at the first call and say so.
+///
+/// Dropping it closes the connection. Operations fail with `NotConnected` once the reactor has ended.
+///
+/// ```
+/// use mainspring::net::{TcpListener, TcpStream};
+///
+/// mainspring::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (server, _peer) = listener.accept().await?;
+///     client.write_all(b"ping").await?;
+///     let mut buffer = [0; 16];
+///     let count = server.read(&mut buffer).await?;
+///     assert_eq!(&buffer[..count], b"ping");
+///     std::io::Result::Ok(())
+/// })?
+/// # ;std::io::Result::Ok(())
+/// ```
+pub struct TcpStream {
+    /// The descriptor.
+    socket: Socket,
+    /// What the reactor knows of it.
+    source: Rc<Source>,
+}
+
+/// What a stream is registered for, once.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+
+impl TcpStream {
+    /// Connects to the first of `addresses` that answers. A host name is looked up off this thread.
+    ///
+    /// # Errors
+    ///
+    /// That of the lookup, or of the last address that was tried, with its raw OS code.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket that was connecting.
+    pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
+        connect::connect(addresses).await
+    }
+
+    /// Starts to connect to one address, without waiting: for ticks.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be had, the address is refused at once, or no reactor is running on this thread.
+    pub fn start_connect(address: SocketAddr) -> io::Result<Connecting> {
+        Connecting::start(address)
+    }
+
+    /// Takes over a connection of the standard library, which becomes non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be registered, or no reactor is running on this thread.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        let core = Core::running("a TcpStream")?;
+        let stream = Self::register(&core, Socket::from_fd(OwnedFd::from(stream))?, true)?;
+        // Whoever made it may have a duplicate.
+        stream.source.hand_out();
+        Ok(stream)
+    }
+
+    /// Gives the connection to the standard library. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed from the selector; it is closed then.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        let descriptor = self.socket.as_fd().try_clone_to_owned()?;
+        self.source.core().selector.deregister(self.socket.as_fd())?;
+        drop(self);
+        Ok(descriptor.into())
+    }
+
+    /// Registers a connected socket, or one that is connecting, of which nothing is believed.
+    pub(super) fn register(core: &Core, socket: Socket, connected: bool) -> io::Result<Self> {
+        let believed = if connected { Readiness::READABLE.union(Readiness::WRITABLE) } else { Readiness::EMPTY };
+        let source = core.register(socket.as_fd(), INTEREST, believed, socket.is_tcp_stream())?;
+        Ok(Self { socket, source })
+    }
+
+    /// Registers a socket that a TCP listener accepted: known to be TCP without asking.
+    pub(super) fn accepted(core: &Core, socket: Socket) -> io::Result<Self> {
+        let believed = Readiness::READABLE.union(Readiness::WRITABLE);
+        let source = core.register(socket.as_fd(), INTEREST, believed, true)?;
+        Ok(Self { socket, source })
+    }
+
+    pub(super) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    pub(super) const fn source(&self) -> &Rc<Source> {
+        &self.source
+    }
+
+    #[inline]
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.socket.recv(buffer)?;
+        self.source.transferred(Direction::Read, count, buffer.len());
+        Ok(count)
+    }
+
+    #[inline]
+    fn send(&self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.socket.send(buffer)?;
+        self.source.transferred(Direction::Write, count, buffer.len());
+        Ok(count)
+    }
+
+    fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.socket.send_vectored(buffers)?;
+        self.source.transferred(Direction::Write, count, buffers.iter().map(|buffer| buffer.len()).sum());
+        Ok(count)
+    }
+
+    fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let count = self.socket.recv_vectored(buffers)?;
+        self.source.transferred(Direction::Read, count, len);
+        Ok(count)
+    }
+
+    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` after the read timeout, `ConnectionReset`, and whatever else `recv(2)` reports.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is read unless the future returns it.
+    #[inline]
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        Leaf::new(&self.source, Direction::Read, move || self.recv(buffer))
+    }
+
+    /// A try of [`read`](Self::read): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    #[inline]
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.source.try_read(buffer.len(), || self.recv(buffer))
+    }
+
+    /// Reads into several buffers, as [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `read`.
+    pub fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> impl Future<Output = io::Result<usize>> {
+        Leaf::new(&self.source, Direction::Read, move || self.recv_vectored(buffers))
+    }
+
+    /// Reads without taking the bytes away.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is taken in any case.
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        Leaf::new(&self.source, Direction::Read, move || self.socket.peek(buffer))
+    }
+
+    /// A try of [`peek`](Self::peek): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `peek`.
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.source.try_read(buffer.len(), || self.socket.peek(buffer))
+    }
+
+    /// Writes as much of `buffer` as there is room for, and returns how much.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` after the write timeout, `BrokenPipe`, `ConnectionReset`, and whatever else `send(2)` reports. There is
+    /// never a SIGPIPE.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is written unless the future says so.
+    #[inline]
+    pub fn write(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        Leaf::new(&self.source, Direction::Write, move || self.send(buffer))
+    }
+
+    /// A try of [`write`](Self::write): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `write`.
+    #[inline]
+    pub fn try_write(&self, buffer: &[u8]) -> io::Result<Option<usize>> {
+        self.source.try_io(Direction::Write, || self.send(buffer))
+    }
+
+    /// Writes several buffers with one system call, as [`write`](Self::write). At most 1,024 of them are taken.
+    ///
+    /// # Errors
+    ///
+    /// As `write`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `write`.
+    pub fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
+        Leaf::new(&self.source, Direction::Write, move || self.send_vectored(buffers))
+    }
+
+    /// A try of [`write_vectored`](Self::write_vectored): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `write`.
+    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        self.source.try_io(Direction::Write, || self.send_vectored(buffers))
+    }
+
+    /// Writes all of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); how much was written before is not known then.
+    ///
+    /// # Cancel safety
+    ///
+    /// None: a part may have been written. Use `write`, and keep the position.
+    #[inline]
+    pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let count = self.write(buffer).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            buffer = &buffer[count..];
+        }
+        Ok(())
+    }
+
+    /// Waits until reading is worth a try: bytes, end-of-file or an error. A hint; the try may still say "not yet".
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the reactor has ended; `TimedOut` after the read timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        Leaf::new(&self.source, Direction::Read, || self.hint(Readiness::READABLE))
+    }
+
+    /// Waits until writing is worth a try.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the reactor has ended; `TimedOut` after the write timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        Leaf::new(&self.source, Direction::Write, || self.hint(Readiness::WRITABLE))
+    }
+
+    /// Says "not yet" when a deadline has made a try of a direction whose bit is off.
+    fn hint(&self, bit: Readiness) -> io::Result<()> {
+        if self.source.readiness().contains(bit) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Closes one direction or both. Whoever waits on this stream is woken, and finds out by trying.
+    ///
+    /// `Shutdown::Write` sends what is buffered, then end-of-file; reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `shutdown(2)`; a peer that has closed already is none.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)?;
+        self.source.wake_all();
+        Ok(())
+    }
+
+    /// How long one wait for reading may last: `None` for ever, the default. The clock starts when an operation first
+    /// says "not yet" and ends with success, an error or its withdrawal; it counts from the reading that the reactor makes
+    /// after the present batch of tasks. When it has run out, one read is tried, and then `TimedOut` returned, once.
+    ///
+    /// It costs a store per wait and bounds one wait, so it does not stop a peer that sends a byte at a time. Set during a
+    /// wait it is in force from the next wait on.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for zero, as in std.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.source.set_timeout(Direction::Read, timeout)
+    }
+
+    /// How long one wait for writing may last, as [`set_read_timeout`](Self::set_read_timeout).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for zero.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.source.set_timeout(Direction::Write, timeout)
+    }
+
+    /// The read timeout.
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.source.timeout(Direction::Read)
+    }
+
+    /// The write timeout.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.source.timeout(Direction::Write)
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the peer has gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Inherited from the listener on Linux.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set_nodelay(nodelay)
+    }
+
+    /// Whether `TCP_NODELAY` is set.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockopt(2)`.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.socket.nodelay()
+    }
+
+    /// What close does with data that is not acknowledged (`SO_LINGER`): zero resets the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.socket.set_linger(linger)
+    }
+
+    /// Probes an idle peer after this time (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); `None` turns it off.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.socket.set_keepalive(idle)
+    }
+
+    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket.set_recv_buffer_size(bytes)
+    }
+
+    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket.set_send_buffer_size(bytes)
+    }
+
+    /// The error that is pending on the socket, taken (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockopt(2)`.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
+    }
+}
+
+/// A read or write of std needs a scope, in which "not yet" can be recorded.
+#[cold]
+fn no_scope() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "std I/O on a Mainspring source works inside a tick or `mainspring::ready(|| ...)` only, where \"not yet\" is recorded",
+    )
+}
+
+/// The result of a try, in the terms of std I/O.
+#[inline]
+fn std_io<T>(attempt: impl FnOnce() -> io::Result<Option<T>>) -> io::Result<T> {
+    if waker::with_scope(|scope| scope.is_none()) {
+        return Err(no_scope());
+    }
+    attempt()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+}
+
+impl Read for &TcpStream {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        std_io(|| self.try_read(buffer))
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let room = buffers.iter().map(|buffer| buffer.len()).sum();
+        std_io(|| self.source.try_read(room, || self.recv_vectored(buffers)))
+    }
+}
+
+impl Write for &TcpStream {
+    #[inline]
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        std_io(|| self.try_write(buffer))
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        std_io(|| self.try_write_vectored(buffers))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for TcpStream {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buffer)
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(buffers)
+    }
+}
+
+impl Write for TcpStream {
+    #[inline]
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        (&*self).write(buffer)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for TcpStream {
+    /// The descriptor. Whoever has it may duplicate it, so the stream is removed from the selector before it is closed.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.hand_out();
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.source.close();
+        if self.source.is_handed_out() {
+            // Why ignored: a descriptor that is not registered is what is wanted.
+            let _ = self.source.core().selector.deregister(self.socket.as_fd());
+        }
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpStream").field("local", &self.local_addr().ok()).field("peer", &self.peer_addr().ok()).finish()
+    }
+}

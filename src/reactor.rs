@@ -1,0 +1,328 @@
+//! The loop: what a thread does while it has tasks.
+//!
+//! A [`Reactor`] belongs to the thread that made it. It runs tasks that were woken, and when none is left it sleeps in
+//! the selector until a source is ready, a timer is due or another thread has something for it. There is one
+//! `catch_unwind` around a batch, entered again after a panic, so that a task that does not panic pays nothing for it.
+//!
+//! Work stealing is left out on purpose: a reactor per core, with connections shared out when they are accepted, needs no
+//! lock and no atomic operation on the path of a request, and tasks need not be `Send`.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mainspring_sys::{Clock, Events, Selector};
+
+use crate::builder::Builder;
+use crate::core::Core;
+use crate::handle::Handle;
+use crate::join_error::JoinError;
+use crate::remote::Lease;
+use crate::scope;
+use crate::stats::Stats;
+use crate::task::Body;
+use crate::waker::{self, Number, ROOT};
+
+/// Tasks per batch: what may run before the inbox and the timers are looked at.
+const BATCH: usize = 64;
+
+/// Batches after which the selector is asked although tasks are runnable.
+const BATCHES_MAX: u32 = 8;
+
+/// Time after which it is asked, nanoseconds.
+const UNASKED_MAX: u64 = 1_000_000;
+
+/// A thread's loop over tasks, descriptors and timers.
+///
+/// One turn of the loop:
+///
+/// 1. run woken tasks, at most a batch;
+/// 2. take the inbox: wakes, spawns and shutdown from other threads;
+/// 3. fire due timers, and give waits that started their deadlines;
+/// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, then with timeout zero; until
+///    the next deadline when nothing is runnable;
+/// 5. record the readiness of the whole batch of events, then wake: a task sees its whole state.
+///
+/// Dropping a reactor drops its tasks on this thread, in no particular order. Sources, timers and handles may outlive
+/// it: their operations return errors (`NotConnected` for sources), sleeps never end.
+///
+/// ```
+/// let reactor = mainspring::Reactor::new()?;
+/// let answer = reactor.block_on(async { 6 * 7 })?;
+/// assert_eq!(answer, 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Reactor {
+    /// What the loop turns.
+    core: Rc<Core>,
+    /// Where the selector puts events; taken while the loop runs.
+    events: RefCell<Events>,
+    /// The place in the process's table of reactors; none after the end.
+    lease: Cell<Option<Lease>>,
+}
+
+/// What `drive` has to do with the future of `block_on`: true when it is ready.
+type Root<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> bool;
+
+impl Reactor {
+    /// A reactor with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// When the process is out of descriptors or memory, or has 4,096 reactors.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Settings, and then a reactor.
+    pub const fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn with(clock: Clock, events: usize, blocking_threads: usize) -> io::Result<Self> {
+        let (lease, slot, epoch) = Lease::begin()?;
+        let selector = lease.selector.clone();
+        let core = Core::new(lease.number, epoch, selector, lease.generation, slot, clock, blocking_threads);
+        Ok(Self { core, events: RefCell::new(Events::with_capacity(events)), lease: Cell::new(Some(lease)) })
+    }
+
+    /// A handle by which other threads reach this reactor.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.core.number, self.core.epoch)
+    }
+
+    /// What this reactor has done so far. A copy of plain counters: cheap enough for each request of a `/stats` page.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.core)
+    }
+
+    /// Runs `future`, and the tasks beside it, until `future` ends. Tasks that remain stay, for the next call.
+    ///
+    /// # Errors
+    ///
+    /// When a reactor is running on this thread already, and when the selector fails (the raw OS error is kept).
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `future` itself. A panic of a task goes to its [`JoinHandle`](crate::JoinHandle).
+    pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let mut future = pin!(future);
+        let mut output = None;
+        let mut root = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => {
+                output = Some(value);
+                true
+            }
+            Poll::Pending => false,
+        };
+        self.drive(Some(&mut root))?;
+        output.ok_or_else(|| io::Error::other("the reactor ended before the future of block_on"))
+    }
+
+    /// Runs until no task is left, or until [`Handle::shutdown`]. Tasks that remain are dropped with the reactor.
+    ///
+    /// # Errors
+    ///
+    /// As [`block_on`](Self::block_on).
+    pub fn run(&self) -> io::Result<()> {
+        self.drive(None)
+    }
+
+    /// Spawns a task before the reactor runs; inside it, use [`spawn`](crate::spawn).
+    pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        crate::JoinHandle::new(self.core.spawn(crate::task::body(future)))
+    }
+
+    fn drive(&self, root: Option<Root<'_>>) -> io::Result<()> {
+        if waker::current(|core| core.is_some()) {
+            return Err(io::Error::other("a reactor is already running on this thread"));
+        }
+        waker::run(&self.core, || self.turn_until(root))
+    }
+
+    fn turn_until(&self, mut root: Option<Root<'_>>) -> io::Result<()> {
+        let core = &*self.core;
+        let mut events = self.events.borrow_mut();
+        if root.is_some() {
+            core.wake(Number::new(core.number, 0, ROOT));
+        }
+        let mut batches = 0;
+        let mut selected_at = 0;
+        loop {
+            core.counters.turns.add(1);
+
+            // 1. Run woken tasks, at most a batch.
+            if self.run_batch(&mut root) {
+                return Ok(());
+            }
+
+            // 2. Take the inbox.
+            core.take_inbox();
+
+            // 3. Fire due timers.
+            core.fire_timers();
+
+            if root.is_none() && (core.shutdown.take() || core.tasks.borrow().live() == 0) {
+                return Ok(());
+            }
+
+            // 4. Select.
+            let runnable = core.tasks.borrow().queued() > 0;
+            let timeout = if runnable {
+                batches += 1;
+                if batches < BATCHES_MAX {
+                    let now = core.clock.now();
+                    selected_at = if batches == 1 { now } else { selected_at };
+                    if now - selected_at < UNASKED_MAX {
+                        continue;
+                    }
+                }
+                Some(Duration::ZERO)
+            } else {
+                self.until_next_timer()
+            };
+            batches = 0;
+            core.counters.selects.add(1);
+            core.selector.select(&mut events, timeout)?;
+
+            // 5. Record readiness, then wake.
+            if events.is_empty() {
+                self.jump(runnable);
+                continue;
+            }
+            core.counters.events.add(events.len() as u64);
+            for event in events.iter() {
+                core.record(event);
+            }
+            core.wake_foreign();
+        }
+    }
+
+    /// How long the selector may sleep when nothing is runnable; none is for ever.
+    fn until_next_timer(&self) -> Option<Duration> {
+        let next = self.core.next_timer()?;
+        match &self.core.clock {
+            Clock::Os => Some(Duration::from_nanos(next.saturating_sub(self.core.clock.now()))),
+            clock if clock.is_auto() && !self.core.is_blocking() => Some(Duration::ZERO),
+            clock if next <= clock.now() => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
+
+    /// A virtual clock that jumps, when nothing is left to do at its present time.
+    fn jump(&self, runnable: bool) {
+        let clock = &self.core.clock;
+        if !runnable
+            && clock.is_auto()
+            && !self.core.is_blocking()
+            && let Some(next) = self.core.next_timer()
+        {
+            clock.advance_to(next);
+        }
+    }
+
+    /// Runs at most a batch; true when the future of `block_on` is ready.
+    fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
+        let core = &*self.core;
+        let mut left = core.tasks.borrow().queued().min(BATCH);
+        // The task that is being polled stands here, outside what unwinds.
+        let mut running: Option<(u32, Body)> = None;
+        while left > 0 {
+            let mut in_root = false;
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                while left > 0 {
+                    left -= 1;
+                    let Some(index) = core.tasks.borrow_mut().pop() else { return false };
+                    if index == ROOT {
+                        in_root = true;
+                        if Self::poll_root(core, root) {
+                            return true;
+                        }
+                        in_root = false;
+                    } else {
+                        Self::poll_task(core, index, &mut running);
+                    }
+                }
+                false
+            }));
+            match result {
+                Ok(done) => return done,
+                Err(payload) if in_root => resume_unwind(payload),
+                Err(payload) => {
+                    core.counters.panics.add(1);
+                    if let Some((index, body)) = running.take() {
+                        Self::end_task(core, index, body, JoinError::panicked(payload));
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
+        let Some(root) = root else { return false };
+        scope::begin_poll();
+        core.counters.polls.add(1);
+        root(&mut Context::from_waker(&Number::new(core.number, 0, ROOT).waker()))
+    }
+
+    #[inline]
+    fn poll_task(core: &Core, index: u32, running: &mut Option<(u32, Body)>) {
+        let Some((number, body, aborted)) = core.tasks.borrow_mut().take(index) else { return };
+        if aborted {
+            return Self::end_task(core, index, body, JoinError::aborted());
+        }
+        scope::begin_poll();
+        core.counters.polls.add(1);
+        let (_, body) = running.insert((index, body));
+        let poll = body.as_mut().poll(&mut Context::from_waker(&number.waker()));
+        let Some((index, body)) = running.take() else { return };
+        match poll {
+            Poll::Pending => core.tasks.borrow_mut().put_back(index, body),
+            Poll::Ready(()) => core.finish(index, body),
+        }
+    }
+
+    /// Drops the future of a task, whose drop may panic, and reports `error` to its handle.
+    #[cold]
+    fn end_task(core: &Core, index: u32, mut body: Body, error: JoinError) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| body.as_mut().fail(error)));
+        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(index, body)));
+        core.counters.panics.add(u64::from(dropped.is_err()) + u64::from(finished.is_err()));
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        let core = &*self.core;
+        waker::run(core, || {
+            // Tasks first: what they own may be sources of this reactor.
+            core.tasks.borrow_mut().close();
+            loop {
+                let Some((index, body)) = core.tasks.borrow_mut().take_live() else { break };
+                Self::end_task(core, index, body, JoinError::aborted());
+            }
+            core.detach_sources();
+        });
+        if let Some(mut lease) = self.lease.take() {
+            lease.generation = core.last_generation();
+            lease.end();
+        }
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("number", &self.core.number).field("stats", &self.stats()).finish()
+    }
+}

@@ -1,0 +1,203 @@
+//! How other threads reach a reactor: a table of slots, each with an inbox and the waker of its selector.
+//!
+//! This is the one process-wide table. A slot is made when first needed, belongs to one reactor at a time, and is never
+//! freed: a number waker that comes too late finds a slot, at worst another reactor's, whose task table has no such
+//! number. For the same reason the selector stays with its slot: what its waker writes to must never be closed, since
+//! the number of a closed descriptor may by then be somebody's file.
+//!
+//! Producers push first and wake second; the reactor consumes the wake token first and takes the inbox second
+//! (`mainspring_sys::Waker`). A push to a slot whose reactor has ended is dropped after the lock is released.
+
+use std::io;
+use std::sync::Arc;
+
+use mainspring_sys::{OsSelector, Selector, Waker};
+
+use crate::sync::{Mutex, OnceLock};
+use crate::waker::Number;
+
+/// Reactors of a process at one time: what 12 bits of a number can name.
+const REACTORS_MAX: usize = 4096;
+
+/// Closures that may wait in an inbox; more are refused.
+const CALLS_MAX: usize = 65_536;
+
+/// Wakes in an inbox from which on duplicates are looked for before it grows.
+const WAKES_SORTED: usize = 1024;
+
+static SLOTS: [OnceLock<Slot>; REACTORS_MAX] = [const { OnceLock::new() }; REACTORS_MAX];
+
+static DIRECTORY: Mutex<Directory> = Mutex::new(Directory { made: 0, free: Vec::new() });
+
+struct Directory {
+    /// How many slots have been made.
+    made: u16,
+    /// Slots whose reactor has ended.
+    free: Vec<Lease>,
+}
+
+/// The right to be the reactor of a slot; given back by [`Lease::end`].
+pub(crate) struct Lease {
+    /// Which slot.
+    pub(crate) number: u16,
+    /// The selector that belongs to it.
+    pub(crate) selector: Arc<OsSelector>,
+    /// The last generation of a source in that selector, so that a stale event never meets an equal one.
+    pub(crate) generation: u32,
+}
+
+/// A closure that runs on the reactor's thread.
+pub(crate) type Call = Box<dyn FnOnce() + Send>;
+
+/// One place for a reactor.
+pub(crate) struct Slot {
+    /// What other threads have left.
+    inbox: Mutex<Inbox>,
+    /// Wakes the selector of this slot.
+    waker: Waker,
+}
+
+struct Inbox {
+    /// Which tenant the slot has: even while it is vacant, odd while it is let.
+    epoch: u64,
+    /// What is to be taken.
+    mail: Mail,
+    /// At this many wakes, duplicates are taken out.
+    sort_at: usize,
+}
+
+/// What a reactor takes out of its inbox.
+#[derive(Default)]
+pub(crate) struct Mail {
+    /// Tasks to wake.
+    pub(crate) wakes: Vec<Number>,
+    /// Closures to run.
+    pub(crate) calls: Vec<Call>,
+    /// Whether `run` is to end.
+    pub(crate) shutdown: bool,
+}
+
+impl Lease {
+    /// Takes a slot.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` when the process has 4,096 reactors, and those of making a selector.
+    pub(crate) fn begin() -> io::Result<(Self, &'static Slot, u64)> {
+        let mut directory = DIRECTORY.lock();
+        let lease = match directory.free.pop() {
+            Some(lease) => lease,
+            None => {
+                if directory.made as usize == REACTORS_MAX {
+                    return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
+                }
+                let selector = OsSelector::new()?;
+                let waker = selector.waker()?;
+                let number = directory.made;
+                directory.made += 1;
+                let inbox = Inbox { epoch: 0, mail: Mail::default(), sort_at: WAKES_SORTED };
+                SLOTS[number as usize].get_or_init(|| Slot { inbox: Mutex::new(inbox), waker });
+                Self { number, selector: Arc::new(selector), generation: 0 }
+            }
+        };
+        drop(directory);
+        let slot = SLOTS[lease.number as usize].get().ok_or(io::ErrorKind::NotFound)?;
+        let mut inbox = slot.inbox.lock();
+        inbox.epoch += 1;
+        let epoch = inbox.epoch;
+        drop(inbox);
+        Ok((lease, slot, epoch))
+    }
+
+    /// Closes the slot, drops what is in its inbox with no lock held, and offers it to the next.
+    pub(crate) fn end(self) {
+        if let Some(slot) = SLOTS[self.number as usize].get() {
+            let mut inbox = slot.inbox.lock();
+            inbox.epoch += 1;
+            let mail = std::mem::take(&mut inbox.mail);
+            drop(inbox);
+            drop(mail);
+        }
+        DIRECTORY.lock().free.push(self);
+    }
+}
+
+impl Slot {
+    /// Takes what has come, into the (empty) lists of `mail`, so that their memory is used again.
+    pub(crate) fn take(&self, mail: &mut Mail) {
+        if self.waker.take() {
+            let mut inbox = self.inbox.lock();
+            std::mem::swap(&mut inbox.mail, mail);
+            inbox.sort_at = WAKES_SORTED;
+        }
+    }
+
+    fn wake(&self, number: Number) {
+        let mut inbox = self.inbox.lock();
+        if inbox.epoch % 2 == 0 || inbox.mail.wakes.last() == Some(&number) {
+            return;
+        }
+        if inbox.mail.wakes.len() >= inbox.sort_at {
+            inbox.weed();
+        }
+        inbox.mail.wakes.push(number);
+        drop(inbox);
+        self.waker.wake();
+    }
+
+    /// Leaves a closure for the tenant of `epoch`.
+    pub(crate) fn call(&self, epoch: u64, call: Call) -> Result<(), Refused> {
+        let mut inbox = self.inbox.lock();
+        if inbox.epoch != epoch {
+            return Err(Refused::Ended);
+        }
+        if inbox.mail.calls.len() >= CALLS_MAX {
+            return Err(Refused::Full);
+        }
+        inbox.mail.calls.push(call);
+        drop(inbox);
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Tells the tenant of `epoch` that `run` is to end.
+    pub(crate) fn shutdown(&self, epoch: u64) {
+        let mut inbox = self.inbox.lock();
+        if inbox.epoch == epoch {
+            inbox.mail.shutdown = true;
+            drop(inbox);
+            self.waker.wake();
+        }
+    }
+}
+
+/// Why a closure was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The reactor has ended.
+    Ended,
+    /// 65,536 closures wait already.
+    Full,
+}
+
+impl Inbox {
+    /// Takes duplicates out, so that the list is bounded by the number of tasks and not by the number of wakes.
+    fn weed(&mut self) {
+        let wakes = &mut self.mail.wakes;
+        wakes.sort_unstable();
+        wakes.dedup();
+        self.sort_at = WAKES_SORTED.max(wakes.len() * 2);
+    }
+}
+
+/// Wakes a task of a reactor that does not run on this thread.
+pub(crate) fn wake(number: Number) {
+    if let Some(slot) = SLOTS.get(number.reactor() as usize).and_then(|slot| slot.get()) {
+        slot.wake(number);
+    }
+}
+
+/// The slot of a reactor.
+pub(crate) fn slot(number: u16) -> Option<&'static Slot> {
+    SLOTS.get(number as usize)?.get()
+}

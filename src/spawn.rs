@@ -1,0 +1,81 @@
+//! Starting tasks, and giving way to others.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::join_error::JoinError;
+use crate::join_handle::JoinHandle;
+use crate::task;
+use crate::waker;
+
+/// Starts `future` as a task of the reactor that is running on this thread. It need not be `Send`.
+///
+/// The task runs whether or not the handle is awaited; it is first polled after the present task gives way.
+///
+/// # Errors
+///
+/// In the handle that is returned: that no reactor is running on this thread, that it is ending, or that it has
+/// 16,777,215 live tasks. The future is dropped then.
+///
+/// ```
+/// mainspring::run(async {
+///     let tasks: Vec<_> = (0..3).map(|n| mainspring::spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for task in tasks {
+///         sum += task.await.unwrap();
+///     }
+///     assert_eq!(sum, 5);
+/// })
+/// # .unwrap();
+/// ```
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    JoinHandle::new(waker::current(|core| match core {
+        Some(core) => core.spawn(task::body(future)),
+        None => Err(JoinError::not_running()),
+    }))
+}
+
+/// Goes to the back of the run queue once. Does not make the reactor ask its selector.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when it is dropped.
+///
+/// ```
+/// mainspring::run(async {
+///     for chunk in [[0_u8; 1024]; 4] {
+///         assert_eq!(chunk.iter().map(|&byte| u64::from(byte)).sum::<u64>(), 0); // some computing
+///         mainspring::yield_now().await;
+///     }
+/// })
+/// # .unwrap();
+/// ```
+pub const fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// The future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

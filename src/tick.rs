@@ -1,0 +1,148 @@
+//! Tasks in the style of the 2016 announcement: a state machine that is ticked.
+//!
+//! A tick tries whatever the task has to try. What says "not yet" has recorded that this task waits for it; when the tick
+//! returns, the reactor knows all it needs to know. The rule for `WouldBlock`, whatever the order inside the tick:
+//!
+//! | in this tick | the task is |
+//! |---|---|
+//! | something made progress | ticked again at once, while budget is left; then at the back of the run queue |
+//! | an operation was refused for want of budget | at the back of the run queue |
+//! | something said "not yet" | parked, until one of the sources it waits for is ready |
+//! | nothing of these | ended with an error: it would never be woken |
+//!
+//! In 2016 a tick that blocked after it had buffered work, or that touched nothing, was never run again; here `Again` says
+//! the first, and the second is an error, so a task neither stalls in silence nor spins.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::join_handle::JoinHandle;
+use crate::scope::{self, Owner};
+
+/// A task that is ticked whenever something it waits for is ready.
+///
+/// Closures are tasks. Ticks may come without need: a tick tries, and does not assume.
+///
+/// ```
+/// use std::io;
+/// use mainspring::{net::{TcpListener, TcpStream}, tick::{self, Task, Tick}};
+///
+/// struct Listener(TcpListener);
+///
+/// impl Task for Listener {
+///     fn tick(&mut self) -> io::Result<Tick> {
+///         while let Some((_stream, peer)) = self.0.try_accept()? {
+///             println!("connection from {peer}");
+///             return Ok(Tick::Final);
+///         }
+///         Ok(Tick::WouldBlock)
+///     }
+/// }
+///
+/// mainspring::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let address = listener.local_addr()?;
+///     let task = tick::schedule(Listener(listener));
+///     TcpStream::connect(address).await?;
+///     task.await?
+/// })?
+/// # ;io::Result::Ok(())
+/// ```
+pub trait Task {
+    /// Goes as far as it can.
+    ///
+    /// # Errors
+    ///
+    /// Any error but `WouldBlock`, which is the same as `Ok(Tick::WouldBlock)`, ends the task and goes to its handle.
+    fn tick(&mut self) -> io::Result<Tick>;
+}
+
+impl<F: FnMut() -> io::Result<Tick>> Task for F {
+    fn tick(&mut self) -> io::Result<Tick> {
+        self()
+    }
+}
+
+/// What a tick returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tick {
+    /// It can go no further before something that said "not yet" is ready.
+    WouldBlock,
+    /// It holds buffered work that the reactor cannot see: tick it again, after the others had their turn.
+    Again,
+    /// It has ended.
+    Final,
+}
+
+/// Starts `task` on the reactor that is running on this thread.
+///
+/// # Errors
+///
+/// In the handle: the error that ended the task, or why it could not be started (see [`spawn`](crate::spawn)).
+///
+/// ```
+/// use mainspring::tick::{schedule, Tick};
+///
+/// mainspring::run(async {
+///     let mut left = 3;
+///     let task = schedule(move || {
+///         left -= 1;
+///         Ok(if left == 0 { Tick::Final } else { Tick::Again })
+///     });
+///     task.await.unwrap().unwrap();
+/// })
+/// # .unwrap();
+/// ```
+pub fn schedule<T: Task + 'static>(task: T) -> JoinHandle<io::Result<()>> {
+    crate::spawn(Ticking { task, owner: Owner::new() })
+}
+
+/// A tick task as a future.
+struct Ticking<T> {
+    /// The user's task.
+    task: T,
+    /// Under whose name its waits stand; they end with it.
+    owner: Owner,
+}
+
+// The task is ticked by `&mut`, and never pinned.
+impl<T> Unpin for Ticking<T> {}
+
+impl<T: Task> Future for Ticking<T> {
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let (result, outcome) = this.owner.enter(cx.waker(), || this.task.tick());
+            match result {
+                Ok(Tick::Final) => return Poll::Ready(Ok(())),
+                Ok(Tick::Again) => cx.waker().wake_by_ref(),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                Ok(Tick::WouldBlock) | Err(_) => {
+                    if outcome.progress() && scope::has_budget() {
+                        continue;
+                    }
+                    if outcome.progress() || outcome.refused() {
+                        cx.waker().wake_by_ref();
+                    } else if !outcome.blocked() {
+                        return Poll::Ready(Err(io::Error::other(
+                            "tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"",
+                        )));
+                    }
+                }
+            }
+            return Poll::Pending;
+        }
+    }
+}
+
+impl<T> fmt::Debug for Ticking<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticking").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! Time: sleeping, deadlines, intervals, and the clock that all of them go by.
+//!
+//! Every reactor has a wheel of its own ([`wheel`]) and a [`Clock`] that is an input: a virtual one in tests. Nothing is
+//! ever early. All arithmetic saturates, so `Duration::MAX` is a valid argument everywhere.
+
+mod instant;
+mod interval;
+mod sleep;
+mod timeout;
+pub(crate) mod wheel;
+
+pub use instant::Instant;
+pub use interval::{Interval, MissedTicks, interval, interval_at};
+pub use mainspring_sys::Clock;
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, timeout};
+
+use std::time::Duration;
+
+/// The one conversion of a `Duration` into nanoseconds of a clock: saturating, at 584 years.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

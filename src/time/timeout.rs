@@ -1,0 +1,83 @@
+//! A future with a deadline.
+//!
+//! The inner future is polled first: a value that is there wins over a deadline that has passed.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Sleep, sleep};
+use crate::pin::Projected;
+
+/// Runs `future`, and gives up after `duration`, counted from now.
+///
+/// Zero polls `future` once; `Duration::MAX` never gives up.
+///
+/// # Errors
+///
+/// [`Elapsed`] when the deadline passed first. The future is dropped with the one returned here.
+///
+/// # Cancel safety
+///
+/// That of `future`.
+///
+/// ```
+/// use std::time::Duration;
+/// use mainspring::time::timeout;
+///
+/// mainspring::run(async {
+///     assert_eq!(timeout(Duration::from_secs(1), async { 42 }).await, Ok(42));
+///     let never = std::future::pending::<()>();
+///     assert!(timeout(Duration::from_millis(1), never).await.is_err());
+/// })
+/// # .unwrap();
+/// ```
+pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    Projected::new(future, Limit(sleep(duration)))
+}
+
+/// What a `timeout` keeps beside its future.
+struct Limit(Sleep);
+
+impl<F: Future> Future for Projected<F, Limit> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (future, Limit(sleep)) = self.project();
+        if let Poll::Ready(value) = future.poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        Pin::new(sleep).poll(cx).map(|()| Err(Elapsed(())))
+    }
+}
+
+/// The error of a deadline that has passed.
+///
+/// ```
+/// # use mainspring::time::timeout;
+/// # mainspring::run(async {
+/// let never = std::future::pending::<()>();
+/// let elapsed = timeout(std::time::Duration::ZERO, never).await.unwrap_err();
+/// assert_eq!(std::io::Error::from(elapsed).kind(), std::io::ErrorKind::TimedOut);
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Elapsed(pub(crate) ());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the deadline has elapsed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}

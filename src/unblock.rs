@@ -1,0 +1,170 @@
+//! Work that blocks, on threads of the reactor's own.
+//!
+//! A small pool that starts with the first job, has a bound in threads and in its queue, and whose idle threads end after
+//! a while. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody. A pool
+//! per process, as elsewhere, would let one reactor's slow lookups hold up another's.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::channel::oneshot;
+use crate::core::Core;
+use crate::join_error::JoinError;
+use crate::sync::{Condvar, Mutex};
+
+/// Jobs that may wait for a thread; more are refused.
+const QUEUE_MAX: usize = 1024;
+
+/// How long a thread waits for a job before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs `job`, which may block, on a thread of the reactor's pool: at most 16 threads
+/// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)), at most 1,024 jobs waiting for one.
+///
+/// The job is handed over in the call. Host names are looked up on the same pool.
+///
+/// # Errors
+///
+/// A [`JoinError`]: the job panicked, too many jobs wait, no thread could be started, or no reactor is running on the
+/// thread of the call.
+///
+/// # Cancel safety
+///
+/// A job that has begun goes on to its end; its output is dropped.
+///
+/// ```
+/// mainspring::run(async {
+///     let text = mainspring::unblock(|| std::fs::read_to_string("Cargo.toml")).await??;
+///     assert!(text.contains("mainspring"));
+///     std::io::Result::Ok(())
+/// })?
+/// # ;std::io::Result::Ok(())
+/// ```
+pub fn unblock<T, F>(job: F) -> impl Future<Output = Result<T, JoinError>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (sender, receiver) = oneshot::channel();
+    let job = Box::new(move || {
+        let output = catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked);
+        // Why ignored: nobody waits for it any more.
+        let _ = sender.send(output);
+    });
+    let refused = match Core::running("unblock") {
+        Ok(core) => core.pool().push(job).err(),
+        Err(_) => Some(JoinError::not_running()),
+    };
+    async move {
+        match refused {
+            Some(error) => Err(error),
+            None => receiver.await.unwrap_or_else(|_| Err(JoinError::aborted())),
+        }
+    }
+}
+
+/// The threads of one reactor.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when a job was queued, and when the pool closes.
+    work: Condvar,
+}
+
+struct State {
+    /// Jobs that no thread has taken yet.
+    queue: VecDeque<Job>,
+    /// Threads that wait for a job.
+    idle: usize,
+    /// Threads in all.
+    threads: usize,
+    /// Threads there may be.
+    threads_max: usize,
+    /// Jobs that were taken or wait.
+    jobs: usize,
+    /// Set when the reactor has ended.
+    closed: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(threads_max: usize) -> Self {
+        let state = State { queue: VecDeque::new(), idle: 0, threads: 0, threads_max, jobs: 0, closed: false };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() }) }
+    }
+
+    /// Whether a job is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.shared.state.lock().jobs > 0
+    }
+
+    fn push(&self, job: Job) -> Result<(), JoinError> {
+        let mut state = self.shared.state.lock();
+        if state.queue.len() >= QUEUE_MAX {
+            return Err(JoinError::refused("1024 blocking jobs wait for a thread already"));
+        }
+        let start = state.idle <= state.queue.len() && state.threads < state.threads_max;
+        if start {
+            let shared = self.shared.clone();
+            let started: io::Result<_> = thread::Builder::new().name("mainspring-blocking".into()).spawn(move || shared.work());
+            match started {
+                Ok(_) => state.threads += 1,
+                // With a thread at work already, the job waits for that one.
+                Err(_) if state.threads > 0 => {}
+                Err(_) => return Err(JoinError::refused("no thread could be started for blocking work")),
+            }
+        }
+        state.jobs += 1;
+        state.queue.push_back(job);
+        drop(state);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.closed = true;
+        let queue = std::mem::take(&mut state.queue);
+        drop(state);
+        drop(queue);
+        self.shared.work.notify_all();
+    }
+}
+
+impl Shared {
+    /// The life of a thread.
+    fn work(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                job();
+                state = self.state.lock();
+                state.jobs -= 1;
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let timed_out;
+            (state, timed_out) = self.work.wait_timeout(state, IDLE);
+            state.idle -= 1;
+            if timed_out && state.queue.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}

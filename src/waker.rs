@@ -1,0 +1,159 @@
+//! The number waker, and what runs on this thread: one of the two files of this crate with `unsafe`.
+//!
+//! A task's waker carries a number where others carry a pointer: which reactor, which slot of its task table, and the
+//! generation of that slot. Clone copies the number, drop does nothing, and wake looks the number up: on the thread
+//! where that reactor is running the task goes to the run queue, from anywhere else the number goes to the reactor's
+//! inbox ([`crate::remote`]). So a waker that outlives its task, its reactor or its thread has nothing to dangle to;
+//! at worst an equal number after 2^28 spawns costs a poll too many. A counted pointer, as other executors use, costs
+//! two atomic operations per wait, and brings use after free, drops on the wrong thread and leaks with it.
+//!
+//! ```text
+//!   63        52 51                        24 23                     0
+//!  | reactor    | generation                 | index                  |
+//!  |   12 bits  |        28 bits             |        24 bits         |
+//! ```
+//!
+//! The second part is the pair of thread-local pointers to what is running: the reactor ([`run`]) and the scope in
+//! which "not yet" is recorded ([`enter_scope`]). Both are set for the length of one call, on whose stack the value
+//! stands, and set back by a guard, also on unwind. Neither has a destructor, so both can be asked at thread exit.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use crate::core::Core;
+use crate::remote;
+use crate::scope::Scope;
+
+const INDEX_BITS: u32 = 24;
+const GENERATION_BITS: u32 = 28;
+
+/// How many slots a task table has; the last is the future of `block_on`.
+pub(crate) const TASKS_MAX: usize = (1 << INDEX_BITS) - 1;
+
+/// The index that stands for the future of `block_on`, which is in no table.
+pub(crate) const ROOT: u32 = (1 << INDEX_BITS) - 1;
+
+/// A task of a reactor of this process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Number(u64);
+
+impl Number {
+    /// Packs the three; a generation is taken modulo 2^28.
+    pub(crate) const fn new(reactor: u16, generation: u32, index: u32) -> Self {
+        let generation = generation & ((1 << GENERATION_BITS) - 1);
+        Self((reactor as u64) << (INDEX_BITS + GENERATION_BITS) | (generation as u64) << INDEX_BITS | index as u64)
+    }
+
+    /// The number that `waker` carries, if it is one of ours.
+    #[inline]
+    pub(crate) fn of(waker: &Waker) -> Option<Self> {
+        ptr::eq(waker.vtable(), &VTABLE).then(|| Self(waker.data().addr() as u64))
+    }
+
+    /// Which of the process's reactors.
+    #[inline]
+    pub(crate) const fn reactor(self) -> u16 {
+        (self.0 >> (INDEX_BITS + GENERATION_BITS)) as u16
+    }
+
+    /// Which tenant of the slot.
+    #[inline]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> INDEX_BITS) as u32 & ((1 << GENERATION_BITS) - 1)
+    }
+
+    /// Which slot of the task table.
+    #[inline]
+    pub(crate) const fn index(self) -> u32 {
+        self.0 as u32 & ((1 << INDEX_BITS) - 1)
+    }
+
+    /// The waker that carries this number.
+    #[inline]
+    pub(crate) fn waker(self) -> Waker {
+        // SAFETY: the functions of VTABLE take the data word as a number and never follow it, and are thread-safe.
+        unsafe { Waker::new(ptr::without_provenance(self.0 as usize), &VTABLE) }
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.reactor(), self.generation(), self.index())
+    }
+}
+
+static VTABLE: RawWakerVTable =
+    RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake_number, wake_number, |_| ());
+
+fn wake_number(data: *const ()) {
+    let number = Number(data.addr() as u64);
+    let here = current(|core| match core {
+        Some(core) if core.number == number.reactor() => {
+            core.wake(number);
+            true
+        }
+        _ => false,
+    });
+    if !here {
+        remote::wake(number);
+    }
+}
+
+thread_local! {
+    /// The reactor that is running on this thread, or null. Written by `run` alone.
+    static CORE: Cell<*const Core> = const { Cell::new(ptr::null()) };
+    /// The innermost scope on this thread, or null. Written by `enter_scope` alone.
+    static SCOPE: Cell<*const Scope<'static>> = const { Cell::new(ptr::null()) };
+}
+
+/// Puts a thread-local pointer back when the call that set it ends.
+struct Restore<T: 'static> {
+    /// Where the pointer stands.
+    cell: &'static std::thread::LocalKey<Cell<*const T>>,
+    /// What stood there before.
+    before: *const T,
+}
+
+impl<T> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.cell.set(self.before);
+    }
+}
+
+/// Runs `f` with `core` as the reactor of this thread.
+pub(crate) fn run<R>(core: &Core, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore { cell: &CORE, before: CORE.replace(core) };
+    f()
+}
+
+/// Calls `f` with the reactor that is running on this thread.
+#[inline]
+pub(crate) fn current<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
+    // SAFETY: not null only while `run` is on this thread's stack, which borrows the core for as long; `f` cannot keep it.
+    f(unsafe { CORE.get().as_ref() })
+}
+
+/// Whether `core` is the reactor that is running on this thread.
+#[inline]
+pub(crate) fn is_current(core: &Core) -> bool {
+    ptr::eq(CORE.get(), core)
+}
+
+/// Runs `f` with `scope` as the innermost scope of this thread.
+#[inline]
+pub(crate) fn enter_scope<R>(scope: &Scope<'_>, f: impl FnOnce() -> R) -> R {
+    let pointer: *const Scope<'_> = scope;
+    let _restore = Restore { cell: &SCOPE, before: SCOPE.replace(pointer.cast()) };
+    f()
+}
+
+/// Calls `f` with the innermost scope of this thread.
+#[inline]
+pub(crate) fn with_scope<R>(f: impl FnOnce(Option<&Scope<'_>>) -> R) -> R {
+    // SAFETY: not null only while `enter_scope` is on this thread's stack, which borrows the scope for as long; `f` takes
+    // any lifetime, so it cannot keep what it is given.
+    f(unsafe { SCOPE.get().as_ref() })
+}
