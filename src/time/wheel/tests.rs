@@ -4,6 +4,9 @@
 //! tokio-timer and tokio fell into: hash collisions, catching up after a gap, a wrapped top level after twelve days, a
 //! deadline equal to the position, cancelled entries that stay. [`check_structure`] compares the lists and bitmaps with
 //! the invariants on the struct; it reads private fields, which is why these tests stand here and not in `tests/`.
+//! The module below runs random operations against a list.
+
+mod oracle;
 
 use super::{FIRST_SLOT, Key, LEVELS, Link, SLOT_BITS, SLOTS, TICK, UNLINKED, Wheel};
 
