@@ -25,7 +25,7 @@ mod tests;
 
 use slab::Slab;
 
-/// A tick is 2^15 ns, 32.768 µs: the largest power of two that leaves room under the 64 µs by which a timer may be late.
+/// A tick is 2^15 ns, 32.768 µs: the largest power of two below 64 µs, the most by which the wheel may be late.
 const TICK_BITS: u32 = 15;
 
 /// Nanoseconds in a tick.

@@ -2,13 +2,15 @@
 //!
 //! A test for each promise of the wheel's documentation, and for each trap that the timer wheels of mio, tokio-core,
 //! tokio-timer and tokio fell into: hash collisions, catching up after a gap, a wrapped top level after twelve days, a
-//! deadline equal to the position, cancelled entries that stay. [`check_structure`] compares the lists and bitmaps with
-//! the invariants on the struct; it reads private fields, which is why these tests stand here and not in `tests/`.
-//! The module below runs random operations against a list.
+//! deadline equal to the position, cancelled entries that stay. After each step the structure is checked as well, by
+//! the module `structure`, which reads private fields: that is why these tests stand here and not in `tests/`. Random
+//! operations are the business of the module `oracle`, and the tests here are the ones to read first.
 
 mod oracle;
+mod structure;
 
-use super::{FIRST_SLOT, Key, LEVELS, Link, SLOT_BITS, SLOTS, TICK, UNLINKED, Wheel};
+use super::{Key, LEVELS, SLOT_BITS, TICK, Wheel};
+use structure::check_structure;
 
 /// Nanoseconds in a day.
 const DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
@@ -27,50 +29,6 @@ fn drain<T: Copy>(wheel: &mut Wheel<T>, now: u64) -> Vec<T> {
 /// Ticks in a slot of `level`.
 fn span(level: usize) -> u64 {
     1 << (level as u32 * SLOT_BITS)
-}
-
-/// The invariants on the struct: each list is sound, its entries belong to its slot, and its bit tells if it is empty.
-fn check_structure<T>(wheel: &Wheel<T>) {
-    let link_of = |at: u32| -> Link {
-        if at < FIRST_SLOT {
-            wheel.entries[at as usize].link
-        } else {
-            wheel.slots[(at - FIRST_SLOT) as usize]
-        }
-    };
-    let mut linked = 0;
-    for slot in 0..LEVELS * SLOTS {
-        let (level, digit) = (slot / SLOTS, slot % SLOTS);
-        let head = FIRST_SLOT + slot as u32;
-        let bit = wheel.occupied[level] >> digit & 1 == 1;
-        assert_eq!(bit, link_of(head).next != head, "the bit of slot {slot}");
-        let mut at = head;
-        loop {
-            let next = link_of(at).next;
-            assert_eq!(link_of(next).previous, at, "the links of slot {slot}");
-            if next == head {
-                break;
-            }
-            linked += 1;
-            let shift = level as u32 * SLOT_BITS;
-            let above = wheel.position >> shift >> SLOT_BITS;
-            let first = (above << SLOT_BITS | digit as u64) << shift;
-            let tick = wheel.entries[next as usize].deadline.div_ceil(TICK);
-            assert!(tick < first + span(level), "entry {next} in slot {slot}");
-            assert!(
-                first >= wheel.position,
-                "slot {slot} is behind the position"
-            );
-            at = next;
-        }
-    }
-    assert_eq!(linked, wheel.armed(), "armed");
-    let unlinked = |at: &u32| *at == UNLINKED;
-    let idle = wheel
-        .entries
-        .iter()
-        .filter(|(_, entry)| unlinked(&entry.link.next) && unlinked(&entry.link.previous));
-    assert_eq!(idle.count() + linked, wheel.len(), "entries");
 }
 
 #[test]
@@ -256,6 +214,19 @@ fn next_is_the_earliest_and_an_early_pop_leaves_it() {
     assert_eq!(wheel.next(), Some(30 * TICK));
     assert_eq!(drain(&mut wheel, 30 * TICK), ['a']);
     assert_eq!(wheel.next(), None);
+}
+
+#[test]
+fn next_is_exact_for_a_near_deadline_however_late_the_clock() {
+    let later = 64 * 64 * 64 * 99 * TICK;
+    let mut idle = Wheel::new(0);
+    assert_eq!(idle.pop(later), None);
+    for mut wheel in [idle, Wheel::new(later)] {
+        wheel.insert(later + 63 * TICK, 'a');
+        assert_eq!(wheel.next(), Some(later + 63 * TICK));
+        wheel.insert(later + 9 * TICK + 1, 'b');
+        assert_eq!(wheel.next(), Some(later + 10 * TICK));
+    }
 }
 
 #[test]
