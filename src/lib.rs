@@ -3,3 +3,5 @@
 
 #[allow(dead_code)]
 mod scope;
+#[allow(dead_code)]
+mod time;

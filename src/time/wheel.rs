@@ -1,0 +1,301 @@
+//! The timer wheel: entries ordered by deadline, and which of them are due.
+//!
+//! Each reactor owns one and is its only caller: it arms entries for sleeps and source deadlines, sleeps in the
+//! selector until [`Wheel::next`], then calls [`Wheel::pop`] until nothing more is due. Time is an input, in nanoseconds
+//! of the reactor's clock.
+//!
+//! A tick is 2^15 ns. Every deadline is rounded up to a tick, whose number is read as nine digits of six bits. The most
+//! significant digit in which it differs from the wheel's position names the level, and that digit names the slot:
+//!
+//! ```text
+//!  position    0 .. 0 17 30 41      the digits of level 2, 1 and 0 come last
+//!  deadline    0 .. 0 17 52  8      level 1, slot 52; on level 0, slot 8, once the position is 17 52 0
+//! ```
+//!
+//! An entry never fires early, and at most one tick late. Arming, disarming and removal are O(1) and allocate nothing;
+//! an entry moves down at most once per level. Entries of one tick fire in the order in which they were armed.
+//!
+//! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`, and
+//! `next` may ask for a wake-up that only moves entries. Linux (4.8 and later) never moves an entry and lets far timers
+//! be late by an eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary
+//! heap was turned down because most timeouts are cancelled, which costs it O(log n) each.
+
+#[cfg(test)]
+mod tests;
+
+use slab::Slab;
+
+/// A tick is 2^15 ns, 32.768 µs: the largest power of two below 64 µs, the most by which the wheel may be late.
+const TICK_BITS: u32 = 15;
+
+/// Nanoseconds in a tick.
+const TICK: u64 = 1 << TICK_BITS;
+
+/// A slot is a digit of six bits, so that one `u64` has a bit for every slot of a level.
+const SLOT_BITS: u32 = 6;
+
+/// Slots of a level.
+const SLOTS: usize = 1 << SLOT_BITS;
+
+/// Nine digits of six bits hold every tick of a `u64` of nanoseconds, which take 50: the last level never wraps.
+const LEVELS: usize = 9;
+
+const _: () = assert!(LEVELS as u32 * SLOT_BITS > u64::BITS - TICK_BITS);
+
+/// Both links of an entry that is in no list.
+const UNLINKED: u32 = u32::MAX;
+
+/// Link values from here up to [`UNLINKED`] are slots, level by level; those below are entries. Also the most entries
+/// that a wheel holds.
+const FIRST_SLOT: u32 = UNLINKED - (LEVELS * SLOTS) as u32;
+
+/// Key of an entry: its index in the slab. The holder owns the entry and removes it once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Key(u32);
+
+/// The neighbours in a circular list that runs through one slot and the entries in it.
+#[derive(Clone, Copy)]
+struct Link {
+    /// Of an entry: the one that fires after it. Of a slot: the first to fire.
+    next: u32,
+    /// Of an entry: the one that fires before it. Of a slot: the last to fire.
+    previous: u32,
+}
+
+impl Link {
+    /// The same neighbour on both sides: an empty slot is its own, and an entry in no list has [`UNLINKED`].
+    const fn both(at: u32) -> Self {
+        Self {
+            next: at,
+            previous: at,
+        }
+    }
+}
+
+/// What the slab holds.
+struct Entry<T> {
+    /// The deadline last armed, in nanoseconds and not rounded; `u64::MAX` before the first. Written by `arm`.
+    deadline: u64,
+    /// Written when the entry or a neighbour is linked or unlinked; both [`UNLINKED`] while it is not armed.
+    link: Link,
+    /// The caller's; the wheel never looks at it.
+    value: T,
+}
+
+/// A hierarchical timer wheel, all of whose entries stand in one slab.
+///
+/// Between calls:
+///
+/// - An entry is armed if and only if it is in the list of exactly one slot. `pop` unlinks what it returns, so nothing
+///   fires twice, and a cascade links all that it took, so nothing is lost.
+/// - The tick for which an entry was linked agrees with `position` in the digits above its level. On its level its digit
+///   is the larger one, or the same on level 0. So the first slot of the lowest occupied level is the earliest, and the
+///   slots of a level never wrap.
+/// - A bit of `occupied` is set if and only if the list of that slot has an entry.
+pub(crate) struct Wheel<T> {
+    /// The tick up to which slots were emptied, at most `now`. Moved by `pop` alone, and never past an occupied slot.
+    position: u64,
+    /// The latest tick that `pop` was told of: deadlines before it are armed for it.
+    now: u64,
+    /// For each level, the bits of the slots that are not empty. Written by `link` and `unlink`.
+    occupied: [u64; LEVELS],
+    /// The heads of the lists, level by level. Boxed, because they take 4.5 KiB.
+    slots: Box<[Link; LEVELS * SLOTS]>,
+    /// All entries, armed or not.
+    entries: Slab<Entry<T>>,
+    /// How many entries are linked. Written by `link` and `unlink`.
+    armed: usize,
+}
+
+impl<T> Wheel<T> {
+    /// An empty wheel at `now`, in nanoseconds. Makes room for entries at the first insertion.
+    pub(crate) fn new(now: u64) -> Self {
+        let tick = now >> TICK_BITS;
+        let empty = |slot| Link::both(FIRST_SLOT + slot as u32);
+        Self {
+            position: tick,
+            now: tick,
+            occupied: [0; LEVELS],
+            slots: Box::new(std::array::from_fn(empty)),
+            entries: Slab::new(),
+            armed: 0,
+        }
+    }
+
+    /// Adds an entry armed for `deadline`; see [`arm`](Self::arm).
+    pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Key {
+        let key = self.insert_idle(value);
+        self.arm(key, deadline);
+        key
+    }
+
+    /// Adds an entry that is not armed.
+    ///
+    /// Panics if the wheel already holds `FIRST_SLOT` entries, over four billion.
+    pub(crate) fn insert_idle(&mut self, value: T) -> Key {
+        let index = self.entries.vacant_key();
+        assert!(
+            index < FIRST_SLOT as usize,
+            "a wheel holds at most {FIRST_SLOT} entries, and this is entry {index}"
+        );
+        self.entries.insert(Entry {
+            deadline: u64::MAX,
+            link: Link::both(UNLINKED),
+            value,
+        });
+        Key(index as u32)
+    }
+
+    /// Arms an entry for `deadline`, whether it was armed, disarmed or popped before.
+    ///
+    /// A deadline whose tick has passed fires in a later `pop`, even at the same `now`, behind most of what is due
+    /// already: a caller that bounds its batches starves nobody. `u64::MAX` never fires, nor does any other deadline
+    /// in the last tick of the clock, whose end the clock cannot show.
+    pub(crate) fn arm(&mut self, key: Key, deadline: u64) {
+        self.disarm(key);
+        self.entries[key.0 as usize].deadline = deadline;
+        // Why up? At the start of the tick that the deadline is in, the deadline is still ahead.
+        self.link(key.0, deadline.div_ceil(TICK).max(self.now));
+    }
+
+    /// Keeps an entry from firing and keeps the entry. Does nothing if it is not armed.
+    pub(crate) fn disarm(&mut self, key: Key) {
+        if self.is_armed(key) {
+            self.unlink(key.0);
+        }
+    }
+
+    /// Takes an entry out, whether it is armed, disarmed or popped. Its key may be given to another entry at once.
+    ///
+    /// Panics, as all methods that take a key do, if there is no such entry.
+    pub(crate) fn remove(&mut self, key: Key) -> T {
+        self.disarm(key);
+        self.entries.remove(key.0 as usize).value
+    }
+
+    /// Whether the entry was armed and has neither been popped nor disarmed since.
+    pub(crate) fn is_armed(&self, key: Key) -> bool {
+        self.entries[key.0 as usize].link.next != UNLINKED
+    }
+
+    /// The deadline for which the entry was armed last, in nanoseconds; `u64::MAX` if it never was.
+    pub(crate) fn deadline(&self, key: Key) -> u64 {
+        self.entries[key.0 as usize].deadline
+    }
+
+    /// The value that came with the entry.
+    pub(crate) fn value_mut(&mut self, key: Key) -> &mut T {
+        &mut self.entries[key.0 as usize].value
+    }
+
+    /// The next entry that is due at `now`, disarmed but kept until it is removed; `None` when nothing more is due.
+    ///
+    /// Due is what has its deadline, rounded up to a tick, at or before `now`. The earlier tick comes first. A `now`
+    /// before that of an earlier call counts as the earlier one. The caller bounds the entries that it takes in one go:
+    /// one that is armed for the past each time it fires would keep it here for ever.
+    pub(crate) fn pop(&mut self, now: u64) -> Option<Key> {
+        self.now = self.now.max(now >> TICK_BITS);
+
+        // Bounded by the entries: a round returns one, or moves those of one slot down, each at most once per level.
+        while let Some((slot, start)) = self.earliest().filter(|&(_, start)| start <= self.now) {
+            self.position = start;
+            if slot < SLOTS {
+                let first = self.slots[slot].next;
+                self.unlink(first);
+                return Some(Key(first));
+            }
+            self.cascade(slot);
+        }
+
+        self.position = self.now;
+        None
+    }
+
+    /// When to call `pop` next, in nanoseconds; `None` if nothing is armed that could fire.
+    ///
+    /// At or before `now` while something is due. Otherwise never later than the earliest deadline rounded up to its
+    /// tick, and exactly that once the entry stands on level 0. On a higher level it is the start of the entry's slot:
+    /// `pop` then moves the entry down and may return nothing, at most once per level.
+    pub(crate) fn next(&self) -> Option<u64> {
+        let (_, start) = self.earliest()?;
+        // Why not saturate? The one tick that overflows is that of the deadlines that never fire.
+        start.checked_mul(TICK)
+    }
+
+    /// How many entries there are, armed or not.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many entries are armed, those that never fire included.
+    pub(crate) fn armed(&self) -> usize {
+        self.armed
+    }
+
+    /// The first occupied slot and the first tick in it.
+    fn earliest(&self) -> Option<(usize, u64)> {
+        let level = self.occupied.iter().position(|&slots| slots != 0)?;
+        let digit = self.occupied[level].trailing_zeros();
+        let shift = level as u32 * SLOT_BITS;
+        let above = self.position >> (shift + SLOT_BITS) << SLOT_BITS;
+        let start = (above | u64::from(digit)) << shift;
+        Some((level * SLOTS + digit as usize, start))
+    }
+
+    /// Empties a slot whose start is the position: what was in it agrees in one digit more, so it goes to lower levels.
+    fn cascade(&mut self, slot: usize) {
+        let head = FIRST_SLOT + slot as u32;
+        let mut at = self.slots[slot].next;
+        while at != head {
+            let Entry { deadline, link, .. } = self.entries[at as usize];
+            // Why the maximum? An entry that was armed for the past stands in the slot of a later tick.
+            let tick = deadline.div_ceil(TICK).max(self.position);
+            self.unlink(at);
+            self.link(at, tick);
+            at = link.next;
+        }
+    }
+
+    /// Puts an unlinked entry last in the slot of `tick`, which is not before the position.
+    fn link(&mut self, at: u32, tick: u64) {
+        // The highest bit that differs tells the level; without one, or with one in the last digit, that is level 0.
+        let differing = (self.position ^ tick) | (SLOTS as u64 - 1);
+        let level = differing.ilog2() / SLOT_BITS;
+        let digit = (tick >> (level * SLOT_BITS)) as usize % SLOTS;
+        let slot = level as usize * SLOTS + digit;
+        self.occupied[level as usize] |= 1 << digit;
+
+        let head = FIRST_SLOT + slot as u32;
+        let last = std::mem::replace(&mut self.slots[slot].previous, at);
+        self.link_mut(last).next = at;
+        self.entries[at as usize].link = Link {
+            next: head,
+            previous: last,
+        };
+        self.armed += 1;
+    }
+
+    /// Takes a linked entry out of its list.
+    fn unlink(&mut self, at: u32) {
+        let entry = &mut self.entries[at as usize];
+        let link = std::mem::replace(&mut entry.link, Link::both(UNLINKED));
+        self.link_mut(link.previous).next = link.next;
+        self.link_mut(link.next).previous = link.previous;
+
+        // The same neighbour on both sides is the slot, and nothing is left in it.
+        if link.next == link.previous {
+            let slot = (link.next - FIRST_SLOT) as usize;
+            self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
+        }
+        self.armed -= 1;
+    }
+
+    /// The links of an entry or of a slot.
+    fn link_mut(&mut self, at: u32) -> &mut Link {
+        if at < FIRST_SLOT {
+            &mut self.entries[at as usize].link
+        } else {
+            &mut self.slots[(at - FIRST_SLOT) as usize]
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The invariants on the struct, checked from outside.
+//!
+//! Called by the tests of this module after each step. It visits every slot of every level and every entry, and panics
+//! with the slot or entry at which the lists, the bitmaps, the position and the counts disagree. It stands here and not
+//! as debug assertions in the wheel, because a check of 576 slots at each operation would change what debug builds are
+//! used for: to run the reactor's own tests in reasonable time.
+
+use super::super::{FIRST_SLOT, LEVELS, Link, SLOT_BITS, SLOTS, TICK, UNLINKED, Wheel};
+use super::span;
+
+/// The invariants on the struct: each list is sound, its entries belong to its slot, and its bit tells if it is empty.
+pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
+    let link_of = |at: u32| -> Link {
+        if at < FIRST_SLOT {
+            wheel.entries[at as usize].link
+        } else {
+            wheel.slots[(at - FIRST_SLOT) as usize]
+        }
+    };
+    let mut linked = 0;
+    for slot in 0..LEVELS * SLOTS {
+        let (level, digit) = (slot / SLOTS, slot % SLOTS);
+        let head = FIRST_SLOT + slot as u32;
+        let bit = wheel.occupied[level] >> digit & 1 == 1;
+        assert_eq!(bit, link_of(head).next != head, "the bit of slot {slot}");
+        let mut at = head;
+        loop {
+            let next = link_of(at).next;
+            assert_eq!(link_of(next).previous, at, "the links of slot {slot}");
+            if next == head {
+                break;
+            }
+            linked += 1;
+            let shift = level as u32 * SLOT_BITS;
+            let above = wheel.position >> shift >> SLOT_BITS;
+            let first = (above << SLOT_BITS | digit as u64) << shift;
+            let tick = wheel.entries[next as usize].deadline.div_ceil(TICK);
+            assert!(tick < first + span(level), "entry {next} in slot {slot}");
+            assert!(
+                first >= wheel.position,
+                "slot {slot} is behind the position"
+            );
+            at = next;
+        }
+    }
+    assert_eq!(linked, wheel.armed(), "armed");
+    let unlinked = |at: &u32| *at == UNLINKED;
+    let idle = wheel
+        .entries
+        .iter()
+        .filter(|(_, entry)| unlinked(&entry.link.next) && unlinked(&entry.link.previous));
+    assert_eq!(idle.count() + linked, wheel.len(), "entries");
+}
