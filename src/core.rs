@@ -23,7 +23,7 @@ use crate::remote::{Mail, Slot};
 use crate::source::{Direction, Source};
 use crate::stats::Counters;
 use crate::task::{Body, Join, Tasks};
-use crate::time::wheel::{Key, Wheel};
+use crate::wheel::{Key, Wheel};
 use crate::unblock::Pool;
 use crate::waker::{self, Number};
 

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crate::time::nanoseconds;
-use crate::time::wheel::Key;
+use crate::wheel::Key;
 
 /// No deadline: nobody waits.
 const NEVER: u64 = u64::MAX;

@@ -7,7 +7,6 @@ mod instant;
 mod interval;
 mod sleep;
 mod timeout;
-pub(crate) mod wheel;
 
 pub use instant::Instant;
 pub use interval::{Interval, MissedTicks, interval, interval_at};

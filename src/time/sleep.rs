@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::Instant;
 use crate::core::Core;
 use crate::scope;
-use crate::time::wheel::Key;
+use crate::wheel::Key;
 use crate::core::Timer;
 
 /// Waits for `duration`, counted from now.
