@@ -2,4 +2,6 @@
 #![deny(unsafe_code)]
 
 #[allow(dead_code)]
+mod pin;
+#[allow(dead_code)]
 mod scope;
