@@ -5,3 +5,5 @@
 mod pin;
 #[allow(dead_code)]
 mod scope;
+#[allow(dead_code, unused_imports)]
+mod sync;
