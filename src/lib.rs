@@ -1,6 +1,7 @@
 //! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
 #![deny(unsafe_code)]
 
+pub mod channel;
 #[allow(dead_code)]
 mod pin;
 #[allow(dead_code)]
