@@ -6,5 +6,6 @@ pub mod channel;
 mod pin;
 #[allow(dead_code)]
 mod scope;
+pub mod service;
 #[allow(dead_code, unused_imports)]
 mod sync;
