@@ -1,0 +1,71 @@
+//! A pinned future and the unpinned state beside it: what the built-in filters and tasks are made of.
+//!
+//! A filter that waits with more than its inner future (a deadline, a permit, a counter) needs one struct of both, and
+//! needs to reach the future pinned and the rest mutably. That projection is unsafe in Rust without a macro, so it
+//! stands here, once, and is safe to call.
+//!
+//! `Projected<F, S>` is itself a future wherever its state implements `Step<F>`. A filter therefore writes a state and
+//! its `step`, and returns `Projected` as `impl Future`; it never projects a struct of its own. The alternative, a named
+//! public future around a private `Projected`, would need a second projection and a second unsafe block in each filter.
+//! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What a state does each time the future beside it is polled.
+pub(crate) trait Step<F> {
+    /// What the whole future resolves to.
+    type Output;
+
+    /// Polls `inner` and whatever the state itself waits for.
+    fn step(&mut self, inner: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
+
+/// A future that is pinned with the struct, and a state that is not.
+///
+/// It has no `Drop`, so a drop never sees `inner` unpinned.
+pub(crate) struct Projected<F, S> {
+    /// Structurally pinned: reached through `project` alone, never moved and never lent out as `&mut F`.
+    inner: F,
+    /// Never pinned, whatever its type: lent out as `&mut S`.
+    state: S,
+}
+
+// Why by hand? The derived one would ask `S: Unpin` too, but no `Pin<&mut S>` is ever made.
+impl<F: Unpin, S> Unpin for Projected<F, S> {}
+
+impl<F, S> Projected<F, S> {
+    /// Puts `inner` and `state` side by side; `inner` may still move until the whole is pinned.
+    pub(crate) const fn new(inner: F, state: S) -> Self {
+        Self { inner, state }
+    }
+
+    /// The future, pinned, and the state.
+    #[allow(unsafe_code)]
+    pub(crate) fn project(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut S) {
+        // SAFETY: the reference does not leave this function, which moves out of neither field.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: `inner` is pinned as long as `self` is: the field is private to this file, which never moves it and
+        // lends it as `Pin` alone; `Projected` has no `Drop`, is not `repr(packed)`, and is `Unpin` only if `F` is.
+        let inner = unsafe { Pin::new_unchecked(&mut this.inner) };
+        (inner, &mut this.state)
+    }
+}
+
+impl<F, S: Step<F>> Future for Projected<F, S> {
+    type Output = S::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (inner, state) = self.project();
+        state.step(inner, cx)
+    }
+}
+
+impl<F, S: fmt::Debug> fmt::Debug for Projected<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Projected")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! Filters as methods.
+//!
+//! Used to build a stack from the inside out: `service.filter(a).filter(b)` calls `b` first, then `a`, then the service.
+//!
+//! It is implemented for every [`Service`] and adds nothing but spelling: each method is the constructor of the type
+//! that it returns, with the bounds of its `Service` implementation, so that a mismatch is reported where the stack is
+//! built and not where it is used.
+//!
+//! The trade-off: a stack is a nested type. A list of layers with names, as Finagle has, can be edited at run time and
+//! boxes each layer; here the compiler sees through the whole stack.
+use super::{BoxService, Filter, Filtered, Service};
+
+/// Builds stacks: filters as methods of the service that they go around.
+///
+/// ```
+/// use mainspring::service::{Filter, Service, ServiceExt, service_fn};
+/// use std::convert::Infallible;
+///
+/// struct Add(u32);
+///
+/// impl<S: Service<u32>> Filter<u32, S> for Add {
+///     type Inner = u32;
+///     type Response = S::Response;
+///     type Error = S::Error;
+///
+///     async fn apply(&self, request: u32, next: &S) -> Result<S::Response, S::Error> {
+///         next.call(request + self.0).await
+///     }
+/// }
+///
+/// let service = service_fn(async |n: u32| Ok::<_, Infallible>(n * 2)).filter(Add(1)).boxed();
+/// assert_eq!(futures::executor::block_on(service.call(20)), Ok(42));
+/// ```
+pub trait ServiceExt<Request>: Service<Request> + Sized {
+    /// Puts `filter` around the service; the next one goes around both.
+    ///
+    /// The request of the result may be of another type, `Outer`, than that of the service.
+    fn filter<F, Outer>(self, filter: F) -> Filtered<F, Self>
+    where
+        F: Filter<Outer, Self, Inner = Request>,
+    {
+        Filtered::new(filter, self)
+    }
+
+    /// Hides the type of the service, for the edge of a stack: each call allocates its future.
+    fn boxed(self) -> BoxService<Request, Self::Response, Self::Error>
+    where
+        Self: 'static,
+    {
+        BoxService::new(self)
+    }
+}
+
+impl<S: Service<Request>, Request> ServiceExt<Request> for S {}

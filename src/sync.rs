@@ -1,0 +1,48 @@
+//! The one place from which everything that threads share takes its atomics, its reference counts and its locks.
+//!
+//! Used by the channels, by the table behind the wakers and by whatever else crosses threads. Normally it is `std`;
+//! under `--cfg loom` it is loom's model of the same, so that the models in `tests/loom.rs` run the shipped code in each
+//! possible order. What loom lacks (`OnceLock`) is `std`'s in both.
+//!
+//! `Mutex` is a wrapper whose `lock` cannot fail. Poisoning reports a panic under the lock to whoever comes next; here
+//! nothing a user wrote runs under a lock, so there is nothing to report, and a panic elsewhere must not spread.
+//! The alternative, `std`'s own type with an `unwrap` at each use, would turn one panic into many.
+#[cfg(loom)]
+pub(crate) use loom::sync::{Arc, atomic};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{Arc, atomic};
+
+pub(crate) use std::sync::OnceLock;
+
+#[cfg(loom)]
+use loom::sync as imported;
+#[cfg(not(loom))]
+use std::sync as imported;
+
+use std::sync::PoisonError;
+
+/// The guard of a [`Mutex`].
+pub(crate) use imported::MutexGuard;
+
+/// A lock that ignores poisoning.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(imported::Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// An unlocked mutex around `value`.
+    #[cfg(not(loom))]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(imported::Mutex::new(value))
+    }
+
+    /// An unlocked mutex around `value`; not `const`, because loom's registers itself with the running model.
+    #[cfg(loom)]
+    pub(crate) fn new(value: T) -> Self {
+        Self(imported::Mutex::new(value))
+    }
+
+    /// Waits for the lock. A panic of an earlier holder is not passed on.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
