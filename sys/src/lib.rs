@@ -36,7 +36,9 @@ compile_error!(
 mod event;
 mod interest;
 mod mode;
+mod park;
 mod readiness;
+mod sync;
 mod token;
 
 pub use event::Event;
