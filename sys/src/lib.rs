@@ -39,6 +39,7 @@ mod mode;
 mod park;
 mod readiness;
 mod sync;
+mod timeout;
 mod token;
 
 pub use event::Event;
