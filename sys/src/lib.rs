@@ -33,6 +33,8 @@ compile_error!(
     "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
 );
 
+mod check;
+mod errno;
 mod event;
 mod interest;
 mod mode;
