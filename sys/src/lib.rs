@@ -16,6 +16,13 @@
 //! choice at run time would put an indirect call beside every system call, and gain nothing.
 #![warn(missing_docs)]
 
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
+mod backend {
+    mod epoll;
+    pub use epoll::OsSelector;
+    pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+}
+
 #[cfg(not(any(
     target_os = "linux",
     target_os = "android",
@@ -36,16 +43,23 @@ compile_error!(
 mod check;
 mod errno;
 mod event;
+mod events;
 mod interest;
 mod mode;
 mod park;
 mod readiness;
+mod selector;
 mod sync;
 mod timeout;
 mod token;
+mod waker;
 
+pub use backend::OsSelector;
 pub use event::Event;
+pub use events::Events;
 pub use interest::Interest;
 pub use mode::Mode;
 pub use readiness::Readiness;
+pub use selector::Selector;
 pub use token::Token;
+pub use waker::Waker;
