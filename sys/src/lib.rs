@@ -41,6 +41,7 @@ compile_error!(
 );
 
 mod check;
+mod clock;
 mod errno;
 mod event;
 mod events;
@@ -52,9 +53,11 @@ mod selector;
 mod sync;
 mod timeout;
 mod token;
+mod virtual_clock;
 mod waker;
 
 pub use backend::OsSelector;
+pub use clock::Clock;
 pub use event::Event;
 pub use events::Events;
 pub use interest::Interest;
@@ -62,4 +65,5 @@ pub use mode::Mode;
 pub use readiness::Readiness;
 pub use selector::Selector;
 pub use token::Token;
+pub use virtual_clock::VirtualClock;
 pub use waker::Waker;
