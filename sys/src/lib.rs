@@ -40,6 +40,7 @@ compile_error!(
     "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
 );
 
+mod accept_error;
 mod check;
 mod clock;
 mod errno;
@@ -50,12 +51,15 @@ mod mode;
 mod park;
 mod readiness;
 mod selector;
+mod socket;
+mod socket_options;
 mod sync;
 mod timeout;
 mod token;
 mod virtual_clock;
 mod waker;
 
+pub use accept_error::AcceptError;
 pub use backend::OsSelector;
 pub use clock::Clock;
 pub use event::Event;
@@ -64,6 +68,7 @@ pub use interest::Interest;
 pub use mode::Mode;
 pub use readiness::Readiness;
 pub use selector::Selector;
+pub use socket::{Connect, Socket};
 pub use token::Token;
 pub use virtual_clock::VirtualClock;
 pub use waker::Waker;
