@@ -51,6 +51,7 @@ mod mode;
 mod park;
 mod readiness;
 mod selector;
+pub mod signal;
 mod socket;
 mod socket_options;
 mod sync;
