@@ -1,1 +1,81 @@
-//! The operating system, behind a small trait.
+//! The operating system of Mainspring: an epoll and kqueue selector, its waker, sockets, clock and signals.
+//!
+//! All that touches the operating system stands here, and nothing here knows of tasks, timers or
+//! protocols. The reactor above holds these concrete types; the crate works as well on its own.
+//!
+//! What a backend (`backend/epoll.rs`, `backend/kqueue.rs`: the same items in the same order) must provide:
+//!
+//! * `OsSelector`, which keeps the contract written on the trait [`Selector`];
+//! * `Record`, what the kernel reports an event in, and `event_of`, what it means;
+//! * `Alarm`, what a [`Waker`] writes to when the selector is asleep, safe to keep and to ring after
+//!   the selector is gone;
+//! * `ACCEPT_PASSES_ON`, the errors of `accept` that belong to the new connection on that system.
+//!
+//! Which backend is compiled is chosen below, once. The meaning of each readiness bit is on
+//! [`Readiness`], as one table for both. One backend per system is compiled and named directly: a
+//! choice at run time would put an indirect call beside every system call, and gain nothing.
+#![warn(missing_docs)]
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
+mod backend {
+    mod epoll;
+    pub use epoll::OsSelector;
+    pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "illumos",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (Apple, the BSDs)");
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
+);
+
+mod accept_error;
+mod check;
+mod clock;
+mod entropy;
+mod errno;
+mod event;
+mod events;
+mod interest;
+mod limits;
+mod mode;
+mod park;
+mod readiness;
+mod resolve;
+mod selector;
+pub mod signal;
+mod socket;
+mod socket_options;
+mod sync;
+mod timeout;
+mod token;
+mod virtual_clock;
+mod waker;
+
+pub use accept_error::AcceptError;
+pub use backend::OsSelector;
+pub use clock::Clock;
+pub use entropy::entropy;
+pub use event::Event;
+pub use events::Events;
+pub use interest::Interest;
+pub use limits::{descriptor_limit, processors};
+pub use mode::Mode;
+pub use readiness::Readiness;
+pub use resolve::resolve;
+pub use selector::Selector;
+pub use socket::{Connect, Socket};
+pub use token::Token;
+pub use virtual_clock::VirtualClock;
+pub use waker::Waker;

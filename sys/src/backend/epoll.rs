@@ -1,0 +1,356 @@
+//! The selector on epoll(7): Linux, Android, illumos.
+//!
+//! One `epoll_ctl` per registration, one `epoll_wait` per select, and nothing else: no lock, no mirror
+//! of what is registered, no allocation. The items stand in the same order as in `kqueue.rs`.
+//!
+//! The waker is an eventfd(2), registered edge-triggered and never read: each write is an edge of its
+//! own, so reading it would be a system call for nothing. (illumos has an edge only from zero, so there
+//! it is read before it is written.)
+//!
+//! Whole milliseconds go through `epoll_wait`; anything finer through `epoll_pwait2` (Linux 5.11), which
+//! takes more than twice as long to find nothing. It is called by number, since old C libraries cannot
+//! link the name, and not again once the kernel (`ENOSYS`) or a sandbox (`EPERM`) has refused it.
+//! Turned down: a timerfd, which costs two more system calls for each wait.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+#[cfg(not(target_os = "illumos"))]
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use libc::c_int;
+
+use crate::check::{check, is_interrupted};
+use crate::timeout::Timeout;
+use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
+
+/// What the kernel reports one event in.
+pub(crate) type Record = libc::epoll_event;
+
+/// Errors that accept(2) passes on from the new connection: "treat them like EAGAIN by retrying".
+pub(crate) const ACCEPT_PASSES_ON: &[c_int] = &[
+    libc::ENETDOWN,
+    libc::EPROTO,
+    libc::ENOPROTOOPT,
+    libc::EHOSTDOWN,
+    libc::ENONET,
+    libc::EHOSTUNREACH,
+    libc::EOPNOTSUPP,
+    libc::ENETUNREACH,
+];
+
+/// The selector of this system, see [`Selector`](crate::Selector).
+#[derive(Debug)]
+pub struct OsSelector {
+    /// The epoll instance.
+    epoll: OwnedFd,
+    /// The waker state, and the eventfd, which stays open at least as long as `epoll`.
+    waker: Waker,
+}
+
+impl Selector for OsSelector {
+    fn new() -> io::Result<Self> {
+        // SAFETY: epoll_create1 takes no pointer.
+        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: a descriptor that was just made, and that nobody else knows.
+        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        let alarm = Alarm::new()?;
+        let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        control(
+            &epoll,
+            libc::EPOLL_CTL_ADD,
+            alarm.eventfd.as_fd(),
+            Token::WAKER,
+            flags,
+        )?;
+        let waker = Waker::new(alarm);
+        Ok(Self { epoll, waker })
+    }
+
+    fn register(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        token.check_free()?;
+        control(
+            &self.epoll,
+            libc::EPOLL_CTL_ADD,
+            fd,
+            token,
+            flags_of(interest, mode),
+        )
+    }
+
+    fn reregister(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        token.check_free()?;
+        control(
+            &self.epoll,
+            libc::EPOLL_CTL_MOD,
+            fd,
+            token,
+            flags_of(interest, mode),
+        )
+    }
+
+    fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        // Why a record although none is needed: Linux before 2.6.9 refuses a null pointer, epoll_ctl(2).
+        control(&self.epoll, libc::EPOLL_CTL_DEL, fd, Token(0), 0)
+    }
+
+    #[inline]
+    fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        let timeout = Timeout::of(timeout);
+        let park = self.waker.park();
+        // With a token there is no waiting, and it stays for `Waker::take`.
+        if timeout == Timeout::ZERO || !park.sleep() {
+            return self.wait(events, Timeout::ZERO);
+        }
+        let result = self.wait(events, timeout);
+        park.rise();
+        result
+    }
+
+    fn waker(&self) -> io::Result<Waker> {
+        Ok(self.waker.clone())
+    }
+}
+
+impl OsSelector {
+    /// The system call of `select`.
+    #[inline]
+    fn wait(&self, events: &mut Events, timeout: Timeout) -> io::Result<()> {
+        let buffer = events.records();
+        #[cfg(not(target_os = "illumos"))]
+        if let Timeout::Nanoseconds(_) = timeout {
+            if !FINE_WAIT_REFUSED.load(Ordering::Relaxed) {
+                return self.wait_fine(buffer, timeout);
+            }
+        }
+        self.wait_coarse(buffer, timeout)
+    }
+
+    /// Waits for a time rounded up to milliseconds.
+    #[inline]
+    fn wait_coarse(&self, buffer: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
+        let room = buffer.capacity() as c_int;
+        // SAFETY: the buffer is writable for `room` records, its capacity.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                room,
+                timeout.milliseconds(),
+            )
+        };
+        // SAFETY: the kernel has filled the first `count` records, as it said.
+        unsafe { fill(buffer, check(count)) }
+    }
+
+    /// Waits for a time in nanoseconds, or for the rounded one if the kernel cannot.
+    #[cfg(not(target_os = "illumos"))]
+    fn wait_fine(&self, buffer: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
+        let room = buffer.capacity() as c_int;
+        let time = timeout.timespec();
+        // SAFETY: the buffer is writable for `room` records, its capacity. The time is two 64-bit numbers
+        // on every target that this crate builds for, as the kernel wants it, and lives in `time`. No
+        // signal mask is passed, and the size of one is still the kernel's, 8 bytes.
+        let count = check(unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                room,
+                time.as_ref().map_or(ptr::null(), ptr::from_ref),
+                ptr::null::<libc::sigset_t>(),
+                8_usize,
+            )
+        });
+        if let Err(error) = &count {
+            if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+                FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
+                return self.wait_coarse(buffer, timeout);
+            }
+        }
+        // SAFETY: the kernel has filled the first `count` records, as it said.
+        unsafe { fill(buffer, count.map(|count| count as c_int)) }
+    }
+}
+
+impl AsFd for OsSelector {
+    /// The epoll instance, readable when an event is there: for use inside another event loop.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+/// Set once `epoll_pwait2` was refused, for the whole process: the kernel and the sandbox do not change.
+#[cfg(not(target_os = "illumos"))]
+static FINE_WAIT_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// What a waker writes to: an eventfd.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    eventfd: OwnedFd,
+}
+
+impl Alarm {
+    fn new() -> io::Result<Self> {
+        // SAFETY: eventfd takes no pointer.
+        let eventfd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: a descriptor that was just made, and that nobody else knows.
+        let eventfd = unsafe { OwnedFd::from_raw_fd(eventfd) };
+        Ok(Self { eventfd })
+    }
+
+    /// Makes an event of the waker in the selector.
+    pub(crate) fn ring(&self) -> io::Result<()> {
+        if cfg!(target_os = "illumos") {
+            self.reset();
+        }
+        let one = 1_u64;
+        // Twice at most: nobody adds 2^64 - 2 to the counter between a reset and the next write.
+        for _ in 0..2 {
+            // SAFETY: `one` is readable for its 8 bytes.
+            let written = check(unsafe {
+                libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8)
+            });
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reset(),
+                result => return result.map(drop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the counter back to zero.
+    fn reset(&self) {
+        let mut count = 0_u64;
+        // Why the result does not matter: the only error is that the counter is zero already.
+        // SAFETY: `count` is writable for its 8 bytes.
+        let _ = unsafe {
+            libc::read(
+                self.eventfd.as_raw_fd(),
+                ptr::from_mut(&mut count).cast(),
+                8,
+            )
+        };
+    }
+}
+
+/// epoll_ctl(2).
+fn control(
+    epoll: &OwnedFd,
+    operation: c_int,
+    fd: BorrowedFd<'_>,
+    token: Token,
+    flags: u32,
+) -> io::Result<()> {
+    let mut record = Record {
+        events: flags,
+        u64: token.0,
+    };
+    // SAFETY: both descriptors are open while they are borrowed, and the record lives through the call.
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) })
+        .map(drop)
+}
+
+/// What to ask the kernel for.
+fn flags_of(interest: Interest, mode: Mode) -> u32 {
+    let mut flags = match mode {
+        Mode::Edge => libc::EPOLLET,
+        Mode::Level => 0,
+        Mode::Oneshot => libc::EPOLLONESHOT,
+        Mode::Exclusive => libc::EPOLLET | libc::EPOLLEXCLUSIVE,
+    };
+    if interest.is_readable() {
+        // Why not always: EPOLLEXCLUSIVE forbids EPOLLRDHUP, epoll_ctl(2).
+        let half_close = if mode == Mode::Exclusive {
+            0
+        } else {
+            libc::EPOLLRDHUP
+        };
+        flags |= libc::EPOLLIN | half_close;
+    }
+    if interest.is_writable() {
+        flags |= libc::EPOLLOUT;
+    }
+    if interest.is_priority() {
+        flags |= libc::EPOLLPRI;
+    }
+    flags as u32
+}
+
+/// Takes the outcome of a wait: the events, or none if a signal handler ran.
+///
+/// # Safety
+///
+/// * The first `count` records of the buffer, if it is not an error, have been filled.
+#[inline]
+unsafe fn fill(buffer: &mut Vec<Record>, count: io::Result<c_int>) -> io::Result<()> {
+    match count {
+        Ok(count) => {
+            // SAFETY: filled, as the caller says, and so within the capacity.
+            unsafe { buffer.set_len(count as usize) };
+            Ok(())
+        }
+        Err(error) if is_interrupted(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The event that a record stands for, the waker's included.
+#[inline]
+pub(crate) fn event_of(record: &Record) -> Event {
+    // Copied out, because the record is packed on some targets.
+    let (token, flags) = (Token(record.u64), record.events);
+    Event::new(token, readiness_of(flags))
+}
+
+/// What the kernel's flags mean. Looked up: the six flags of a record are an index into 64 answers that
+/// were worked out when this was compiled, one cache line.
+#[inline]
+fn readiness_of(flags: u32) -> Readiness {
+    static ANSWERS: [Readiness; 64] = {
+        let mut answers = [Readiness::EMPTY; 64];
+        let mut index = 0;
+        while index < answers.len() {
+            answers[index] = truth((index & LOW | (index & !LOW) << RDHUP_SHIFT) as c_int);
+            index += 1;
+        }
+        answers
+    };
+    let flags = flags as usize;
+    ANSWERS[flags & LOW | flags >> RDHUP_SHIFT & !LOW & (ANSWERS.len() - 1)]
+}
+
+/// `EPOLLIN`, `PRI`, `OUT`, `ERR` and `HUP`: the low five bits on every architecture.
+const LOW: usize = 0x1f;
+/// From `EPOLLRDHUP`, 0x2000, to the bit above those.
+const RDHUP_SHIFT: u32 = 8;
+
+/// The epoll column of the table in `readiness.rs`.
+const fn truth(flags: c_int) -> Readiness {
+    use libc::{
+        EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI,
+        EPOLLRDHUP as RDHUP,
+    };
+    Readiness::EMPTY
+        .union(Readiness::READABLE.when(flags & (IN | PRI | RDHUP | HUP | ERR) != 0))
+        .union(Readiness::WRITABLE.when(flags & (OUT | HUP | ERR) != 0))
+        .union(Readiness::READ_CLOSED.when(flags & (RDHUP | HUP) != 0))
+        .union(Readiness::WRITE_CLOSED.when(flags & HUP != 0))
+        .union(Readiness::ERROR.when(flags & ERR != 0))
+        .union(Readiness::PRIORITY.when(flags & PRI != 0))
+        .union(Readiness::HANGUP.when(flags & HUP != 0))
+}

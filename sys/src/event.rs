@@ -1,0 +1,74 @@
+//! One event, in the same form on every system.
+//!
+//! [`Events`](crate::Events) makes it from the kernel's own record while it is iterated over. Sixteen
+//! bytes by value and not a view of that record: the record is packed or padded differently on each
+//! system, and nothing of the caller then borrows the buffer.
+
+use crate::{Readiness, Token};
+
+/// What happened to which source.
+///
+/// One source may have one event (epoll) or one for reading and one for writing (kqueue) in a batch,
+/// in any order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Event {
+    /// The token given at registration.
+    token: Token,
+    /// What the kernel's flags mean, by the table on `Readiness`.
+    readiness: Readiness,
+}
+
+impl Event {
+    #[inline]
+    pub(crate) const fn new(token: Token, readiness: Readiness) -> Self {
+        Self { token, readiness }
+    }
+
+    /// The token that the source was registered with.
+    #[inline]
+    pub const fn token(&self) -> Token {
+        self.token
+    }
+
+    /// All that was reported, as one set.
+    #[inline]
+    pub const fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
+    /// True if a read is worth trying.
+    #[inline]
+    pub const fn is_readable(&self) -> bool {
+        self.readiness.intersects(Readiness::READABLE)
+    }
+
+    /// True if a write is worth trying.
+    #[inline]
+    pub const fn is_writable(&self) -> bool {
+        self.readiness.intersects(Readiness::WRITABLE)
+    }
+
+    /// True if nothing more will arrive than what is queued.
+    #[inline]
+    pub const fn is_read_closed(&self) -> bool {
+        self.readiness.intersects(Readiness::READ_CLOSED)
+    }
+
+    /// True if no write can succeed any more.
+    #[inline]
+    pub const fn is_write_closed(&self) -> bool {
+        self.readiness.intersects(Readiness::WRITE_CLOSED)
+    }
+
+    /// True if the descriptor has an error to tell.
+    #[inline]
+    pub const fn is_error(&self) -> bool {
+        self.readiness.intersects(Readiness::ERROR)
+    }
+
+    /// True if urgent data is there.
+    #[inline]
+    pub const fn is_priority(&self) -> bool {
+        self.readiness.intersects(Readiness::PRIORITY)
+    }
+}
