@@ -23,9 +23,9 @@ use crate::remote::{Mail, Slot};
 use crate::source::{Direction, Source};
 use crate::stats::Counters;
 use crate::task::{Body, Join, Tasks};
-use crate::wheel::{Key, Wheel};
 use crate::unblock::Pool;
 use crate::waker::{self, Number};
+use crate::wheel::{Key, Wheel};
 
 /// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
 const TIMERS_MAX: usize = 1024;

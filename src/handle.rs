@@ -21,7 +21,7 @@ use crate::remote::{self, Refused};
 ///     handle.spawn(|| async { println!("on the reactor's thread") });
 ///     handle.shutdown();
 /// });
-/// reactor.block_on(mainspring::unblock(move || other.join().unwrap()))?.unwrap();
+/// reactor.block_on(async { mainspring::unblock(move || other.join().unwrap()).await })?.unwrap();
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl Handle {
 /// Runs the future until it ends, panics, or `aborted` says so. A dropped sender says nothing.
 async fn abortable<M, F>(make: M, aborted: oneshot::Receiver<()>) -> Result<F::Output, JoinError>
 where
-    M: FnOnce() -> F,
+    M: FnOnce() -> F + 'static,
     F: Future + 'static,
     F::Output: 'static,
 {

@@ -76,7 +76,8 @@ impl JoinError {
             Reason::NotRunning => "no reactor is running on this thread",
             Reason::Panicked(payload) => {
                 let text = payload.downcast_ref::<&str>().copied();
-                text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is no text")
+                text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+                    .unwrap_or("a value that is no text")
             }
         }
     }

@@ -128,7 +128,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///     let task = handle.spawn(|| async { 6 * 7 });
 ///     mainspring::run(task).unwrap().unwrap()
 /// });
-/// reactor.block_on(mainspring::unblock(move || assert_eq!(other.join().unwrap(), 42)))?.unwrap();
+/// reactor.block_on(async { mainspring::unblock(move || assert_eq!(other.join().unwrap(), 42)).await })?.unwrap();
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]

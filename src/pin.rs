@@ -64,8 +64,6 @@ impl<F, S: Step<F>> Future for Projected<F, S> {
 
 impl<F, S: fmt::Debug> fmt::Debug for Projected<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Projected")
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("Projected").field("state", &self.state).finish_non_exhaustive()
     }
 }

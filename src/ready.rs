@@ -18,8 +18,8 @@ use crate::scope::Owner;
 /// Calls `op` until it no longer says "not yet", and waits in between for the sources that said so.
 ///
 /// "Not yet" is an error that is, or that has in its chain of [`source`](Error::source)s, an [`io::Error`] of kind
-/// `WouldBlock`. So `ready(|| stream.read(&mut buffer))` reads a socket, and the same works for whatever keeps its
-/// position when it sees `WouldBlock`: a TLS connection, a `BufReader::fill_buf`, a `Take`.
+/// `WouldBlock`. So `ready(|| reader.fill_buf().map(|_| ()))` waits for bytes in a `BufReader`, and the same works for
+/// whatever keeps its position when it sees `WouldBlock`: a TLS or WebSocket connection, a `Take`, a `BufWriter`.
 ///
 /// **std's `write_all`, `read_exact`, `read_line`, `copy` and `write!` do not keep their position**: inside `ready` they
 /// lose or repeat bytes. Use those of [`crate::io`], which keep it in their future.
@@ -34,17 +34,17 @@ use crate::scope::Owner;
 /// Dropping it ends its waits. What `op` has done, it has done: `op` must keep it somewhere that outlives the future.
 ///
 /// ```
-/// use std::io::{Read, Write};
+/// use std::io::{BufRead, BufReader};
 /// use mainspring::{net::{TcpListener, TcpStream}, ready};
 ///
 /// mainspring::run(async {
 ///     let listener = TcpListener::bind("127.0.0.1:0")?;
-///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
-///     let (mut server, _) = listener.accept().await?;
-///     ready(|| client.write(b"hello")).await?;
-///     let mut buffer = [0; 16];
-///     let count = ready(|| server.read(&mut buffer)).await?;
-///     assert_eq!(&buffer[..count], b"hello");
+///     let client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (server, _) = listener.accept().await?;
+///     client.write_all(b"hello").await?;
+///     let mut server = BufReader::new(server);
+///     ready(|| server.fill_buf().map(|_| ())).await?;
+///     assert_eq!(server.buffer(), b"hello");
 ///     std::io::Result::Ok(())
 /// })?
 /// # ;std::io::Result::Ok(())

@@ -499,7 +499,10 @@ impl Source {
     /// Sets a read or write timeout; a wait that is going on keeps the deadline it has.
     pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a timeout of zero cannot be set; use None for no timeout"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a timeout of zero cannot be set; use None for no timeout",
+            ));
         }
         let mut sides = self.sides.borrow_mut();
         let side = sides.side(direction);

@@ -20,6 +20,7 @@ use loom::sync as imported;
 use std::sync as imported;
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// The guard of a [`Mutex`].
 pub(crate) use imported::MutexGuard;
@@ -44,5 +45,29 @@ impl<T> Mutex<T> {
     /// Waits for the lock. A panic of an earlier holder is not passed on.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A condition variable for a [`Mutex`].
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(imported::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(imported::Condvar::new())
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    /// Waits for a signal, at most `timeout`; true if none came.
+    pub(crate) fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Duration) -> (MutexGuard<'a, T>, bool) {
+        let (guard, result) = self.0.wait_timeout(guard, timeout).unwrap_or_else(PoisonError::into_inner);
+        (guard, result.timed_out())
     }
 }

@@ -273,7 +273,8 @@ impl Tasks {
 
     /// After `close`: any task that has not ended, its body taken out.
     pub(crate) fn take_live(&mut self) -> Option<(u32, Body)> {
-        let (index, entry) = self.entries.iter_mut().find(|(_, entry)| entry.state & DONE == 0 && entry.body.is_some())?;
+        let (index, entry) =
+            self.entries.iter_mut().find(|(_, entry)| entry.state & DONE == 0 && entry.body.is_some())?;
         Some((index as u32, entry.body.take()?))
     }
 }

@@ -115,7 +115,8 @@ impl Pool {
         let start = state.idle <= state.queue.len() && state.threads < state.threads_max;
         if start {
             let shared = self.shared.clone();
-            let started: io::Result<_> = thread::Builder::new().name("mainspring-blocking".into()).spawn(move || shared.work());
+            let started: io::Result<_> =
+                thread::Builder::new().name("mainspring-blocking".into()).spawn(move || shared.work());
             match started {
                 Ok(_) => state.threads += 1,
                 // With a thread at work already, the job waits for that one.

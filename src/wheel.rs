@@ -65,10 +65,7 @@ struct Link {
 impl Link {
     /// The same neighbour on both sides: an empty slot is its own, and an entry in no list has [`UNLINKED`].
     const fn both(at: u32) -> Self {
-        Self {
-            next: at,
-            previous: at,
-        }
+        Self { next: at, previous: at }
     }
 }
 
@@ -134,15 +131,8 @@ impl<T> Wheel<T> {
     /// Panics if the wheel already holds `FIRST_SLOT` entries, over four billion.
     pub(crate) fn insert_idle(&mut self, value: T) -> Key {
         let index = self.entries.vacant_key();
-        assert!(
-            index < FIRST_SLOT as usize,
-            "a wheel holds at most {FIRST_SLOT} entries, and this is entry {index}"
-        );
-        self.entries.insert(Entry {
-            deadline: u64::MAX,
-            link: Link::both(UNLINKED),
-            value,
-        });
+        assert!(index < FIRST_SLOT as usize, "a wheel holds at most {FIRST_SLOT} entries, and this is entry {index}");
+        self.entries.insert(Entry { deadline: u64::MAX, link: Link::both(UNLINKED), value });
         Key(index as u32)
     }
 
@@ -268,10 +258,7 @@ impl<T> Wheel<T> {
         let head = FIRST_SLOT + slot as u32;
         let last = std::mem::replace(&mut self.slots[slot].previous, at);
         self.link_mut(last).next = at;
-        self.entries[at as usize].link = Link {
-            next: head,
-            previous: last,
-        };
+        self.entries[at as usize].link = Link { next: head, previous: last };
         self.armed += 1;
     }
 
@@ -292,10 +279,6 @@ impl<T> Wheel<T> {
 
     /// The links of an entry or of a slot.
     fn link_mut(&mut self, at: u32) -> &mut Link {
-        if at < FIRST_SLOT {
-            &mut self.entries[at as usize].link
-        } else {
-            &mut self.slots[(at - FIRST_SLOT) as usize]
-        }
+        if at < FIRST_SLOT { &mut self.entries[at as usize].link } else { &mut self.slots[(at - FIRST_SLOT) as usize] }
     }
 }

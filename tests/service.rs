@@ -9,9 +9,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::join;
-use mainspring::service::{
-    BoxService, Filter, Filtered, NewService, Service, ServiceExt, Status, service_fn,
-};
+use mainspring::service::{BoxService, Filter, Filtered, NewService, Service, ServiceExt, Status, service_fn};
 
 /// Records its name before and after the call inside.
 struct Trace {
@@ -53,18 +51,10 @@ impl Service<u32> for Switch {
 #[test]
 fn the_filter_applied_last_runs_first_and_ends_last() {
     let log = Rc::new(RefCell::new(Vec::new()));
-    let trace = |name| Trace {
-        name,
-        log: Rc::clone(&log),
-    };
-    let service = service_fn(async |n: u32| Ok::<_, Infallible>(n + 1))
-        .filter(trace("inner"))
-        .filter(trace("outer"));
+    let trace = |name| Trace { name, log: Rc::clone(&log) };
+    let service = service_fn(async |n: u32| Ok::<_, Infallible>(n + 1)).filter(trace("inner")).filter(trace("outer"));
     assert_eq!(block_on(service.call(1)), Ok(2));
-    assert_eq!(
-        *log.borrow(),
-        ["outer in", "inner in", "inner out", "outer out"]
-    );
+    assert_eq!(*log.borrow(), ["outer in", "inner in", "inner out", "outer out"]);
 }
 
 #[test]
@@ -107,9 +97,7 @@ fn a_filter_may_borrow_its_request_and_itself_and_call_next_twice_at_once() {
 
     let text = String::from("tick");
     let service = service_fn(async |text: &str| Ok::<_, Infallible>(text.to_uppercase()));
-    let twice = Twice {
-        separator: "-".to_string(),
-    };
+    let twice = Twice { separator: "-".to_string() };
     let filtered = (&service).filter(&twice);
     assert_eq!(block_on(filtered.call(&text)), Ok("TICK-TICK".to_string()));
 }
@@ -156,9 +144,7 @@ fn a_filter_that_fails_converts_its_error_by_from() {
 #[test]
 fn filters_pointers_and_boxes_report_the_status_of_the_service_inside() {
     let log = Rc::new(RefCell::new(Vec::new()));
-    let switch = Rc::new(Switch {
-        status: Cell::new(Status::Open),
-    });
+    let switch = Rc::new(Switch { status: Cell::new(Status::Open) });
     let filtered = Rc::clone(&switch).filter(Trace { name: "a", log });
     let stack = Arc::new(Box::new(&filtered));
     let boxed: BoxService<u32, u32, Infallible> = Rc::clone(&switch).boxed();
@@ -187,15 +173,9 @@ fn a_filter_may_report_a_status_worse_than_that_of_the_service_inside() {
         }
     }
 
-    let service = Switch {
-        status: Cell::new(Status::Open),
-    }
-    .filter(Full);
+    let service = Switch { status: Cell::new(Status::Open) }.filter(Full);
     assert_eq!(service.status(), Status::Busy);
-    let service = Switch {
-        status: Cell::new(Status::Closed),
-    }
-    .filter(&Full);
+    let service = Switch { status: Cell::new(Status::Closed) }.filter(&Full);
     assert_eq!(service.status(), Status::Closed);
 }
 
@@ -230,10 +210,7 @@ fn clones_of_a_boxed_service_share_one_service() {
 
 #[test]
 fn a_boxed_service_takes_requests_that_borrow() {
-    fn length<'a>(
-        service: &BoxService<&'a str, usize, Infallible>,
-        text: &'a str,
-    ) -> Result<usize, Infallible> {
+    fn length<'a>(service: &BoxService<&'a str, usize, Infallible>, text: &'a str) -> Result<usize, Infallible> {
         block_on(service.call(text))
     }
 
@@ -308,11 +285,7 @@ fn pointers_and_filtered_add_nothing_to_the_future_of_a_call() {
         type Response = S::Response;
         type Error = S::Error;
 
-        fn apply(
-            &self,
-            request: [u8; 512],
-            next: &S,
-        ) -> impl Future<Output = Result<S::Response, S::Error>> {
+        fn apply(&self, request: [u8; 512], next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
             next.call(request)
         }
     }
@@ -322,9 +295,6 @@ fn pointers_and_filtered_add_nothing_to_the_future_of_a_call() {
         Ok::<_, Infallible>(request[0])
     });
     let size = size_of_val(&leaf.call([0; 512]));
-    let stack = Rc::new(Filtered::new(
-        Pass,
-        Filtered::new(Pass, Filtered::new(Pass, &leaf)),
-    ));
+    let stack = Rc::new(Filtered::new(Pass, Filtered::new(Pass, Filtered::new(Pass, &leaf))));
     assert_eq!(size_of_val(&stack.call([0; 512])), size);
 }

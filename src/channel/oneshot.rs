@@ -39,16 +39,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
         receiver: None,
         sender: None,
     }));
-    let sender = Sender {
-        shared: Some(Arc::clone(&shared)),
-    };
-    (
-        sender,
-        Receiver {
-            shared,
-            done: false,
-        },
-    )
+    let sender = Sender { shared: Some(Arc::clone(&shared)) };
+    (sender, Receiver { shared, done: false })
 }
 
 /// What both ends share.
@@ -123,9 +115,7 @@ impl<T> Sender<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared
-            .as_ref()
-            .is_none_or(|shared| shared.lock().receiver_closed)
+        self.shared.as_ref().is_none_or(|shared| shared.lock().receiver_closed)
     }
 
     /// Waits until the receiver is closed or dropped: nobody wants the value any more.
@@ -158,11 +148,7 @@ impl<T> Sender<T> {
         ready!(scope::poll_admit(cx));
         if let Some(shared) = &self.shared {
             ready!(poll_locked(shared, Some(cx.waker()), |state| {
-                if state.receiver_closed {
-                    Ok(())
-                } else {
-                    Err(&mut state.sender)
-                }
+                if state.receiver_closed { Ok(()) } else { Err(&mut state.sender) }
             }));
         }
         scope::spend();
@@ -189,9 +175,7 @@ impl<T> Drop for Sender<T> {
 
 impl<T> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
-            .field("closed", &self.is_closed())
-            .finish()
+        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
     }
 }
 
@@ -283,10 +267,7 @@ impl<T> Receiver<T> {
     pub fn close(&mut self) {
         let mut state = self.shared.lock();
         state.receiver_closed = true;
-        let waiting = Wakers {
-            one: state.sender.take(),
-            rest: state.receiver.take().into_iter().collect(),
-        };
+        let waiting = Wakers { one: state.sender.take(), rest: state.receiver.take().into_iter().collect() };
         drop(state);
         waiting.wake();
     }
@@ -335,8 +316,6 @@ impl<T> Drop for Receiver<T> {
 
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("done", &self.done)
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("done", &self.done).finish_non_exhaustive()
     }
 }

@@ -85,9 +85,9 @@ impl ToAddresses for SocketAddrV6 {
     }
 }
 
-impl<I: Into<IpAddr> + Copy> ToAddresses for (I, u16) {
+impl ToAddresses for (IpAddr, u16) {
     fn to_addresses(&self) -> io::Result<Addresses> {
-        SocketAddr::new(self.0.into(), self.1).to_addresses()
+        SocketAddr::from(*self).to_addresses()
     }
 }
 

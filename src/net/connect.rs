@@ -78,7 +78,8 @@ impl Future for Connecting {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(stream) = &this.stream else { return Poll::Ready(Err(finished())) };
-        let result = std::task::ready!(stream.source().poll_io(&mut this.owner, cx, Direction::Write, || outcome(stream)));
+        let result =
+            std::task::ready!(stream.source().poll_io(&mut this.owner, cx, Direction::Write, || outcome(stream)));
         let stream = this.stream.take().ok_or_else(finished);
         Poll::Ready(result.and(stream))
     }

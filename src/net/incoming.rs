@@ -44,8 +44,7 @@ impl Stream for Incoming<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let listener = self.listener;
-        let accepted =
-            listener.source().poll_io(&mut self.owner, cx, Direction::Read, || listener.accept_one());
+        let accepted = listener.source().poll_io(&mut self.owner, cx, Direction::Read, || listener.accept_one());
         accepted.map(|accepted| Some(accepted.map(|(stream, _)| stream)))
     }
 }

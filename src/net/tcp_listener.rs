@@ -197,10 +197,8 @@ impl TcpListener {
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let core = self.source.core();
         for _ in 0..FAILED_MAX {
-            let accepted = self
-                .socket
-                .accept()
-                .and_then(|(socket, peer)| Ok((TcpStream::accepted(core, socket)?, peer)));
+            let accepted =
+                self.socket.accept().and_then(|(socket, peer)| Ok((TcpStream::accepted(core, socket)?, peer)));
             let error = match accepted {
                 Ok(accepted) => {
                     self.pause.set(PAUSE_MIN);

@@ -52,7 +52,9 @@ pub struct TcpStream {
 }
 
 /// What a stream is registered for, once.
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+fn interest() -> Interest {
+    Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
+}
 
 impl TcpStream {
     /// Connects to the first of `addresses` that answers. A host name is looked up off this thread.
@@ -105,14 +107,14 @@ impl TcpStream {
     /// Registers a connected socket, or one that is connecting, of which nothing is believed.
     pub(super) fn register(core: &Core, socket: Socket, connected: bool) -> io::Result<Self> {
         let believed = if connected { Readiness::READABLE.union(Readiness::WRITABLE) } else { Readiness::EMPTY };
-        let source = core.register(socket.as_fd(), INTEREST, believed, socket.is_tcp_stream())?;
+        let source = core.register(socket.as_fd(), interest(), believed, socket.is_tcp_stream())?;
         Ok(Self { socket, source })
     }
 
     /// Registers a socket that a TCP listener accepted: known to be TCP without asking.
     pub(super) fn accepted(core: &Core, socket: Socket) -> io::Result<Self> {
         let believed = Readiness::READABLE.union(Readiness::WRITABLE);
-        let source = core.register(socket.as_fd(), INTEREST, believed, true)?;
+        let source = core.register(socket.as_fd(), interest(), believed, true)?;
         Ok(Self { socket, source })
     }
 
@@ -482,25 +484,26 @@ impl Write for &TcpStream {
     }
 }
 
+// The impls for `&TcpStream` are named in full: a bare `read` would be the inherent one, a future.
 impl Read for TcpStream {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
+        Read::read(&mut &*self, buffer)
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
+        Read::read_vectored(&mut &*self, buffers)
     }
 }
 
 impl Write for TcpStream {
     #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        (&*self).write(buffer)
+        Write::write(&mut &*self, buffer)
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(buffers)
+        Write::write_vectored(&mut &*self, buffers)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -534,6 +537,9 @@ impl Drop for TcpStream {
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpStream").field("local", &self.local_addr().ok()).field("peer", &self.peer_addr().ok()).finish()
+        f.debug_struct("TcpStream")
+            .field("local", &self.local_addr().ok())
+            .field("peer", &self.peer_addr().ok())
+            .finish()
     }
 }

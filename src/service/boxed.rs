@@ -42,9 +42,7 @@ impl<Request, Response, Error> BoxService<Request, Response, Error> {
     where
         S: Service<Request, Response = Response, Error = Error> + 'static,
     {
-        Self {
-            service: Rc::new(service),
-        }
+        Self { service: Rc::new(service) }
     }
 }
 
@@ -63,26 +61,19 @@ impl<Request, Response, Error> Service<Request> for BoxService<Request, Response
 
 impl<Request, Response, Error> Clone for BoxService<Request, Response, Error> {
     fn clone(&self) -> Self {
-        Self {
-            service: Rc::clone(&self.service),
-        }
+        Self { service: Rc::clone(&self.service) }
     }
 }
 
 impl<Request, Response, Error> fmt::Debug for BoxService<Request, Response, Error> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoxService")
-            .field("status", &self.status())
-            .finish_non_exhaustive()
+        f.debug_struct("BoxService").field("status", &self.status()).finish_non_exhaustive()
     }
 }
 
 /// [`Service`] with a boxed future, which makes it dyn-compatible.
 trait DynService<Request, Response, Error> {
-    fn call_boxed<'a>(
-        &'a self,
-        request: Request,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>
+    fn call_boxed<'a>(&'a self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>
     where
         Request: 'a;
 
@@ -93,10 +84,7 @@ impl<S, Request, Response, Error> DynService<Request, Response, Error> for S
 where
     S: Service<Request, Response = Response, Error = Error>,
 {
-    fn call_boxed<'a>(
-        &'a self,
-        request: Request,
-    ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>
+    fn call_boxed<'a>(&'a self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>>
     where
         Request: 'a,
     {

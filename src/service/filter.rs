@@ -59,11 +59,7 @@ where
     /// # Cancel safety
     ///
     /// Dropping the future abandons the call, and with it those of `next` that are in flight.
-    fn apply(
-        &self,
-        request: Request,
-        next: &S,
-    ) -> impl Future<Output = Result<Self::Response, Self::Error>>;
+    fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<Self::Response, Self::Error>>;
 
     /// The status of the whole. The default is that of `next`; a filter that limits combines it with
     /// [`Status::worst`].
@@ -77,11 +73,7 @@ impl<F: Filter<Request, S>, Request, S: Service<F::Inner>> Filter<Request, S> fo
     type Response = F::Response;
     type Error = F::Error;
 
-    fn apply(
-        &self,
-        request: Request,
-        next: &S,
-    ) -> impl Future<Output = Result<F::Response, F::Error>> {
+    fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<F::Response, F::Error>> {
         (**self).apply(request, next)
     }
 

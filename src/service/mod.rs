@@ -19,10 +19,7 @@ mod boxed;
 mod ext;
 mod filter;
 mod new_service;
-#[expect(
-    clippy::module_inception,
-    reason = "the file is named after the noun that it holds"
-)]
+#[expect(clippy::module_inception, reason = "the file is named after the noun that it holds")]
 mod service;
 mod service_fn;
 mod status;

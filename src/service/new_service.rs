@@ -40,10 +40,7 @@ pub trait NewService<Target> {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the attempt and what it had acquired.
-    fn new_service(
-        &self,
-        target: Target,
-    ) -> impl Future<Output = Result<Self::Service, Self::Error>>;
+    fn new_service(&self, target: Target) -> impl Future<Output = Result<Self::Service, Self::Error>>;
 }
 
 impl<F: Fn() -> S, S, Target> NewService<Target> for F {

@@ -32,10 +32,6 @@ impl Instant {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), |core| core.clock.now())))
     }
 
-    pub(crate) const fn from_nanoseconds(nanoseconds: u64) -> Self {
-        Self(nanoseconds)
-    }
-
     pub(crate) const fn nanoseconds(self) -> u64 {
         self.0
     }

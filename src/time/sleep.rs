@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::Instant;
 use crate::core::Core;
+use crate::core::Timer;
 use crate::scope;
 use crate::wheel::Key;
-use crate::core::Timer;
 
 /// Waits for `duration`, counted from now.
 ///
@@ -170,4 +170,3 @@ impl fmt::Debug for Sleep {
         f.debug_struct("Sleep").field("deadline", &self.deadline).field("is_elapsed", &self.is_elapsed()).finish()
     }
 }
-

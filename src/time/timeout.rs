@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{Sleep, sleep};
-use crate::pin::Projected;
+use crate::pin::{Projected, Step};
 
 /// Runs `future`, and gives up after `duration`, counted from now.
 ///
@@ -42,16 +42,15 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output =
 /// What a `timeout` keeps beside its future.
 struct Limit(Sleep);
 
-impl<F: Future> Future for Projected<F, Limit> {
+impl<F: Future> Step<F> for Limit {
     type Output = Result<F::Output, Elapsed>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (future, Limit(sleep)) = self.project();
+    fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Poll::Ready(value) = future.poll(cx) {
             return Poll::Ready(Ok(value));
         }
-        Pin::new(sleep).poll(cx).map(|()| Err(Elapsed(())))
+        Pin::new(&mut self.0).poll(cx).map(|()| Err(Elapsed(())))
     }
 }
 

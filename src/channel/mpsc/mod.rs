@@ -46,10 +46,7 @@ use shared::Shared;
 /// ```
 #[must_use]
 pub fn bounded<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(
-        bound > 0,
-        "the bound of a channel must be at least 1, not {bound}"
-    );
+    assert!(bound > 0, "the bound of a channel must be at least 1, not {bound}");
     channel(Some(bound))
 }
 

@@ -90,10 +90,7 @@ impl<T> Receiver<T> {
     /// });
     /// ```
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        Receiving {
-            receiver: self,
-            waits: false,
-        }
+        Receiving { receiver: self, waits: false }
     }
 
     /// [`recv`](Self::recv) for hand-written futures; at most one waker waits, the last one given.
@@ -178,9 +175,7 @@ impl<T> Drop for Receiver<T> {
 
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -96,11 +96,7 @@ impl<T> Sender<T> {
     /// });
     /// ```
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
-        Sending {
-            shared: &self.shared,
-            value: Some(value),
-            ticket: None,
-        }
+        Sending { shared: &self.shared, value: Some(value), ticket: None }
     }
 
     /// Whether the receiver was closed or dropped.
@@ -130,10 +126,7 @@ impl<T> Sender<T> {
     /// futures::executor::block_on(sender.closed());
     /// ```
     pub fn closed(&self) -> impl Future<Output = ()> {
-        Closing {
-            shared: &self.shared,
-            ticket: None,
-        }
+        Closing { shared: &self.shared, ticket: None }
     }
 
     /// The most values the queue may hold; `None` is no bound.
@@ -176,9 +169,7 @@ impl<T> Sender<T> {
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         self.shared.add_sender();
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -190,10 +181,7 @@ impl<T> Drop for Sender<T> {
 
 impl<T> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
-            .field("capacity", &self.capacity())
-            .field("len", &self.len())
-            .finish()
+        f.debug_struct("Sender").field("capacity", &self.capacity()).field("len", &self.len()).finish()
     }
 }
 
@@ -215,15 +203,9 @@ impl<T> Future for Sending<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        assert!(
-            this.value.is_some(),
-            "the future of `send` was polled after it was ready"
-        );
+        assert!(this.value.is_some(), "the future of `send` was polled after it was ready");
         ready!(scope::poll_admit(cx));
-        let sent = ready!(
-            this.shared
-                .poll_send(&mut this.value, &mut this.ticket, cx.waker())
-        );
+        let sent = ready!(this.shared.poll_send(&mut this.value, &mut this.ticket, cx.waker()));
         scope::spend();
         Poll::Ready(sent)
     }

@@ -236,16 +236,11 @@ impl<T> Shared<T> {
         let mut state = self.state.lock();
         state.closed = true;
         state.reserved = 0;
-        let mut wakers = Wakers {
-            one: state.receiver.take(),
-            rest: Vec::new(),
-        };
+        let mut wakers = Wakers { one: state.receiver.take(), rest: Vec::new() };
         let waiting = mem::take(&mut state.waiting).into_values();
         let closing = mem::take(&mut state.closing).into_values();
         let ticks = mem::take(&mut state.ticks);
-        wakers
-            .rest
-            .extend(waiting.chain(ticks).chain(closing).flatten());
+        wakers.rest.extend(waiting.chain(ticks).chain(closing).flatten());
         // Dropped after the lock, and also if a waker panics: a value may use this channel in its drop.
         let discarded = discard.then(|| mem::take(&mut state.queue));
         drop(state);
@@ -262,10 +257,7 @@ impl<T> State<T> {
     /// Puts the value at the end of the queue; what is returned wakes the receiver.
     fn push(&mut self, value: &mut Option<T>) -> Wakers {
         self.queue.extend(value.take());
-        Wakers {
-            one: self.receiver.take(),
-            rest: Vec::new(),
-        }
+        Wakers { one: self.receiver.take(), rest: Vec::new() }
     }
 
     fn next_ticket(&mut self) -> Ticket {
@@ -279,8 +271,7 @@ impl<T> State<T> {
     fn hand_on(&mut self, bound: Option<usize>, next: &mut Wakers) {
         while self.has_room(bound) {
             let Some((_, waker)) = self.waiting.pop_first() else {
-                next.rest
-                    .extend(mem::take(&mut self.ticks).into_iter().flatten());
+                next.rest.extend(mem::take(&mut self.ticks).into_iter().flatten());
                 return;
             };
             self.reserved += 1;

@@ -71,14 +71,7 @@ struct Oracle {
 
 impl Oracle {
     fn new(now: u64) -> Self {
-        Self {
-            wheel: Wheel::new(now),
-            known: Vec::new(),
-            now,
-            inserted: 0,
-            armings: 0,
-            fired: 0,
-        }
+        Self { wheel: Wheel::new(now), known: Vec::new(), now, inserted: 0, armings: 0, fired: 0 }
     }
 
     fn insert(&mut self, deadline: Option<u64>) {
@@ -88,13 +81,7 @@ impl Oracle {
             Some(deadline) => self.wheel.insert(deadline, id),
             None => self.wheel.insert_idle(id),
         };
-        self.known.push(Known {
-            id,
-            key,
-            deadline: u64::MAX,
-            armed: None,
-            late: false,
-        });
+        self.known.push(Known { id, key, deadline: u64::MAX, armed: None, late: false });
         if let Some(deadline) = deadline {
             self.armed(self.known.len() - 1, deadline);
         }
@@ -121,9 +108,7 @@ impl Oracle {
         let due = due.filter(is_due);
         let Some(key) = self.wheel.pop(now) else {
             assert_eq!(due.count(), 0, "lost at {now}");
-            let overdue = |known: &&Known| {
-                known.armed.is_some() && known.deadline.saturating_add(TICK) <= self.now
-            };
+            let overdue = |known: &&Known| known.armed.is_some() && known.deadline.saturating_add(TICK) <= self.now;
             let lost = self.known.iter().find(overdue).map(|known| known.deadline);
             assert!(lost.is_none_or(|deadline| deadline.div_ceil(TICK) > u64::MAX / TICK));
             return None;
@@ -180,10 +165,7 @@ struct PrintSeed(u64);
 impl Drop for PrintSeed {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!(
-                "repeat with WHEEL_SEED={} WHEEL_OPERATIONS={EPISODE}",
-                self.0
-            );
+            eprintln!("repeat with WHEEL_SEED={} WHEEL_OPERATIONS={EPISODE}", self.0);
         }
     }
 }
@@ -270,8 +252,5 @@ fn the_wheel_agrees_with_a_list_under_random_operations() {
         fired += oracle.fired;
     }
     println!("{operations} operations from seed {first_seed}: {fired} entries fired");
-    assert!(
-        fired > 0,
-        "operations after which nothing fires test nothing"
-    );
+    assert!(fired > 0, "operations after which nothing fires test nothing");
 }

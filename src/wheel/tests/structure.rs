@@ -11,11 +11,7 @@ use super::span;
 /// The invariants on the struct: each list is sound, its entries belong to its slot, and its bit tells if it is empty.
 pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
     let link_of = |at: u32| -> Link {
-        if at < FIRST_SLOT {
-            wheel.entries[at as usize].link
-        } else {
-            wheel.slots[(at - FIRST_SLOT) as usize]
-        }
+        if at < FIRST_SLOT { wheel.entries[at as usize].link } else { wheel.slots[(at - FIRST_SLOT) as usize] }
     };
     let mut linked = 0;
     for slot in 0..LEVELS * SLOTS {
@@ -36,18 +32,12 @@ pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
             let first = (above << SLOT_BITS | digit as u64) << shift;
             let tick = wheel.entries[next as usize].deadline.div_ceil(TICK);
             assert!(tick < first + span(level), "entry {next} in slot {slot}");
-            assert!(
-                first >= wheel.position,
-                "slot {slot} is behind the position"
-            );
+            assert!(first >= wheel.position, "slot {slot} is behind the position");
             at = next;
         }
     }
     assert_eq!(linked, wheel.armed(), "armed");
     let unlinked = |at: &u32| *at == UNLINKED;
-    let idle = wheel
-        .entries
-        .iter()
-        .filter(|(_, entry)| unlinked(&entry.link.next) && unlinked(&entry.link.previous));
+    let idle = wheel.entries.iter().filter(|(_, entry)| unlinked(&entry.link.next) && unlinked(&entry.link.previous));
     assert_eq!(idle.count() + linked, wheel.len(), "entries");
 }
