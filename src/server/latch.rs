@@ -1,0 +1,107 @@
+//! A condition that becomes true once, and whoever waits for it, on one reactor.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+
+/// Set once, and awaited by any number.
+#[derive(Default)]
+pub(crate) struct Latch {
+    /// Whether it was set.
+    set: Cell<bool>,
+    /// Who waits.
+    waiters: RefCell<Slab<Waker>>,
+}
+
+impl Latch {
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.get()
+    }
+
+    /// Sets it and wakes everyone.
+    pub(crate) fn set(&self) {
+        self.set.set(true);
+        self.wake();
+    }
+
+    /// Wakes everyone, to look at something else that is checked beside the latch.
+    pub(crate) fn wake(&self) {
+        let wakers: Vec<Waker> = self.waiters.borrow().iter().map(|(_, waker)| waker.clone()).collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// Waits for the moment in which its server is asked to drain.
+///
+/// A connection that hears of it takes no further request, answers those it has, and ends.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when it is dropped.
+pub struct Draining {
+    /// The server's.
+    latch: Rc<Latch>,
+    /// Its place among the waiters.
+    key: Option<usize>,
+}
+
+impl Draining {
+    pub(crate) const fn new(latch: Rc<Latch>) -> Self {
+        Self { latch, key: None }
+    }
+
+    /// Whether the server has been asked already.
+    pub fn is_draining(&self) -> bool {
+        self.latch.is_set()
+    }
+}
+
+impl Clone for Draining {
+    fn clone(&self) -> Self {
+        Self::new(self.latch.clone())
+    }
+}
+
+impl Future for Draining {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.latch.is_set() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let this = &mut *self;
+        let mut waiters = this.latch.waiters.borrow_mut();
+        let _replaced = match this.key {
+            Some(key) => waiters.get_mut(key).map(|known| std::mem::replace(known, waker)),
+            None => {
+                this.key = Some(waiters.insert(waker));
+                None
+            }
+        };
+        drop(waiters);
+        Poll::Pending
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waker = self.latch.waiters.borrow_mut().try_remove(key);
+            drop(waker);
+        }
+    }
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draining").field("is_draining", &self.is_draining()).finish()
+    }
+}

@@ -1,0 +1,257 @@
+//! A server at work on one reactor: the accept loop and its connections.
+//!
+//! Accept errors never end it: the listener passes over connections that failed, and pauses when descriptors run out. To
+//! drain, it accepts what is queued, closes the listener, tells the connections, waits, and aborts what remains, which is
+//! the order of Finagle's `close`.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::ops::AddAssign;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::Limits;
+use super::latch::{Draining, Latch};
+use crate::join_handle::JoinHandle;
+use crate::net::{TcpListener, TcpStream};
+use crate::time::timeout;
+
+/// One accepted connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Its stream, with the read and write timeouts of the server.
+    pub stream: TcpStream,
+    /// The address of the other end.
+    pub peer: SocketAddr,
+    /// Ready when the server is asked to drain.
+    pub draining: Draining,
+}
+
+/// What became of the connections of a server that was drained.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Connections that ended by themselves after the drain began.
+    pub finished: usize,
+    /// Connections that were aborted at the deadline.
+    pub aborted: usize,
+    /// Connections that were served, from the start.
+    pub served: u64,
+    /// Connections that ended with an error, from the start.
+    pub failed: u64,
+}
+
+impl AddAssign for Drained {
+    fn add_assign(&mut self, other: Self) {
+        self.finished += other.finished;
+        self.aborted += other.aborted;
+        self.served += other.served;
+        self.failed += other.failed;
+    }
+}
+
+/// A server at work on the reactor of this thread. Dropping it lets it go on.
+///
+/// ```
+/// use mainspring::Server;
+/// use std::time::Duration;
+///
+/// mainspring::run(async {
+///     let serving = Server::bind("127.0.0.1:0")?.serve(|_connection| async { Ok(()) })?;
+///     assert_eq!(serving.connections(), 0);
+///     serving.drain(Duration::ZERO).await;
+///     std::io::Result::Ok(())
+/// })?
+/// # ;std::io::Result::Ok(())
+/// ```
+pub struct Serving {
+    shared: Rc<Shared>,
+    /// The accept loops.
+    loops: RefCell<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    limits: Limits,
+    /// Set when the server is asked to drain.
+    draining: Rc<Latch>,
+    /// Woken when a connection ends; set when the last one has ended after the drain began.
+    ended: Rc<Latch>,
+    /// The tasks of the connections.
+    tasks: RefCell<Slab<Option<JoinHandle<()>>>>,
+    /// Connections served.
+    served: Cell<u64>,
+    /// Of these, the ones that ended with an error or a panic.
+    failed: Cell<u64>,
+}
+
+/// Counts its connection out, however the task ends.
+struct Guard {
+    shared: Rc<Shared>,
+    key: usize,
+    /// Set if the handler ended without an error.
+    good: bool,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let task = self.shared.tasks.borrow_mut().try_remove(self.key);
+        drop(task);
+        if !self.good {
+            self.shared.failed.set(self.shared.failed.get() + 1);
+        }
+        self.shared.ended.wake();
+    }
+}
+
+impl Serving {
+    pub(super) fn start<H, F>(listeners: Vec<TcpListener>, limits: Limits, handle: H) -> Self
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let shared = Rc::new(Shared {
+            limits,
+            draining: Rc::default(),
+            ended: Rc::default(),
+            tasks: RefCell::default(),
+            served: Cell::new(0),
+            failed: Cell::new(0),
+        });
+        let handle = Rc::new(handle);
+        let loops = listeners
+            .into_iter()
+            .map(|listener| crate::spawn(shared.clone().accept_loop(listener, handle.clone())))
+            .collect();
+        Self { shared, loops: RefCell::new(loops) }
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.tasks.borrow().len()
+    }
+
+    /// Ends the server: accepts what is queued, closes the listener, tells the connections (their `draining` is ready),
+    /// waits until they have ended, and aborts those that have not after `deadline`.
+    ///
+    /// Zero aborts all at once; `Duration::MAX` waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end, it leaves the listener closed and the connections told; none is aborted.
+    pub async fn drain(self, deadline: Duration) -> Drained {
+        let shared = &self.shared;
+        shared.draining.set();
+        for accepting in self.loops.take() {
+            // Why ignored: an accept loop that panicked accepts no more, which is what is wanted.
+            let _ = accepting.await;
+        }
+        let open = self.connections();
+        // Why ignored: whoever has not ended by the deadline is counted and aborted below.
+        let _ = timeout(deadline, shared.all_ended()).await;
+        let aborted = self.connections();
+        for (_, task) in shared.tasks.borrow().iter() {
+            if let Some(task) = task {
+                task.abort();
+            }
+        }
+        shared.all_ended().await;
+        Drained { finished: open - aborted, aborted, served: shared.served.get(), failed: shared.failed.get() }
+    }
+}
+
+impl Shared {
+    /// Until no connection is open.
+    async fn all_ended(&self) {
+        let mut change = pin!(Draining::new(self.ended.clone()));
+        poll_fn(|cx| {
+            if self.tasks.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            change.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    /// Until there is room for another connection, or the drain begins.
+    async fn room(&self) {
+        let mut change = pin!(Draining::new(self.ended.clone()));
+        let mut draining = pin!(Draining::new(self.draining.clone()));
+        poll_fn(|cx| {
+            if self.tasks.borrow().len() < self.limits.connections || draining.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            change.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    async fn accept_loop<H, F>(self: Rc<Self>, listener: TcpListener, handle: Rc<H>)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let mut draining = pin!(Draining::new(self.draining.clone()));
+        loop {
+            self.room().await;
+            let last = self.draining.is_set();
+            if last {
+                // A fresh budget, so that "not yet" means that nothing is queued.
+                crate::yield_now().await;
+            }
+            let accepted = {
+                let mut accept = pin!(listener.accept());
+                poll_fn(|cx| match accept.as_mut().poll(cx) {
+                    Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+                    Poll::Pending => draining.as_mut().poll(cx).map(|()| None),
+                })
+                .await
+            };
+            match accepted {
+                Some(Ok((stream, peer))) => self.start_connection(stream, peer, handle.clone()),
+                // What is queued is accepted first, so that closing the listener resets nobody.
+                None if !last => {}
+                // Or the reactor has ended, or somebody shut the socket down.
+                None | Some(Err(_)) => return,
+            }
+        }
+    }
+
+    fn start_connection<H, F>(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, handle: Rc<H>)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let shortest = Duration::from_nanos(1);
+        let limited = stream
+            .set_read_timeout(self.limits.idle.map(|limit| limit.max(shortest)))
+            .and_then(|()| stream.set_write_timeout(self.limits.write.map(|limit| limit.max(shortest))));
+        if limited.is_err() {
+            return;
+        }
+        self.served.set(self.served.get() + 1);
+        let key = self.tasks.borrow_mut().insert(None);
+        let guard = Guard { shared: self.clone(), key, good: false };
+        let connection = Connection { stream, peer, draining: Draining::new(self.draining.clone()) };
+        let task = crate::spawn(async move {
+            let mut guard = guard;
+            guard.good = handle(connection).await.is_ok();
+        });
+        if let Some(place) = self.tasks.borrow_mut().get_mut(key) {
+            *place = Some(task);
+        }
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("connections", &self.connections()).finish_non_exhaustive()
+    }
+}
