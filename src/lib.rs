@@ -1,5 +1,6 @@
 //! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
 #![deny(unsafe_code)]
 
+pub mod codec;
 #[allow(dead_code)]
 mod scope;
