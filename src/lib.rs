@@ -4,3 +4,4 @@
 pub mod codec;
 #[allow(dead_code)]
 mod scope;
+pub mod service;
