@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod codec;
+pub mod proto;
 #[allow(dead_code)]
 mod scope;
 pub mod service;

@@ -36,7 +36,13 @@ impl Owner {
         }
         let _restore = Restore(WAKER.with(|w| w.borrow_mut().replace(waker.clone())));
         let result = f();
-        (result, Outcome { blocked: true, ..Outcome::default() })
+        (
+            result,
+            Outcome {
+                blocked: true,
+                ..Outcome::default()
+            },
+        )
     }
 }
 
