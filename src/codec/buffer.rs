@@ -10,6 +10,7 @@
 //! The memory behind it stays initialised between reads. A vector that is resized for each read clears
 //! the same bytes again and again; reading into uninitialised memory is not possible without `unsafe`.
 //! A ring was turned down too: a decoder wants one slice, not two.
+use std::fmt;
 
 /// Bytes with a front that moves: what a [`Decoder`](super::Decoder) reads from.
 ///
@@ -23,7 +24,7 @@
 /// buffer.consume(4);
 /// assert_eq!(buffer.as_slice(), b"two");
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Buffer {
     /// Initialised memory. What lies outside `start..end` is stale.
     bytes: Vec<u8>,
@@ -60,6 +61,11 @@ impl Buffer {
     /// Whether there are no unread bytes.
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// How many bytes of memory the buffer holds.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Takes `count` bytes off the front.
@@ -105,21 +111,24 @@ impl Buffer {
 
     /// Appends `bytes` at the end.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.space(bytes.len()).copy_from_slice(bytes);
+        self.space(bytes.len(), bytes.len()).copy_from_slice(bytes);
         self.commit(bytes.len());
     }
 
-    /// Exactly `size` writable bytes behind the unread ones. What they hold is stale.
-    pub(super) fn space(&mut self, size: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < size && self.start > 0 {
+    /// Writable bytes behind the unread ones, at least `minimum` and at most `maximum`. What they hold is stale.
+    ///
+    /// Memory grows only for the minimum, so a few bytes that are left over do not double it.
+    pub(super) fn space(&mut self, minimum: usize, maximum: usize) -> &mut [u8] {
+        if self.bytes.len() - self.end < minimum && self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < size {
-            self.bytes.resize(self.end + size, 0);
+        if self.bytes.len() - self.end < minimum {
+            self.bytes.resize(self.end + maximum, 0);
         }
-        &mut self.bytes[self.end..self.end + size]
+        let end = self.bytes.len().min(self.end + maximum);
+        &mut self.bytes[self.end..end]
     }
 
     /// Declares the first `count` bytes of the last `space` as arrived.
@@ -134,8 +143,16 @@ impl Buffer {
 
     /// Gives the memory back if nothing is unread and there is more of it than `kept` bytes.
     pub(super) fn release(&mut self, kept: usize) {
-        if self.is_empty() && self.bytes.capacity() > kept {
+        if self.is_empty() && self.capacity() > kept {
             *self = Self::new();
         }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("unread", &self.as_slice().escape_ascii().to_string())
+            .finish_non_exhaustive()
     }
 }

@@ -39,7 +39,8 @@ pub(super) struct Incoming {
     pub(super) buffer: Buffer,
     /// Where in its life the stream is. Written by `advance`.
     phase: Phase,
-    /// The size of the next read in bytes, between `READ_MIN` and `READ_MAX`. Written after each read.
+    /// The size of the next read in bytes, between `READ_MIN` and `READ_MAX`; half of it will do. Written
+    /// after each read.
     read_size: usize,
     /// How many bytes of an unfinished frame are held at most. Written by the setter.
     pub(super) max_frame: usize,
@@ -157,7 +158,8 @@ impl Incoming {
     }
 
     fn read(&mut self, io: &mut impl Read) -> io::Result<usize> {
-        let space = self.buffer.space(self.read_size);
+        let space = self.buffer.space(self.read_size / 2, self.read_size);
+        let size = space.len();
         let count = loop {
             match io.read(space) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -172,7 +174,7 @@ impl Incoming {
             }
         };
         self.buffer.commit(count);
-        if count == self.read_size {
+        if count == size {
             self.read_size = (self.read_size * 2).min(READ_MAX);
         } else if count < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(READ_MIN);
