@@ -3,6 +3,7 @@
 
 mod builder;
 pub mod channel;
+pub mod codec;
 mod core;
 mod deadline;
 mod handle;
@@ -10,6 +11,7 @@ mod join_error;
 mod join_handle;
 pub mod net;
 mod pin;
+pub mod proto;
 mod reactor;
 mod ready;
 mod remote;

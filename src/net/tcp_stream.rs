@@ -17,6 +17,7 @@ use mainspring_sys::{Interest, Readiness, Selector, Socket};
 use super::addresses::ToAddresses;
 use super::connect::{self, Connecting};
 use super::leaf::Leaf;
+use crate::codec::HalfClose;
 use crate::core::Core;
 use crate::source::{Direction, Source};
 use crate::waker;
@@ -508,6 +509,12 @@ impl Write for TcpStream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl HalfClose for TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 

@@ -1,0 +1,54 @@
+//! The half of a codec that turns items into bytes.
+//!
+//! [`Framed`](super::Framed) calls it once per item and remembers where the item began: after an error it
+//! cuts the output back to that mark, so half an item never reaches the wire and an implementor may fail
+//! in the middle of its work.
+//!
+//! The output is a plain `Vec<u8>`, which every serialiser can write to. A type of the crate's own that
+//! can only be appended to was turned down: it would guard against a codec that shortens what is not its
+//! own, and cost everybody a conversion.
+use std::io;
+
+/// Appends items to the bytes that are to be written.
+///
+/// # Examples
+///
+/// ```
+/// use mainspring::codec::Encoder;
+/// use std::io;
+///
+/// struct Words;
+///
+/// impl Encoder<u32> for Words {
+///     type Error = io::Error;
+///
+///     fn encode(&mut self, word: u32, output: &mut Vec<u8>) -> io::Result<()> {
+///         output.extend_from_slice(&word.to_be_bytes());
+///         Ok(())
+///     }
+/// }
+///
+/// let mut output = Vec::new();
+/// Words.encode(258, &mut output)?;
+/// assert_eq!(output, [0, 0, 1, 2]);
+/// # Ok::<(), io::Error>(())
+/// ```
+pub trait Encoder<Item> {
+    /// What can go wrong. Failures of the source arrive in it as well.
+    type Error: From<io::Error>;
+
+    /// Appends the bytes of `item` to `output`, and leaves what `output` holds already as it is.
+    ///
+    /// # Errors
+    ///
+    /// If `item` has no encoding, or one that breaks a limit. The items before and after are not affected.
+    fn encode(&mut self, item: Item, output: &mut Vec<u8>) -> Result<(), Self::Error>;
+
+    /// Whether the item that was encoded last is the last one of this connection.
+    ///
+    /// A server asks after each answer: `true` makes it stop reading, flush and close, as HTTP's
+    /// `Connection: close` wants. As provided, `false`.
+    fn is_last(&self) -> bool {
+        false
+    }
+}

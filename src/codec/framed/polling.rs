@@ -1,0 +1,223 @@
+//! The poll and async styles of [`Framed`].
+//!
+//! `Stream` combinators, the clients and servers of [`crate::proto`] and `async` functions come in here. The
+//! work is that of the tick style; what is added is the scope: each operation on the source happens with
+//! the waker of the caller's `Context` in it, so "not yet" records whom to wake.
+//!
+//! It guarantees that pending means "recorded": a source that says "not yet" without recording the wait
+//! becomes an error, where a future that is never woken would hang.
+//!
+//! The async methods are wrappers of the poll ones, so dropping their futures loses nothing. Futures with
+//! names were turned down: they would be six types for what `poll_fn` says in a line each.
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::Framed;
+use crate::codec::{Decoder, Encoder, HalfClose, Next};
+use crate::scope::{self, Outcome};
+
+impl<T: Read, C: Decoder> Framed<T, C> {
+    /// The next item; `None` is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_next`](Self::try_next).
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, C::Error>>> {
+        ready!(scope::poll_admit(cx));
+        let Self { io, codec, incoming, owner, .. } = self;
+        let (answer, outcome) = owner.enter(cx.waker(), || incoming.advance(io, codec));
+        if incoming.broken {
+            self.outgoing.give_up();
+        }
+        let answer = match answer {
+            Ok(Next::Item(item)) => Some(Ok(item)),
+            Ok(Next::End) => None,
+            Ok(Next::NotYet) => match check(outcome) {
+                Ok(()) => return Poll::Pending,
+                Err(error) => {
+                    self.incoming.end();
+                    Some(Err(error.into()))
+                }
+            },
+            Err(error) => Some(Err(error)),
+        };
+        scope::spend();
+        Poll::Ready(answer)
+    }
+
+    /// The next item; `None` is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_next`](Self::try_next).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: bytes of an unfinished frame stay in the buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainspring::codec::{Framed, Lines};
+    /// use std::io::{self, Read};
+    ///
+    /// async fn count<T: Read>(source: T) -> io::Result<usize> {
+    ///     let (mut lines, mut count) = (Framed::new(source, Lines::new()), 0);
+    ///     while let Some(line) = lines.next().await {
+    ///         count += line?.len();
+    ///     }
+    ///     Ok(count)
+    /// }
+    /// # assert_eq!(futures::executor::block_on(count(io::Cursor::new("a\nbc\n")))?, 3);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub async fn next(&mut self) -> Option<Result<C::Item, C::Error>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+}
+
+impl<T: Write, C> Framed<T, C> {
+    /// Waits for room for one item.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_ready`](Self::try_ready).
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, outgoing, owner, .. } = self;
+        let (answer, outcome) = owner.enter(cx.waker(), || outgoing.ready(io));
+        settle(answer, outcome)
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_ready`](Self::try_ready).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, outgoing, owner, .. } = self;
+        let (answer, outcome) = owner.enter(cx.waker(), || outgoing.flush(io));
+        settle(answer, outcome)
+    }
+
+    /// Waits for room for one item, for [`start_send`](Self::start_send).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_ready`](Self::try_ready).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn ready(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// Writes an item and waits until everything is written.
+    ///
+    /// To write many with few system calls, use [`ready`](Self::ready) and [`start_send`](Self::start_send)
+    /// for each, and [`flush`](Self::flush) at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_ready`](Self::try_ready) and [`start_send`](Self::start_send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before there was room, `item` is dropped with it. After that, it leaves with
+    /// the next flush.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainspring::codec::{Framed, Lines};
+    /// use std::io::{self, Write};
+    ///
+    /// async fn greet<T: Write>(io: T) -> io::Result<()> {
+    ///     Framed::new(io, Lines::new()).send("hello").await
+    /// }
+    /// # let mut output = Vec::new();
+    /// # futures::executor::block_on(greet(&mut output))?;
+    /// # assert_eq!(output, b"hello\n");
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub async fn send<I>(&mut self, item: I) -> Result<(), C::Error>
+    where
+        C: Encoder<I>,
+    {
+        self.ready().await?;
+        self.start_send(item)?;
+        Ok(self.flush().await?)
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_ready`](Self::try_ready).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the next flush goes on where it stopped.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+}
+
+impl<T: Write + HalfClose, C> Framed<T, C> {
+    /// Waits until everything is written, then closes the writing side. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_shutdown`](Self::try_shutdown).
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, outgoing, owner, .. } = self;
+        let (answer, outcome) = owner.enter(cx.waker(), || outgoing.shutdown(io));
+        settle(answer, outcome)
+    }
+
+    /// Waits until everything is written, then closes the writing side. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_shutdown`](Self::try_shutdown).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_shutdown(cx)).await
+    }
+}
+
+impl<T: Read, C: Decoder> Stream for Framed<T, C> {
+    type Item = Result<C::Item, C::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Self::poll_next(self.get_mut(), cx)
+    }
+}
+
+/// Turns the answer of a writing operation into a poll: done, not done, failed.
+fn settle(answer: io::Result<bool>, outcome: Outcome) -> Poll<io::Result<()>> {
+    match answer {
+        Ok(true) => Poll::Ready(Ok(())),
+        Ok(false) => match check(outcome) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        },
+        Err(error) => Poll::Ready(Err(error)),
+    }
+}
+
+/// Refuses a "not yet" that nobody will be woken from.
+fn check(outcome: Outcome) -> io::Result<()> {
+    if outcome.blocked() || outcome.refused() {
+        return Ok(());
+    }
+    let message = "the source says `WouldBlock` and records no wait, so it is not one of this reactor";
+    Err(io::Error::new(io::ErrorKind::Unsupported, message))
+}

@@ -1,0 +1,46 @@
+//! The one operation that std's `Write` lacks: saying that nothing more will be written.
+//!
+//! [`Framed::poll_shutdown`](super::Framed::poll_shutdown) and the servers and clients of
+//! [`crate::proto`] call it once everything is flushed, so that the peer reads the last answer and then
+//! the end of the stream, while what it still sends can be read.
+//!
+//! Dropping the source was turned down as the way to close: it ends both directions at once, and a
+//! socket that is closed with unread bytes resets the connection and may destroy the last answer.
+use std::io::{self, Cursor};
+
+/// A source whose writing side can be closed while its reading side stays open.
+///
+/// # Examples
+///
+/// A wrapper passes it on:
+///
+/// ```
+/// use mainspring::codec::HalfClose;
+/// use std::io;
+///
+/// struct Counted<T> { io: T, written: u64 }
+///
+/// impl<T: HalfClose> HalfClose for Counted<T> {
+///     fn shutdown_write(&mut self) -> io::Result<()> {
+///         self.io.shutdown_write()
+///     }
+/// }
+/// ```
+pub trait HalfClose {
+    /// Closes the writing side. The peer reads the end of the stream after what was written before.
+    ///
+    /// Closing twice is not an error.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` means "not yet", as in [`std::io::Write`]: a source that says goodbye in its own protocol
+    /// may have to write first. Any other error means that the connection has failed.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// Memory has no peer to tell.
+impl<T> HalfClose for Cursor<T> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Framing: from bytes to items and back, over anything that reads and writes as std does.
+//!
+//! A [`Decoder`] takes items out of a [`Buffer`], an [`Encoder`] appends items to a vector, and
+//! [`Framed`] joins both to a source such as a socket, in the three styles of this crate: tick
+//! (`try_*`), poll, and async. The protocols in [`crate::proto`] are built on it.
+//!
+//! What holds for each codec here: limits are finite unless raised by hand, memory grows by what has
+//! arrived and never by what a peer declares, no byte is searched twice, any split of the bytes gives
+//! the same items, and a failed encoding leaves no bytes behind.
+//!
+//! The trade-off: bytes live in plain vectors and an item that keeps bytes copies them. Shared,
+//! reference-counted buffers were turned down: they spare one copy of large payloads, and cost a
+//! dependency, a counter per item and a buffer that one slow consumer keeps alive.
+mod buffer;
+mod decoder;
+mod encoder;
+mod framed;
+mod half_close;
+mod lines;
+mod next;
+
+pub use buffer::Buffer;
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use framed::Framed;
+pub use half_close::HalfClose;
+pub use lines::Lines;
+pub use next::Next;

@@ -1,0 +1,36 @@
+//! The one place in which the protocols ask for time: a deadline that is set, and set again.
+//!
+//! [`Watchdog`](super::watchdog::Watchdog) tells it when a phase begins. It is a [`Sleep`] that is kept for the whole
+//! connection: setting it again moves its entry in the wheel, which is O(1).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::time::{Instant, Sleep, sleep};
+
+/// A deadline that can be moved.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    /// Made when it is first set.
+    sleep: Option<Sleep>,
+}
+
+impl Alarm {
+    /// Lets the alarm go off `after` this long from now. `Duration::MAX` is never.
+    pub(super) fn set(&mut self, after: Duration) {
+        match &mut self.sleep {
+            Some(sleep) => sleep.reset(Instant::now() + after),
+            none => *none = Some(sleep(after)),
+        }
+    }
+
+    /// Whether it has gone off. Pending records the waker.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) => Pin::new(sleep).poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}

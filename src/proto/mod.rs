@@ -1,0 +1,21 @@
+//! Protocols: how requests and answers share a connection.
+//!
+//! [`pipeline`] answers in the order of the requests, as HTTP/1.1, Redis and most line protocols do. It joins
+//! a [`Service`](crate::service::Service) to a [`Transport`], which is
+//! [`codec::Framed`](crate::codec::Framed) over a socket, or anything that moves whole messages.
+//!
+//! What holds on both sides: every queue has a bound, a call that is dropped never shifts the answer of
+//! another, reading goes on while writing is blocked, closing lets what was accepted finish, and a peer
+//! that does nothing meets a deadline.
+//!
+//! Unary requests and answers only. A generic parameter for streaming bodies was turned down: it is what
+//! made the protocol library of 2016 hard to use, and each large protocol opted out of it all the same. A
+//! message that streams carries the channel for its body itself.
+mod alarm;
+mod deadlines;
+pub mod pipeline;
+mod transport;
+mod watchdog;
+
+pub use deadlines::Deadlines;
+pub use transport::Transport;

@@ -1,0 +1,248 @@
+//! The work of a served connection: requests in, calls, answers out.
+//!
+//! Owned by [`Server::serve`](super::Server::serve). Each poll does, in this order:
+//!
+//! 1. see whether to drain, and poll the calls in flight;
+//! 2. write answers whose turn has come and read requests, in turns, until neither moves;
+//! 3. flush;
+//! 4. close, once nothing is read any more and nothing is in flight;
+//! 5. see whether the deadline of this phase has passed.
+//!
+//! It guarantees that reading and writing never wait for each other, except that reading stops while the
+//! slots are full: so a peer that does not read its answers is bounded by them and the write buffer.
+//!
+//! Reading until the slots are full, also while writing is blocked, was preferred to stopping at the first
+//! blocked write: a peer that writes all its requests before it reads would otherwise never finish.
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::ServeError;
+use super::slots::Slots;
+use crate::proto::watchdog::Watchdog;
+use crate::proto::{Deadlines, Transport};
+
+/// The most requests that are read in one poll. The task then goes to the back of the queue, so that a peer
+/// which never stops sending does not hold up the others.
+const REQUESTS_PER_POLL: usize = 64;
+
+/// Where requests come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The connection.
+    Connection,
+    /// What has arrived already: the connection drains.
+    Buffer,
+    /// Nowhere: the peer has sent its last request, or the connection is about to close.
+    Nothing,
+}
+
+/// What the connection waits for. The numbers make each wait one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first byte.
+    FirstByte,
+    /// The rest of a request, after this many whole ones.
+    PartialFrame(u64),
+    /// The first byte of another request, after this many whole ones.
+    Idle(u64),
+    /// The answer of this number.
+    Request(u64),
+    /// The last bytes to be written.
+    Closing,
+}
+
+pub(super) struct Dispatch<T, F: Future, E, S> {
+    transport: T,
+    slots: Slots<F>,
+    source: Source,
+    /// What went wrong, to be reported once earlier answers are written. The first one stays.
+    failure: Option<ServeError<E, S>>,
+    /// Set by an answer that was written, cleared by a flush that is done.
+    flush_due: bool,
+    /// How many requests have been read.
+    received: u64,
+    /// How many answers have been handed to the transport.
+    answered: u64,
+    deadlines: Deadlines,
+    watchdog: Watchdog<Phase>,
+}
+
+impl<T, F, E, R, S> Dispatch<T, F, E, S>
+where
+    T: Transport<R, Error = E>,
+    F: Future<Output = Result<R, S>>,
+    E: From<io::Error>,
+{
+    pub(super) fn new(transport: T, max_in_flight: usize, deadlines: Deadlines) -> Self {
+        Self {
+            transport,
+            slots: Slots::new(max_in_flight),
+            source: Source::Connection,
+            failure: None,
+            flush_due: false,
+            received: 0,
+            answered: 0,
+            deadlines,
+            watchdog: Watchdog::new(),
+        }
+    }
+
+    /// One poll; the numbers are those of the module. Not to be polled again after it was ready.
+    pub(super) fn poll<D: Future<Output = ()>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        drain: Pin<&mut D>,
+        call: &mut impl FnMut(T::Incoming) -> F,
+    ) -> Poll<Result<(), ServeError<E, S>>> {
+        // 1.
+        if self.source == Source::Connection && drain.poll(cx).is_ready() {
+            self.source = Source::Buffer;
+        }
+        self.slots.poll(cx);
+
+        // 2. and 3.
+        if let Err(error) = self.exchange(cx, call) {
+            return Poll::Ready(self.outcome(Err(error)));
+        }
+
+        // 4. and 5.
+        loop {
+            let closing = self.source == Source::Nothing && self.slots.is_empty();
+            if closing {
+                if let Poll::Ready(end) = self.transport.poll_close(cx) {
+                    return Poll::Ready(self.outcome(end));
+                }
+            }
+            let (phase, limit) = self.phase(closing);
+            if self.watchdog.poll(cx, phase, limit).is_pending() {
+                return Poll::Pending;
+            }
+            match phase {
+                Phase::Idle(_) => self.source = Source::Nothing,
+                _ => return Poll::Ready(self.outcome(Err(expired(phase, limit)))),
+            }
+        }
+    }
+
+    /// Writes answers and reads requests until neither moves, then flushes.
+    fn exchange(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<(), E> {
+        let mut count = 0;
+        loop {
+            self.write(cx)?;
+            if !self.read(cx, call) {
+                break;
+            }
+            count += 1;
+            if count == REQUESTS_PER_POLL {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        if self.flush_due && self.transport.poll_flush(cx)?.is_ready() {
+            self.flush_due = false;
+        }
+        Ok(())
+    }
+
+    /// Reads a request and starts its call. False if there is none to read, or no slot for it.
+    fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
+        if self.slots.is_full() {
+            return false;
+        }
+        let request = match self.source {
+            Source::Connection => match self.transport.poll_receive(cx) {
+                Poll::Ready(request) => request,
+                Poll::Pending => return false,
+            },
+            Source::Buffer => self.transport.receive_buffered(),
+            Source::Nothing => return false,
+        };
+        match request {
+            Some(Ok(request)) => {
+                self.received += 1;
+                self.slots.start(call(request), cx);
+                return true;
+            }
+            Some(Err(error)) => {
+                // Why a flush: it tells a connection that has failed from a message that was malformed.
+                self.flush_due = true;
+                self.failure.get_or_insert(ServeError::Transport(error));
+            }
+            None => {}
+        }
+        self.source = Source::Nothing;
+        false
+    }
+
+    /// Hands answers whose turn has come to the transport, as far as there is room.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), E> {
+        while self.slots.is_answered() {
+            if self.transport.poll_ready(cx)?.is_pending() {
+                break;
+            }
+            let Some(answer) = self.slots.pop() else {
+                break;
+            };
+            self.answered += 1;
+            let sent = match answer {
+                Ok(response) => self.transport.send(response).map_err(ServeError::Transport),
+                Err(error) => Err(ServeError::Service(error)),
+            };
+            match sent {
+                Ok(()) => {
+                    self.flush_due = true;
+                    if self.transport.is_last() {
+                        self.stop();
+                    }
+                }
+                Err(failure) => {
+                    self.failure.get_or_insert(failure);
+                    self.stop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is read or answered. What was written still leaves.
+    fn stop(&mut self) {
+        self.source = Source::Nothing;
+        self.slots.clear();
+    }
+
+    /// What is reported when the connection has ended with `end`.
+    fn outcome(&mut self, end: Result<(), E>) -> Result<(), ServeError<E, S>> {
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => end.map_err(ServeError::Transport),
+        }
+    }
+
+    /// The phase that the connection is in, and how long it may last.
+    fn phase(&self, closing: bool) -> (Phase, Duration) {
+        if closing {
+            (Phase::Closing, self.deadlines.request)
+        } else if !self.slots.is_empty() {
+            (Phase::Request(self.answered), self.deadlines.request)
+        } else if self.transport.has_partial() {
+            (Phase::PartialFrame(self.received), self.deadlines.partial_frame)
+        } else if self.received == 0 {
+            (Phase::FirstByte, self.deadlines.first_byte)
+        } else {
+            (Phase::Idle(self.received), self.deadlines.idle)
+        }
+    }
+}
+
+fn expired<E: From<io::Error>>(phase: Phase, limit: Duration) -> E {
+    let what = match phase {
+        Phase::FirstByte => "the first byte of a connection",
+        Phase::PartialFrame(_) => "the rest of a request",
+        Phase::Idle(_) => "another request",
+        Phase::Request(_) => "the answer to a request",
+        Phase::Closing => "the last answers to be written",
+    };
+    io::Error::new(io::ErrorKind::TimedOut, format!("waited {limit:?} for {what}")).into()
+}

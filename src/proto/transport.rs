@@ -1,0 +1,134 @@
+//! What the clients and servers need of a connection: whole messages in, whole messages out.
+//!
+//! [`Framed`](crate::codec::Framed) is one for each codec. A protocol whose handshake, upgrade or framing
+//! does not fit a codec implements the trait itself, and so do the mocks of the tests.
+//!
+//! An implementor guarantees that a direction which is pending has recorded the waker, and that the two
+//! directions do not wait for each other: reading answers while writing is blocked.
+//!
+//! Poll methods on `&mut self` instead of `Stream` and `Sink`: the two traits cannot be asked for buffered
+//! messages alone, know no half-close, and want a pin that no connection needs.
+use std::io::{Read, Write};
+use std::task::{Context, Poll};
+
+use crate::codec::{Decoder, Encoder, Framed, HalfClose};
+
+/// A connection that carries messages, and takes `Outgoing` ones.
+///
+/// # Examples
+///
+/// ```
+/// use mainspring::codec::{Framed, HalfClose, Lines};
+/// use mainspring::proto::Transport;
+/// use std::io::{Read, Write};
+///
+/// fn is_transport(_: impl Transport<&'static str, Incoming = String>) {}
+///
+/// fn lines<T: Read + Write + HalfClose>(io: T) {
+///     is_transport(Framed::new(io, Lines::new()));
+/// }
+/// # lines(std::io::Cursor::new(Vec::new()));
+/// ```
+pub trait Transport<Outgoing> {
+    /// The messages that arrive.
+    type Incoming;
+
+    /// What can go wrong.
+    type Error: std::error::Error + From<std::io::Error>;
+
+    /// The next message; `None` once the peer will send no more.
+    ///
+    /// # Errors
+    ///
+    /// What arrived is not a message, or the connection has failed. Nothing more is received after it. If
+    /// the connection has failed, [`poll_flush`](Self::poll_flush) fails from then on, even with nothing to write.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Self::Incoming, Self::Error>>>;
+
+    /// The next message among the bytes that have arrived already. Nothing is read, and `None` says nothing
+    /// about what the connection has.
+    ///
+    /// A server that drains asks for these. As provided, there are none.
+    fn receive_buffered(&mut self) -> Option<Result<Self::Incoming, Self::Error>> {
+        None
+    }
+
+    /// Whether a part of a message has arrived, and its end has not. As provided, `false`.
+    fn has_partial(&self) -> bool {
+        false
+    }
+
+    /// Waits for room for one message.
+    ///
+    /// # Errors
+    ///
+    /// The connection has failed.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// Takes a message. Called once after each [`poll_ready`](Self::poll_ready) that was ready.
+    ///
+    /// # Errors
+    ///
+    /// The message has no encoding. Nothing of it is written, and the connection goes on.
+    fn send(&mut self, message: Outgoing) -> Result<(), Self::Error>;
+
+    /// Whether the message that was sent last is the last one of this connection. As provided, `false`.
+    fn is_last(&self) -> bool {
+        false
+    }
+
+    /// Waits until all messages that were taken are written.
+    ///
+    /// # Errors
+    ///
+    /// The connection has failed.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// Waits until all messages that were taken are written, then tells the peer that there will be no more.
+    ///
+    /// # Errors
+    ///
+    /// The connection has failed.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+}
+
+impl<T, C, Outgoing> Transport<Outgoing> for Framed<T, C>
+where
+    T: Read + Write + HalfClose,
+    C: Decoder + Encoder<Outgoing, Error = <C as Decoder>::Error>,
+    <C as Decoder>::Error: std::error::Error,
+{
+    type Incoming = C::Item;
+    type Error = <C as Decoder>::Error;
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, Self::Error>>> {
+        self.poll_next(cx)
+    }
+
+    fn receive_buffered(&mut self) -> Option<Result<C::Item, Self::Error>> {
+        self.next_buffered().transpose()
+    }
+
+    fn has_partial(&self) -> bool {
+        !self.received().is_empty()
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Self::poll_ready(self, cx).map_err(Self::Error::from)
+    }
+
+    fn send(&mut self, message: Outgoing) -> Result<(), Self::Error> {
+        self.start_send(message)
+    }
+
+    fn is_last(&self) -> bool {
+        self.codec().is_last()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Self::poll_flush(self, cx).map_err(Self::Error::from)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.poll_shutdown(cx).map_err(Self::Error::from)
+    }
+}

@@ -1,0 +1,42 @@
+//! The deadline of the phase that a connection is in.
+//!
+//! The clients and servers of this module tell it at the end of each poll which phase they are in. A phase
+//! that is another than last time starts the clock; the same one lets it run. So no operation has to start
+//! or stop a timer, and no path can forget to.
+//!
+//! It guarantees one timer per connection, and none that runs for a phase that is over.
+//!
+//! Phases carry a count, so that the wait for the second request is another phase than the wait for the
+//! first. Timers of their own for each kind of deadline were turned down: they overlap, and what closes the
+//! connection then depends on which is polled first.
+use std::fmt::Debug;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::alarm::Alarm;
+
+#[derive(Debug)]
+pub(super) struct Watchdog<P> {
+    /// The phase that the alarm is set for. Written by `poll`.
+    phase: Option<P>,
+    alarm: Alarm,
+}
+
+impl<P: Copy + PartialEq + Debug> Watchdog<P> {
+    pub(super) fn new() -> Self {
+        Self { phase: None, alarm: Alarm::default() }
+    }
+
+    /// Whether `phase` has lasted `limit`. Answers so once, and starts over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, phase: P, limit: Duration) -> Poll<()> {
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            self.alarm.set(limit);
+        }
+        if limit == Duration::MAX || self.alarm.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.phase = None;
+        Poll::Ready(())
+    }
+}
