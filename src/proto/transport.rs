@@ -57,6 +57,12 @@ pub trait Transport<Outgoing> {
         false
     }
 
+    /// The rest of a message did not come in time. A protocol that answers this (HTTP: 408) returns what stands for the
+    /// message; nothing is read after it. As provided, `None`: the connection fails.
+    fn give_up(&mut self) -> Option<Self::Incoming> {
+        None
+    }
+
     /// Waits for room for one message.
     ///
     /// # Errors
@@ -110,6 +116,10 @@ where
 
     fn has_partial(&self) -> bool {
         !self.received().is_empty()
+    }
+
+    fn give_up(&mut self) -> Option<C::Item> {
+        self.codec_mut().give_up()
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -32,7 +32,7 @@ const REQUESTS_PER_POLL: usize = 64;
 enum Source {
     /// The connection.
     Connection,
-    /// What has arrived already: the connection drains.
+    /// What has arrived already, and the rest of a request that has begun to arrive: the connection drains.
     Buffer,
     /// Nowhere: the peer has sent its last request, or the connection is about to close.
     Nothing,
@@ -121,6 +121,17 @@ where
             }
             match phase {
                 Phase::Idle(_) => self.source = Source::Nothing,
+                Phase::PartialFrame(_) => {
+                    self.source = Source::Nothing;
+                    let Some(request) = self.transport.give_up() else {
+                        return Poll::Ready(self.outcome(Err(expired(phase, limit))));
+                    };
+                    self.received += 1;
+                    self.slots.start(call(request), cx);
+                    if let Err(error) = self.exchange(cx, call) {
+                        return Poll::Ready(self.outcome(Err(error)));
+                    }
+                }
                 _ => return Poll::Ready(self.outcome(Err(expired(phase, limit)))),
             }
         }
@@ -156,7 +167,14 @@ where
                 Poll::Ready(request) => request,
                 Poll::Pending => return false,
             },
-            Source::Buffer => self.transport.receive_buffered(),
+            Source::Buffer => match self.transport.receive_buffered() {
+                // A request that has begun to arrive is in flight.
+                None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
+                    Poll::Ready(request) => request,
+                    Poll::Pending => return false,
+                },
+                request => request,
+            },
             Source::Nothing => return false,
         };
         match request {
