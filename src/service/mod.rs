@@ -6,7 +6,7 @@
 //!
 //! | to get | use |
 //! |---|---|
-//! | a service from a closure | [`service_fn`] |
+//! | a service from a closure | [`service_fn()`] |
 //! | a filter of one's own | [`Filter`], and [`ServiceExt::filter`] to apply it |
 //! | a service per connection | [`NewService`], which every `Fn() -> S` is |
 //! | one type for many services | [`BoxService`], at the edge |
