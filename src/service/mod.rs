@@ -26,6 +26,7 @@ mod new_service;
 mod service;
 mod service_fn;
 mod status;
+mod timeout;
 
 pub use boxed::BoxService;
 pub use ext::ServiceExt;
@@ -34,3 +35,4 @@ pub use new_service::NewService;
 pub use service::Service;
 pub use service_fn::{ServiceFn, service_fn};
 pub use status::Status;
+pub use timeout::Timeout;
