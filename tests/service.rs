@@ -146,13 +146,35 @@ fn filters_pointers_and_boxes_report_the_status_of_the_service_inside() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let switch = Rc::new(Switch { status: Cell::new(Status::Open) });
     let filtered = Rc::clone(&switch).filter(Trace { name: "a", log });
-    let stack = Arc::new(Box::new(&filtered));
+    let stack = Box::new(&filtered);
     let boxed: BoxService<u32, u32, Infallible> = Rc::clone(&switch).boxed();
     for status in [Status::Busy, Status::Closed, Status::Open] {
         switch.status.set(status);
         assert_eq!(Service::<u32>::status(&stack), status);
         assert_eq!(boxed.status(), status);
     }
+}
+
+#[test]
+fn a_service_behind_an_arc_is_called_and_asked_through_it() {
+    struct Closing;
+
+    impl Service<u32> for Closing {
+        type Response = u32;
+        type Error = Infallible;
+
+        async fn call(&self, request: u32) -> Result<u32, Infallible> {
+            Ok(request)
+        }
+
+        fn status(&self) -> Status {
+            Status::Closed
+        }
+    }
+
+    let service = Arc::new(Closing);
+    assert_eq!(Service::<u32>::status(&service), Status::Closed);
+    assert_eq!(block_on(service.call(1)), Ok(1));
 }
 
 #[test]

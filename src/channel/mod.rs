@@ -16,6 +16,8 @@
 mod closed;
 pub mod mpsc;
 pub mod oneshot;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod wait;
 
 pub use closed::Closed;

@@ -8,7 +8,10 @@
 //!
 //! The trade-off: a stack is a nested type. A list of layers with names, as Finagle has, can be edited at run time and
 //! boxes each layer; here the compiler sees through the whole stack.
-use super::{BoxService, Filter, Filtered, Service};
+use std::time::Duration;
+
+use super::{BoxService, Filter, Filtered, Service, Timeout};
+use crate::time::Elapsed;
 
 /// Builds stacks: filters as methods of the service that they go around.
 ///
@@ -40,6 +43,16 @@ pub trait ServiceExt<Request>: Service<Request> + Sized {
         F: Filter<Outer, Self, Inner = Request>,
     {
         Filtered::new(filter, self)
+    }
+
+    /// Fails calls that take longer than `duration`, counted from `call`, with the error made from [`Elapsed`].
+    ///
+    /// Zero gives a call one poll; [`Duration::MAX`] is no bound.
+    fn timeout(self, duration: Duration) -> Timeout<Self>
+    where
+        Self::Error: From<Elapsed>,
+    {
+        Timeout::new(self, duration)
     }
 
     /// Hides the type of the service, for the edge of a stack: each call allocates its future.

@@ -6,7 +6,7 @@
 //!
 //! | to get | use |
 //! |---|---|
-//! | a service from a closure | [`service_fn`] |
+//! | a service from a closure | [`service_fn()`] |
 //! | a filter of one's own | [`Filter`], and [`ServiceExt::filter`] to apply it |
 //! | a service per connection | [`NewService`], which every `Fn() -> S` is |
 //! | one type for many services | [`BoxService`], at the edge |
@@ -23,6 +23,7 @@ mod new_service;
 mod service;
 mod service_fn;
 mod status;
+mod timeout;
 
 pub use boxed::BoxService;
 pub use ext::ServiceExt;
@@ -31,3 +32,4 @@ pub use new_service::NewService;
 pub use service::Service;
 pub use service_fn::{ServiceFn, service_fn};
 pub use status::Status;
+pub use timeout::Timeout;

@@ -36,7 +36,7 @@ where
     ServiceFn { function }
 }
 
-/// The service of [`service_fn`].
+/// The service of [`service_fn()`].
 #[derive(Clone, Copy)]
 pub struct ServiceFn<F> {
     /// Called for each request.

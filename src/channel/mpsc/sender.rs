@@ -164,6 +164,12 @@ impl<T> Sender<T> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// How many bytes the queue holds for values, used or not.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.shared.memory()
+    }
 }
 
 impl<T> Clone for Sender<T> {

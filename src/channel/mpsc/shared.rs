@@ -82,6 +82,11 @@ impl<T> Shared<T> {
         self.state.lock().queue.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.state.lock().queue.capacity() * size_of::<T>()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.state.lock().closed
     }

@@ -1,0 +1,170 @@
+//! The filter that bounds how long a call takes: written once, for clients and servers of every protocol.
+//!
+//! Used below retries for each attempt and above them for the whole, and by servers for each request. Applied by
+//! [`ServiceExt::timeout`](super::ServiceExt::timeout).
+//!
+//! Guarantees: the clock starts in `call`; the call inside is polled first, so a response that is there wins over a
+//! deadline that has passed; on expiry the call inside is dropped with the future, which abandons it. The future is that
+//! of the call inside and one `Sleep`, nothing else.
+//!
+//! The trade-off: the deadline is armed for every call, also for one that answers at once; arming is a few nanoseconds.
+//! Arming it when the call first waits would save them, and would leave out the time between `call` and the first poll,
+//! in which a request stands in a queue.
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::{Service, Status};
+use crate::pin::{Projected, Step};
+use crate::time::{Elapsed, Sleep, sleep};
+
+/// A service whose calls fail with [`Elapsed`] when they take too long.
+///
+/// The error of the service inside has to be made from it: `S::Error: From<Elapsed>`, which `io::Error` satisfies.
+///
+/// ```
+/// use mainspring::service::{Service, ServiceExt, service_fn};
+/// use std::io;
+/// use std::time::Duration;
+///
+/// let service = service_fn(async |n: u32| Ok::<_, io::Error>(n + 1));
+/// let _bounded = service.timeout(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Timeout<S> {
+    /// What is called.
+    service: S,
+    /// How long a call may take.
+    duration: Duration,
+}
+
+impl<S> Timeout<S> {
+    /// Bounds each call of `service` to `duration`.
+    ///
+    /// Zero gives a call one poll; [`Duration::MAX`] is no bound. Without bounds on `S`, for services that take several
+    /// types of request; `ServiceExt::timeout` checks them at once.
+    pub const fn new(service: S, duration: Duration) -> Self {
+        Self { service, duration }
+    }
+}
+
+impl<S, Request> Service<Request> for Timeout<S>
+where
+    S: Service<Request>,
+    S::Error: From<Elapsed>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<S::Response, S::Error>> {
+        let deadline: Deadline<Sleep> = Deadline(sleep(self.duration));
+        Projected::new(self.service.call(request), deadline)
+    }
+
+    fn status(&self) -> Status {
+        self.service.status()
+    }
+}
+
+/// The state beside a call: the future that is ready when the time is over.
+#[derive(Debug)]
+struct Deadline<D>(D);
+
+impl<F, D, Response, Error> Step<F> for Deadline<D>
+where
+    F: Future<Output = Result<Response, Error>>,
+    D: Future<Output = ()> + Unpin,
+    Error: From<Elapsed>,
+{
+    type Output = Result<Response, Error>;
+
+    fn step(&mut self, inner: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(result) = inner.poll(cx) {
+            return Poll::Ready(result);
+        }
+        ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(Err(Elapsed::new().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The core with a deadline that is told when to fire, so that no clock and no reactor is needed.
+    use std::cell::Cell;
+    use std::future::{pending, poll_fn, ready};
+    use std::io;
+    use std::pin::pin;
+    use std::rc::Rc;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Fires once `fired` is set, and counts how often it was asked.
+    #[derive(Clone, Default)]
+    struct Double {
+        fired: Rc<Cell<bool>>,
+        polls: Rc<Cell<u32>>,
+    }
+
+    impl Future for Double {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+            self.polls.set(self.polls.get() + 1);
+            if self.fired.get() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_result_that_is_there_wins_over_a_deadline_that_has_passed() {
+        let double = Double::default();
+        double.fired.set(true);
+        let future = pin!(Projected::new(
+            ready(Ok::<_, io::Error>(7)),
+            Deadline(double.clone())
+        ));
+        assert!(matches!(poll_once(future), Poll::Ready(Ok(7))));
+        assert_eq!(double.polls.get(), 0);
+    }
+
+    #[test]
+    fn an_expired_call_is_polled_once_more_and_fails_with_the_converted_error() {
+        let double = Double::default();
+        let polls = Cell::new(0);
+        let never = poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            Poll::<io::Result<()>>::Pending
+        });
+        let mut future = pin!(Projected::new(never, Deadline(double.clone())));
+        assert!(poll_once(future.as_mut()).is_pending());
+        double.fired.set(true);
+        let Poll::Ready(Err(error)) = poll_once(future.as_mut()) else {
+            panic!("the deadline has passed and the call is not there");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!((polls.get(), double.polls.get()), (2, 2));
+    }
+
+    #[test]
+    fn three_deadlines_add_three_states_and_nothing_else() {
+        let inner = async {
+            let request = [0_u8; 512];
+            pending::<()>().await;
+            Ok::<_, io::Error>(request[0])
+        };
+        let expected = size_of_val(&inner) + 3 * size_of::<Double>();
+        let once = Projected::new(inner, Deadline(Double::default()));
+        let twice = Projected::new(once, Deadline(Double::default()));
+        let thrice = Projected::new(twice, Deadline(Double::default()));
+        assert!(size_of_val(&thrice) <= expected.next_multiple_of(align_of::<Double>()));
+    }
+}

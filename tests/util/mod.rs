@@ -1,0 +1,6 @@
+//! Helpers shared by the test files.
+#![allow(dead_code)]
+
+pub(crate) mod counting_waker;
+pub(crate) mod hook_waker;
+pub(crate) mod random;
