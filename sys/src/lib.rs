@@ -19,8 +19,22 @@
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
 mod backend {
     mod epoll;
+    mod epoll_wait;
     pub use epoll::OsSelector;
     pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+}
+
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+mod backend {
+    mod kqueue;
+    pub use kqueue::OsSelector;
+    pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
 }
 
 #[cfg(not(any(

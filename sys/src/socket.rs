@@ -145,9 +145,8 @@ impl Socket {
             })
         }?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
-        let socket = Self {
-            fd: unsafe { OwnedFd::from_raw_fd(fd) },
-        };
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let socket = Self { fd };
         #[cfg(target_vendor = "apple")]
         {
             socket.options().set_cloexec(true)?;

@@ -49,6 +49,7 @@ impl Timeout {
     }
 
     /// In milliseconds, rounded up; -1 is without end.
+    #[allow(dead_code, reason = "for epoll_wait alone")]
     #[inline]
     pub(crate) fn milliseconds(self) -> c_int {
         match self {
@@ -62,6 +63,7 @@ impl Timeout {
     }
 
     /// In seconds and nanoseconds, exactly; `None` is without end.
+    #[allow(dead_code, reason = "illumos has no system call that takes it")]
     #[inline]
     pub(crate) fn timespec(self) -> Option<timespec> {
         let nanoseconds = match self {

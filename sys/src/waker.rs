@@ -86,4 +86,9 @@ impl Waker {
     pub(crate) fn park(&self) -> &Park {
         &self.shared.park
     }
+
+    #[inline]
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.shared.alarm
+    }
 }
