@@ -113,7 +113,10 @@ impl Clock {
 
 #[inline]
 fn monotonic() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is writable for one timespec.
     let result = unsafe { libc::clock_gettime(MONOTONIC, &mut time) };
     // The only errors are a bad pointer and an unknown clock, clock_gettime(2); every system here has it.

@@ -19,8 +19,22 @@
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
 mod backend {
     mod epoll;
+    mod epoll_wait;
     pub use epoll::OsSelector;
     pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+}
+
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+mod backend {
+    mod kqueue;
+    pub use kqueue::OsSelector;
+    pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
 }
 
 #[cfg(not(any(
@@ -36,7 +50,9 @@ mod backend {
 compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (Apple, the BSDs)");
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer");
+compile_error!(
+    "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
+);
 
 mod accept_error;
 mod check;

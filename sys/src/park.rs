@@ -37,7 +37,9 @@ pub(crate) struct Park {
 
 impl Park {
     pub(crate) fn new() -> Self {
-        Self { state: AtomicU8::new(AWAKE) }
+        Self {
+            state: AtomicU8::new(AWAKE),
+        }
     }
 
     /// Leaves the token. True if the consumer sleeps in the kernel and has to be fetched from there:
@@ -52,14 +54,18 @@ impl Park {
     #[inline]
     #[must_use]
     pub(crate) fn sleep(&self) -> bool {
-        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Announces that the consumer is back from its wait. A token that came meanwhile stays.
     #[inline]
     pub(crate) fn rise(&self) {
         // A failure is the token, which is for `take` alone to consume.
-        let _ = self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self
+            .state
+            .compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Consumes the token, if there is one.
@@ -93,11 +99,18 @@ mod model {
 
     impl Shared {
         fn new() -> Arc<Self> {
-            Arc::new(Self { park: Park::new(), inbox: Mutex::new(0), eventfd: Notify::new() })
+            Arc::new(Self {
+                park: Park::new(),
+                inbox: Mutex::new(0),
+                eventfd: Notify::new(),
+            })
         }
 
         fn push(&self) {
-            *self.inbox.lock().expect("no thread panics with the inbox held") += 1;
+            *self
+                .inbox
+                .lock()
+                .expect("no thread panics with the inbox held") += 1;
         }
 
         fn wake(&self) {
@@ -112,7 +125,10 @@ mod model {
             let mut seen = 0;
             while seen < count {
                 if self.park.take() {
-                    let mut inbox = self.inbox.lock().expect("no thread panics with the inbox held");
+                    let mut inbox = self
+                        .inbox
+                        .lock()
+                        .expect("no thread panics with the inbox held");
                     seen += std::mem::take(&mut *inbox);
                     continue;
                 }

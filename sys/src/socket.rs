@@ -121,7 +121,9 @@ impl Socket {
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
         match self.options().connect(&SockAddr::from(*address)) {
             Ok(()) => Ok(Connect::Done),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
+                Ok(Connect::InProgress)
+            }
             Err(error) if is_interrupted(&error) => Ok(Connect::InProgress),
             Err(error) => Err(error),
         }
@@ -137,17 +139,24 @@ impl Socket {
         let listener = self.fd.as_raw_fd();
         // SAFETY: `try_init` hands out a zeroed storage and its length, and the system writes no more than
         // that length and says how much it wrote.
-        let (fd, address) =
-            unsafe { SockAddr::try_init(|storage, length| retry(|| accept_descriptor(listener, storage, length))) }?;
+        let (fd, address) = unsafe {
+            SockAddr::try_init(|storage, length| {
+                retry(|| accept_descriptor(listener, storage, length))
+            })
+        }?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
-        let socket = Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } };
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let socket = Self { fd };
         #[cfg(target_vendor = "apple")]
         {
             socket.options().set_cloexec(true)?;
             socket.options().set_nonblocking(true)?;
         }
         let Some(address) = address.as_socket() else {
-            let message = format!("accepted from an address that is not of IP: family {}", address.family());
+            let message = format!(
+                "accepted from an address that is not of IP: family {}",
+                address.family()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         };
         Ok((socket, address))
@@ -182,7 +191,9 @@ impl Socket {
         }
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is writable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
+        let count = retry(|| unsafe {
+            libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags)
+        })?;
         Ok(count as usize)
     }
 
@@ -195,7 +206,9 @@ impl Socket {
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) })?;
+        let count = retry(|| unsafe {
+            libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS)
+        })?;
         Ok(count as usize)
     }
 
@@ -210,10 +223,18 @@ impl Socket {
         let count = fitting(buffers);
         if buffers[..count].iter().all(|buffer| buffer.is_empty()) {
             // A first buffer that alone is too long is all that is read into.
-            return buffers.get_mut(count).map_or(Ok(0), |buffer| self.recv(buffer));
+            return buffers
+                .get_mut(count)
+                .map_or(Ok(0), |buffer| self.recv(buffer));
         }
         // SAFETY: `IoSliceMut` is an iovec by its documentation, and each is writable for its length.
-        let length = retry(|| unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) })?;
+        let length = retry(|| unsafe {
+            libc::readv(
+                self.as_raw_fd(),
+                buffers.as_mut_ptr().cast(),
+                count as c_int,
+            )
+        })?;
         Ok(length as usize)
     }
 
@@ -283,10 +304,21 @@ impl From<Socket> for OwnedFd {
 /// # Safety
 ///
 /// * `storage` is writable for `*length` bytes.
-unsafe fn accept_descriptor(listener: RawFd, storage: *mut SockAddrStorage, length: *mut socklen_t) -> c_int {
+unsafe fn accept_descriptor(
+    listener: RawFd,
+    storage: *mut SockAddrStorage,
+    length: *mut socklen_t,
+) -> c_int {
     #[cfg(not(target_vendor = "apple"))]
     // SAFETY: the caller vouches for the storage.
-    return unsafe { libc::accept4(listener, storage.cast(), length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
+    return unsafe {
+        libc::accept4(
+            listener,
+            storage.cast(),
+            length,
+            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+        )
+    };
     #[cfg(target_vendor = "apple")]
     // SAFETY: the caller vouches for the storage.
     return unsafe { libc::accept(listener, storage.cast(), length) };

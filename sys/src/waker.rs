@@ -49,7 +49,12 @@ struct Shared {
 
 impl Waker {
     pub(crate) fn new(alarm: Alarm) -> Self {
-        Self { shared: Arc::new(Shared { park: Park::new(), alarm }) }
+        Self {
+            shared: Arc::new(Shared {
+                park: Park::new(),
+                alarm,
+            }),
+        }
     }
 
     /// Leaves the token, and ends the wait if there is one: the current `select`, or the next one that
@@ -80,5 +85,10 @@ impl Waker {
     #[inline]
     pub(crate) fn park(&self) -> &Park {
         &self.shared.park
+    }
+
+    #[inline]
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.shared.alarm
     }
 }

@@ -7,21 +7,19 @@
 //! own, so reading it would be a system call for nothing. (illumos has an edge only from zero, so there
 //! it is read before it is written.)
 //!
-//! Whole milliseconds go through `epoll_wait`; anything finer through `epoll_pwait2` (Linux 5.11), which
-//! takes more than twice as long to find nothing. It is called by number, since old C libraries cannot
-//! link the name, and not again once the kernel (`ENOSYS`) or a sandbox (`EPERM`) has refused it.
-//! Turned down: a timerfd, which costs two more system calls for each wait.
+//! How it waits stands in `epoll_wait.rs`. Turned down: a table of what is registered, to give better
+//! errors than the kernel's; it goes stale with the first descriptor that is closed without being
+//! deregistered.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-#[cfg(not(target_os = "illumos"))]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libc::c_int;
 
-use crate::check::{check, is_interrupted};
+use super::epoll_wait::wait;
+use crate::check::check;
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
@@ -45,7 +43,7 @@ pub(crate) const ACCEPT_PASSES_ON: &[c_int] = &[
 pub struct OsSelector {
     /// The epoll instance.
     epoll: OwnedFd,
-    /// The waker state, and the eventfd, which stays open at least as long as `epoll`.
+    /// The waker state, and the eventfd.
     waker: Waker,
 }
 
@@ -55,21 +53,45 @@ impl Selector for OsSelector {
         let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
-        let alarm = Alarm::new()?;
+        let waker = Waker::new(Alarm::new()?);
         let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        control(&epoll, libc::EPOLL_CTL_ADD, alarm.eventfd.as_fd(), Token::WAKER, flags)?;
-        let waker = Waker::new(alarm);
+        let eventfd = waker.alarm().eventfd.as_fd();
+        control(&epoll, libc::EPOLL_CTL_ADD, eventfd, Token::WAKER, flags)?;
         Ok(Self { epoll, waker })
     }
 
-    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
+    fn register(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
         token.check_free()?;
-        control(&self.epoll, libc::EPOLL_CTL_ADD, fd, token, flags_of(interest, mode))
+        control(
+            &self.epoll,
+            libc::EPOLL_CTL_ADD,
+            fd,
+            token,
+            flags_of(interest, mode),
+        )
     }
 
-    fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
+    fn reregister(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
         token.check_free()?;
-        control(&self.epoll, libc::EPOLL_CTL_MOD, fd, token, flags_of(interest, mode))
+        control(
+            &self.epoll,
+            libc::EPOLL_CTL_MOD,
+            fd,
+            token,
+            flags_of(interest, mode),
+        )
     }
 
     fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -84,9 +106,9 @@ impl Selector for OsSelector {
         let park = self.waker.park();
         // With a token there is no waiting, and it stays for `Waker::take`.
         if timeout == Timeout::ZERO || !park.sleep() {
-            return self.wait(events, Timeout::ZERO);
+            return wait(&self.epoll, events.records(), Timeout::ZERO);
         }
-        let result = self.wait(events, timeout);
+        let result = wait(&self.epoll, events.records(), timeout);
         park.rise();
         result
     }
@@ -96,71 +118,12 @@ impl Selector for OsSelector {
     }
 }
 
-impl OsSelector {
-    /// The system call of `select`.
-    #[inline]
-    fn wait(&self, events: &mut Events, timeout: Timeout) -> io::Result<()> {
-        let buffer = events.records();
-        #[cfg(not(target_os = "illumos"))]
-        if let Timeout::Nanoseconds(_) = timeout {
-            if !FINE_WAIT_REFUSED.load(Ordering::Relaxed) {
-                return self.wait_fine(buffer, timeout);
-            }
-        }
-        self.wait_coarse(buffer, timeout)
-    }
-
-    /// Waits for a time rounded up to milliseconds.
-    #[inline]
-    fn wait_coarse(&self, buffer: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
-        let room = buffer.capacity() as c_int;
-        // SAFETY: the buffer is writable for `room` records, its capacity.
-        let count =
-            unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), buffer.as_mut_ptr(), room, timeout.milliseconds()) };
-        // SAFETY: the kernel has filled the first `count` records, as it said.
-        unsafe { fill(buffer, check(count)) }
-    }
-
-    /// Waits for a time in nanoseconds, or for the rounded one if the kernel cannot.
-    #[cfg(not(target_os = "illumos"))]
-    fn wait_fine(&self, buffer: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
-        let room = buffer.capacity() as c_int;
-        let time = timeout.timespec();
-        // SAFETY: the buffer is writable for `room` records, its capacity. The time is two 64-bit numbers
-        // on every target that this crate builds for, as the kernel wants it, and lives in `time`. No
-        // signal mask is passed, and the size of one is still the kernel's, 8 bytes.
-        let count = check(unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait2,
-                self.epoll.as_raw_fd(),
-                buffer.as_mut_ptr(),
-                room,
-                time.as_ref().map_or(ptr::null(), ptr::from_ref),
-                ptr::null::<libc::sigset_t>(),
-                8_usize,
-            )
-        });
-        if let Err(error) = &count {
-            if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
-                FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
-                return self.wait_coarse(buffer, timeout);
-            }
-        }
-        // SAFETY: the kernel has filled the first `count` records, as it said.
-        unsafe { fill(buffer, count.map(|count| count as c_int)) }
-    }
-}
-
 impl AsFd for OsSelector {
     /// The epoll instance, readable when an event is there: for use inside another event loop.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }
 }
-
-/// Set once `epoll_pwait2` was refused, for the whole process: the kernel and the sandbox do not change.
-#[cfg(not(target_os = "illumos"))]
-static FINE_WAIT_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// What a waker writes to: an eventfd.
 #[derive(Debug)]
@@ -186,7 +149,9 @@ impl Alarm {
         // Twice at most: nobody adds 2^64 - 2 to the counter between a reset and the next write.
         for _ in 0..2 {
             // SAFETY: `one` is readable for its 8 bytes.
-            let written = check(unsafe { libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8) });
+            let written = check(unsafe {
+                libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8)
+            });
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reset(),
                 result => return result.map(drop),
@@ -200,15 +165,31 @@ impl Alarm {
         let mut count = 0_u64;
         // Why the result does not matter: the only error is that the counter is zero already.
         // SAFETY: `count` is writable for its 8 bytes.
-        let _ = unsafe { libc::read(self.eventfd.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
+        let _ = unsafe {
+            libc::read(
+                self.eventfd.as_raw_fd(),
+                ptr::from_mut(&mut count).cast(),
+                8,
+            )
+        };
     }
 }
 
 /// epoll_ctl(2).
-fn control(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, token: Token, flags: u32) -> io::Result<()> {
-    let mut record = Record { events: flags, u64: token.0 };
+fn control(
+    epoll: &OwnedFd,
+    operation: c_int,
+    fd: BorrowedFd<'_>,
+    token: Token,
+    flags: u32,
+) -> io::Result<()> {
+    let mut record = Record {
+        events: flags,
+        u64: token.0,
+    };
     // SAFETY: both descriptors are open while they are borrowed, and the record lives through the call.
-    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) }).map(drop)
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) })
+        .map(drop)
 }
 
 /// What to ask the kernel for.
@@ -220,9 +201,11 @@ fn flags_of(interest: Interest, mode: Mode) -> u32 {
         Mode::Exclusive => libc::EPOLLET | libc::EPOLLEXCLUSIVE,
     };
     if interest.is_readable() {
-        // Why not always: EPOLLEXCLUSIVE forbids EPOLLRDHUP, epoll_ctl(2).
-        let half_close = if mode == Mode::Exclusive { 0 } else { libc::EPOLLRDHUP };
-        flags |= libc::EPOLLIN | half_close;
+        flags |= libc::EPOLLIN;
+        // EPOLLEXCLUSIVE forbids it, epoll_ctl(2).
+        if mode != Mode::Exclusive {
+            flags |= libc::EPOLLRDHUP;
+        }
     }
     if interest.is_writable() {
         flags |= libc::EPOLLOUT;
@@ -231,24 +214,6 @@ fn flags_of(interest: Interest, mode: Mode) -> u32 {
         flags |= libc::EPOLLPRI;
     }
     flags as u32
-}
-
-/// Takes the outcome of a wait: the events, or none if a signal handler ran.
-///
-/// # Safety
-///
-/// * The first `count` records of the buffer, if it is not an error, have been filled.
-#[inline]
-unsafe fn fill(buffer: &mut Vec<Record>, count: io::Result<c_int>) -> io::Result<()> {
-    match count {
-        Ok(count) => {
-            // SAFETY: filled, as the caller says, and so within the capacity.
-            unsafe { buffer.set_len(count as usize) };
-            Ok(())
-        }
-        Err(error) if is_interrupted(&error) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// The event that a record stands for, the waker's included.
@@ -280,11 +245,13 @@ fn readiness_of(flags: u32) -> Readiness {
 const LOW: usize = 0x1f;
 /// From `EPOLLRDHUP`, 0x2000, to the bit above those.
 const RDHUP_SHIFT: u32 = 8;
+const _: () = assert!(libc::EPOLLRDHUP as usize >> RDHUP_SHIFT == LOW + 1);
 
-/// The epoll column of the table in `readiness.rs`.
+/// The epoll column of the table on `Readiness`.
 const fn truth(flags: c_int) -> Readiness {
     use libc::{
-        EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI, EPOLLRDHUP as RDHUP,
+        EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI,
+        EPOLLRDHUP as RDHUP,
     };
     Readiness::EMPTY
         .union(Readiness::READABLE.when(flags & (IN | PRI | RDHUP | HUP | ERR) != 0))

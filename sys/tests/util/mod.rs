@@ -1,0 +1,189 @@
+//! What the tests of this crate share: sockets on loopback, selectors that expect, and child processes.
+//!
+//! Used by every file in `tests/`. Nothing here sleeps: what is waited for is the event itself, with a
+//! limit after which the test fails instead of hanging.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use mainspring_sys::{
+    Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token,
+};
+
+/// After this an event that has to come is missing.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// Set in a process that a test has started of itself.
+const CHILD: &str = "MAINSPRING_SYS_TEST_CHILD";
+
+/// All that the reactor asks for.
+pub(crate) fn everything() -> Interest {
+    Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
+}
+
+/// Any free port on loopback.
+pub(crate) fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+pub(crate) fn listener() -> Socket {
+    Socket::listen(any_port(), 128, false).unwrap()
+}
+
+/// Two connected sockets.
+pub(crate) fn tcp_pair() -> (Socket, Socket) {
+    let listener = listener();
+    let address = listener.local_addr().unwrap();
+    let client = Socket::tcp(&address).unwrap();
+    let state = client.connect(&address).unwrap();
+    if state == Connect::InProgress {
+        let watch = Watch::new(&client, Interest::WRITABLE, Mode::Edge);
+        assert!(watch.next().contains(Readiness::WRITABLE));
+    }
+    assert!(client.take_error().unwrap().is_none());
+    let ready = Watch::new(&listener, Interest::READABLE, Mode::Level);
+    assert!(ready.next().contains(Readiness::READABLE));
+    let (server, peer) = listener.accept().unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+    (client, server)
+}
+
+/// The reading and the writing end of a non-blocking pipe.
+pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
+    let mut ends = [0; 2];
+    // SAFETY: the array has room for two descriptors.
+    assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+    // SAFETY: both were just made, and nobody else knows them.
+    let ends = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+    for end in &ends {
+        // SAFETY: this command takes no pointer.
+        let result = unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        assert_eq!(result, 0);
+    }
+    let [reader, writer] = ends;
+    (reader, writer)
+}
+
+/// Reads until there is no more for now.
+pub(crate) fn drain(socket: &Socket) -> usize {
+    let mut buffer = [0; 4096];
+    let mut total = 0;
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(0) => return total,
+            Ok(count) => total += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return total,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Writes until there is no more room for now.
+pub(crate) fn fill(socket: &Socket) -> usize {
+    let buffer = [0; 65_536];
+    let mut total = 0;
+    loop {
+        match socket.send(&buffer) {
+            Ok(count) => total += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return total,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// True if the descriptor is non-blocking and close-on-exec.
+pub(crate) fn is_well_born(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: these commands take no pointer.
+    let (status, descriptor) = unsafe {
+        (
+            libc::fcntl(fd.as_raw_fd(), libc::F_GETFL),
+            libc::fcntl(fd.as_raw_fd(), libc::F_GETFD),
+        )
+    };
+    status & libc::O_NONBLOCK != 0 && descriptor & libc::FD_CLOEXEC != 0
+}
+
+/// A selector with one source.
+pub(crate) struct Watch {
+    pub(crate) selector: OsSelector,
+}
+
+impl Watch {
+    pub(crate) const TOKEN: Token = Token(42);
+
+    pub(crate) fn new(source: &impl AsFd, interest: Interest, mode: Mode) -> Self {
+        let selector = OsSelector::new().unwrap();
+        selector
+            .register(source.as_fd(), Self::TOKEN, interest, mode)
+            .unwrap();
+        Self { selector }
+    }
+
+    /// All that is reported in the next batch that has something.
+    pub(crate) fn next(&self) -> Readiness {
+        let events = expect(&self.selector);
+        assert!(
+            events.iter().all(|event| event.token() == Self::TOKEN),
+            "{events:?}"
+        );
+        events
+            .iter()
+            .fold(Readiness::EMPTY, |all, event| all | event.readiness())
+    }
+
+    /// Fails if there is something to report.
+    pub(crate) fn nothing(&self) {
+        expect_nothing(&self.selector);
+    }
+}
+
+/// The next batch that has an event.
+pub(crate) fn expect(selector: &OsSelector) -> Vec<Event> {
+    let mut events = Events::with_capacity(64);
+    selector.select(&mut events, Some(LIMIT)).unwrap();
+    assert!(!events.is_empty(), "no event in {LIMIT:?}");
+    events.iter().collect()
+}
+
+/// Fails if there is an event. What happens on loopback and in pipes is over when its call returns.
+pub(crate) fn expect_nothing(selector: &OsSelector) {
+    let mut events = Events::with_capacity(64);
+    selector.select(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty(), "{events:?}");
+}
+
+/// Runs `body` as the test `test` in a process of its own, for what belongs to the process: signals and
+/// descriptors. To be the whole of the test.
+pub(crate) fn in_child(test: &str, body: impl FnOnce()) {
+    in_child_after("", test, body);
+}
+
+/// As `in_child`, with shell code that runs before, in the same process.
+pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
+    if std::env::var_os(CHILD).is_some() {
+        return body();
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new("/bin/sh")
+        .args(["-c", &format!("{prelude}\nexec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    assert!(
+        status.success() && stdout.contains("1 passed"),
+        "{status}\n{stdout}\n{stderr}"
+    );
+}
