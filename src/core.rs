@@ -37,7 +37,7 @@ pub(crate) struct Core {
     /// Which tenant of that number.
     pub(crate) epoch: u64,
     /// Itself, for what keeps it alive.
-    this: Weak<Core>,
+    this: Weak<Self>,
     /// Where sources are registered.
     pub(crate) selector: Arc<OsSelector>,
     /// Where other threads leave their wakes.
@@ -317,9 +317,9 @@ impl Core {
         self.timers.borrow_mut().insert_idle(Timer::Deadline(token, direction))
     }
 
-    /// Tries a direction of a source again after `delay` nanoseconds; the timer removes itself.
-    pub(crate) fn retry_after(&self, token: Token, direction: Direction, delay: u64) {
-        self.insert_timer(self.clock.now().saturating_add(delay), Timer::Retry(token, direction));
+    /// Makes a direction of a source worth a try at `time`; the timer removes itself.
+    pub(crate) fn retry_at(&self, token: Token, direction: Direction, time: u64) {
+        self.insert_timer(time, Timer::Retry(token, direction));
     }
 
     pub(crate) fn remove_timer(&self, key: Key) {
@@ -360,7 +360,9 @@ impl Core {
                     let waker = waker.take();
                     drop(timers);
                     self.counters.timers.add(1);
-                    waker.map(|waker| self.woken(waker));
+                    if let Some(waker) = waker {
+                        self.woken(waker);
+                    }
                 }
                 &mut Timer::Deadline(token, direction) => {
                     drop(timers);

@@ -77,16 +77,16 @@ impl<T: 'static> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(scope::poll_admit(cx));
         let mut output: Option<Self::Output> = None;
-        match self.task.as_ref().expect("a JoinHandle was polled again after it returned the output") {
-            Ok((core, number)) => match core.join(*number, cx.waker().clone()) {
+        let task = self.task.as_ref().expect("a JoinHandle was polled again after it returned the output");
+        if let Ok((core, number)) = task {
+            match core.join(*number, cx.waker().clone()) {
                 Join::Waiting(before) => {
                     drop(before);
                     return Poll::Pending;
                 }
                 Join::Done(mut body) => body.as_mut().take_output(&mut output as &mut dyn Any),
                 Join::Gone => {}
-            },
-            Err(_) => {}
+            }
         }
         scope::spend();
         let task = self.task.take();

@@ -29,7 +29,7 @@ use crate::stats::Stats;
 use crate::task::Body;
 use crate::waker::{self, Number, ROOT};
 
-/// Tasks per batch: what may run before the inbox and the timers are looked at.
+/// Polls per batch: what may run before the inbox and the timers are looked at.
 const BATCH: usize = 64;
 
 /// Batches after which the selector is asked although tasks are runnable.
@@ -235,7 +235,7 @@ impl Reactor {
     /// Runs at most a batch; true when the future of `block_on` is ready.
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
-        let mut left = core.tasks.borrow().queued().min(BATCH);
+        let mut left = BATCH;
         // The task that is being polled stands here, outside what unwinds.
         let mut running: Option<(u32, Body)> = None;
         while left > 0 {

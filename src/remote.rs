@@ -27,13 +27,18 @@ const WAKES_SORTED: usize = 1024;
 
 static SLOTS: [OnceLock<Slot>; REACTORS_MAX] = [const { OnceLock::new() }; REACTORS_MAX];
 
-static DIRECTORY: Mutex<Directory> = Mutex::new(Directory { made: 0, free: Vec::new() });
+static DIRECTORY: OnceLock<Mutex<Directory>> = OnceLock::new();
 
+#[derive(Default)]
 struct Directory {
     /// How many slots have been made.
     made: u16,
     /// Slots whose reactor has ended.
     free: Vec<Lease>,
+}
+
+fn directory() -> &'static Mutex<Directory> {
+    DIRECTORY.get_or_init(Mutex::default)
 }
 
 /// The right to be the reactor of a slot; given back by [`Lease::end`].
@@ -84,7 +89,7 @@ impl Lease {
     ///
     /// `OutOfMemory` when the process has 4,096 reactors, and those of making a selector.
     pub(crate) fn begin() -> io::Result<(Self, &'static Slot, u64)> {
-        let mut directory = DIRECTORY.lock();
+        let mut directory = directory().lock();
         let lease = match directory.free.pop() {
             Some(lease) => lease,
             None => {
@@ -118,7 +123,7 @@ impl Lease {
             drop(inbox);
             drop(mail);
         }
-        DIRECTORY.lock().free.push(self);
+        directory().lock().free.push(self);
     }
 }
 

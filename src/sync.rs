@@ -1,4 +1,4 @@
-//! The one place from which everything that threads share takes its atomics, its reference counts and its locks.
+//! The one place from which everything that threads share takes its reference counts and its locks.
 //!
 //! Used by the channels, by the table behind the wakers and by whatever else crosses threads. Normally it is `std`;
 //! under `--cfg loom` it is loom's model of the same, so that the models in `tests/loom.rs` run the shipped code in each
@@ -8,9 +8,9 @@
 //! nothing a user wrote runs under a lock, so there is nothing to report, and a panic elsewhere must not spread.
 //! The alternative, `std`'s own type with an `unwrap` at each use, would turn one panic into many.
 #[cfg(loom)]
-pub(crate) use loom::sync::{Arc, atomic};
+pub(crate) use loom::sync::Arc;
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, atomic};
+pub(crate) use std::sync::Arc;
 
 pub(crate) use std::sync::OnceLock;
 

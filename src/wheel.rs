@@ -213,6 +213,7 @@ impl<T> Wheel<T> {
     }
 
     /// How many entries there are, armed or not.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

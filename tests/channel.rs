@@ -121,10 +121,7 @@ fn a_bounded_queue_is_full_at_its_bound_and_has_room_after_each_receive() {
     sender.try_send(1).unwrap();
     sender.try_send(2).unwrap();
     assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)));
-    assert_eq!(
-        (sender.len(), receiver.len(), sender.capacity()),
-        (2, 2, Some(2))
-    );
+    assert_eq!((sender.len(), receiver.len(), sender.capacity()), (2, 2, Some(2)));
     assert_eq!(receiver.try_recv(), Ok(Some(1)));
     sender.try_send(3).unwrap();
     assert_eq!(receiver.try_recv(), Ok(Some(2)));
@@ -277,9 +274,7 @@ fn a_queue_works_inside_a_combinator_with_wakers_of_its_own() {
     let (sender, receiver) = mpsc::bounded(2);
     let sends: FuturesUnordered<_> = (0..100).map(|n| sender.send(n)).collect();
     let (sent, received) = block_on(futures::future::join(
-        sends
-            .filter(|sent| std::future::ready(sent.is_ok()))
-            .count(),
+        sends.filter(|sent| std::future::ready(sent.is_ok())).count(),
         receiver.take(100).collect::<Vec<_>>(),
     ));
     assert_eq!(sent, 100);
@@ -310,9 +305,7 @@ fn threads_send_through_a_bound_of_one_and_lose_nothing() {
         next[thread] += 1;
     }
     assert_eq!(next, [EACH; THREADS]);
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]

@@ -48,11 +48,7 @@ impl Model<'_> {
             send.placed = true;
         }
         for send in &self.waiting {
-            assert_eq!(
-                send.waker.woken() > 0,
-                send.placed,
-                "woken if and only if placed"
-            );
+            assert_eq!(send.waker.woken() > 0, send.placed, "woken if and only if placed");
         }
     }
 }
@@ -62,11 +58,7 @@ fn run(seed: u64) {
     let bound = 1 + random.below(5);
     let (sender, mut receiver) = mpsc::bounded(bound);
     let receiving = CountingWaker::new();
-    let mut model = Model {
-        bound,
-        queue: VecDeque::new(),
-        waiting: Vec::new(),
-    };
+    let mut model = Model { bound, queue: VecDeque::new(), waiting: Vec::new() };
     for value in 0..400 {
         match random.below(6) {
             0 => {
@@ -88,19 +80,11 @@ fn run(seed: u64) {
                     }
                     Poll::Pending => {
                         assert_eq!(model.room(), 0);
-                        model.waiting.push(Waiting {
-                            future,
-                            waker,
-                            value,
-                            placed: false,
-                        });
+                        model.waiting.push(Waiting { future, waker, value, placed: false });
                     }
                 }
             }
-            3 => match (
-                receiving.poll(&mut receiver.next()),
-                model.queue.pop_front(),
-            ) {
+            3 => match (receiving.poll(&mut receiver.next()), model.queue.pop_front()) {
                 (Poll::Ready(received), Some(expected)) => assert_eq!(received, Some(expected)),
                 (received, None) => assert!(received.is_pending()),
                 (Poll::Pending, Some(expected)) => panic!("{expected} was sent and does not come"),
@@ -123,10 +107,7 @@ fn run(seed: u64) {
         }
         model.hand_on();
         assert_eq!(receiver.len(), model.queue.len());
-        assert!(
-            receiver.is_empty() || receiving.kept() == 0,
-            "a value wakes the receiver"
-        );
+        assert!(receiver.is_empty() || receiving.kept() == 0, "a value wakes the receiver");
     }
 }
 

@@ -22,10 +22,7 @@ fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
 }
 
 /// Runs `scenario` with a waker that calls `hook` on each kind of event in turn; a panic of the hook is swallowed.
-fn with_each_event(
-    hook: impl Fn() + Send + Sync + Clone + 'static,
-    mut scenario: impl FnMut(&Waker),
-) {
+fn with_each_event(hook: impl Fn() + Send + Sync + Clone + 'static, mut scenario: impl FnMut(&Waker)) {
     for event in EVENTS {
         let hook = hook.clone();
         let waker = hook_waker(move |happened| {
@@ -45,18 +42,12 @@ fn panic_once() {
 }
 
 /// Begins every wait of a queue with `waker`, replaces it, and ends the waits by values, by cancelling and by closing.
-fn exercise_queue(
-    sender: &mpsc::Sender<u32>,
-    receiver: &Mutex<mpsc::Receiver<u32>>,
-    waker: &Waker,
-) {
+fn exercise_queue(sender: &mpsc::Sender<u32>, receiver: &Mutex<mpsc::Receiver<u32>>, waker: &Waker) {
     let survive = |step: &mut dyn FnMut()| {
         let _ = catch_unwind(AssertUnwindSafe(step));
     };
     survive(&mut || {
-        let mut receiver = receiver
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut receiver = receiver.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut receiving = pin!(receiver.recv());
         let _ = poll(receiving.as_mut(), waker);
         let _ = poll(receiving.as_mut(), Waker::noop());
@@ -73,14 +64,10 @@ fn exercise_queue(
         let _ = poll(second.as_mut(), Waker::noop());
         let _ = poll(second.as_mut(), waker);
         let _ = poll(closed.as_mut(), waker);
-        let mut receiver = receiver
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut receiver = receiver.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let _ = receiver.try_recv();
     });
-    let mut receiver = receiver
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut receiver = receiver.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     while let Ok(Some(_)) = receiver.try_recv() {}
 }
 
@@ -108,12 +95,8 @@ fn a_waker_may_use_the_queue_when_it_is_cloned_woken_or_dropped() {
 fn a_queue_stays_usable_after_a_waker_has_panicked() {
     let (sender, receiver) = mpsc::bounded::<u32>(1);
     let receiver = Mutex::new(receiver);
-    with_each_event(panic_once, |waker| {
-        exercise_queue(&sender, &receiver, waker)
-    });
-    let mut receiver = receiver
-        .into_inner()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    with_each_event(panic_once, |waker| exercise_queue(&sender, &receiver, waker));
+    let mut receiver = receiver.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     while let Ok(Some(_)) = receiver.try_recv() {}
     sender.try_send(7).unwrap();
     assert_eq!(receiver.try_recv(), Ok(Some(7)));
@@ -178,13 +161,7 @@ fn a_waker_may_use_the_oneshot_when_it_is_cloned_woken_or_dropped() {
             match end {
                 0 => assert!(sender.is_some_and(|sender| sender.send(1).is_ok())),
                 1 => drop(sender),
-                2 => ends
-                    .1
-                    .lock()
-                    .unwrap()
-                    .as_mut()
-                    .into_iter()
-                    .for_each(oneshot::Receiver::close),
+                2 => ends.1.lock().unwrap().as_mut().into_iter().for_each(oneshot::Receiver::close),
                 _ => drop(ends.1.lock().unwrap().take()),
             }
         }

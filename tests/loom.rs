@@ -30,10 +30,7 @@ impl Wake for Parker {
 
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let parker = Arc::new(Parker {
-        woken: Mutex::new(false),
-        changed: Condvar::new(),
-    });
+    let parker = Arc::new(Parker { woken: Mutex::new(false), changed: Condvar::new() });
     let waker = Waker::from(Arc::clone(&parker));
     let mut cx = Context::from_waker(&waker);
     loop {
@@ -151,9 +148,7 @@ fn two_senders_meet_one_receiver_at_a_bound_of_one() {
             sum += value;
         }
         assert_eq!(sum, 3);
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 

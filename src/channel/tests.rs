@@ -66,10 +66,7 @@ fn a_tick_that_waits_for_a_oneshot_is_woken_by_the_value_and_by_the_end() {
             None => drop(sender),
         }
         assert_eq!(tick.woken(), 1);
-        assert_eq!(
-            tick.run(|| receiver.try_recv()),
-            value.map(Some).ok_or(Closed)
-        );
+        assert_eq!(tick.run(|| receiver.try_recv()), value.map(Some).ok_or(Closed));
     }
 }
 
@@ -138,11 +135,7 @@ fn cancelling_the_last_send_in_line_wakes_the_ticks() {
     sender.try_send(0).unwrap();
     assert!(tick.run(|| sender.try_send(2)).is_err());
     let mut send = Box::pin(sender.send(1));
-    assert!(
-        send.as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
+    assert!(send.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(receiver.try_recv(), Ok(Some(0)));
     drop(send);
     assert_eq!(tick.woken(), 1);
@@ -157,10 +150,7 @@ fn closing_wakes_the_ticks_that_wait_for_room() {
     assert!(tick.run(|| sender.try_send(1)).is_err());
     drop(receiver);
     assert_eq!(tick.woken(), 1);
-    assert_eq!(
-        tick.run(|| sender.try_send(1)),
-        Err(TrySendError::Closed(1))
-    );
+    assert_eq!(tick.run(|| sender.try_send(1)), Err(TrySendError::Closed(1)));
 }
 
 #[test]
@@ -174,11 +164,7 @@ fn ticks_that_ended_do_not_pile_up_and_the_oldest_is_woken_early() {
     let kept: usize = ticks.iter().map(|tick| tick.kept()).sum();
     assert_eq!(kept, 1 + 1024);
     for tick in &ticks {
-        assert_eq!(
-            tick.woken() + tick.kept(),
-            1,
-            "woken early, or still waiting"
-        );
+        assert_eq!(tick.woken() + tick.kept(), 1, "woken early, or still waiting");
     }
     assert_eq!(ticks[0].woken(), 1);
 }
@@ -197,8 +183,5 @@ fn an_emptied_queue_gives_its_memory_back() {
         sender.try_send(1).unwrap();
         assert_eq!(receiver.try_recv(), Ok(Some(1)));
     }
-    assert!(
-        (8..=4096).contains(&sender.memory()),
-        "small traffic keeps its memory"
-    );
+    assert!((8..=4096).contains(&sender.memory()), "small traffic keeps its memory");
 }

@@ -127,6 +127,8 @@ pub struct TcpListener {
     source: Rc<Source>,
     /// The pause that is taken next, when descriptors run out; nanoseconds.
     pause: Cell<u64>,
+    /// When the last pause ends, in the reactor's nanoseconds.
+    resume_at: Cell<u64>,
 }
 
 impl TcpListener {
@@ -158,7 +160,7 @@ impl TcpListener {
 
     pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
         let source = core.register(socket.as_fd(), Interest::READABLE, Readiness::READABLE, false)?;
-        Ok(Self { socket, source, pause: Cell::new(PAUSE_MIN) })
+        Ok(Self { socket, source, pause: Cell::new(PAUSE_MIN), resume_at: Cell::new(0) })
     }
 
     /// Waits for a connection.
@@ -223,10 +225,15 @@ impl TcpListener {
     #[cold]
     fn pause(&self) -> io::Error {
         let core = self.source.core();
-        let pause = self.pause.get();
-        core.counters.accept_paused.add(1);
-        core.retry_after(self.source.token(), Direction::Read, pause);
-        self.pause.set((pause * 2).min(PAUSE_MAX));
+        let now = core.clock.now();
+        // A connection that arrives during a pause is an event, and is tried; it does not start another pause.
+        if now >= self.resume_at.get() {
+            let pause = self.pause.get();
+            core.counters.accept_paused.add(1);
+            core.retry_at(self.source.token(), Direction::Read, now + pause);
+            self.resume_at.set(now + pause);
+            self.pause.set((pause * 2).min(PAUSE_MAX));
+        }
         io::ErrorKind::WouldBlock.into()
     }
 

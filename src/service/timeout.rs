@@ -84,7 +84,7 @@ where
             return Poll::Ready(result);
         }
         ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(Err(Elapsed::new().into()))
+        Poll::Ready(Err(Elapsed(()).into()))
     }
 }
 
@@ -112,11 +112,7 @@ mod tests {
 
         fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
             self.polls.set(self.polls.get() + 1);
-            if self.fired.get() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if self.fired.get() { Poll::Ready(()) } else { Poll::Pending }
         }
     }
 
@@ -128,10 +124,7 @@ mod tests {
     fn a_result_that_is_there_wins_over_a_deadline_that_has_passed() {
         let double = Double::default();
         double.fired.set(true);
-        let future = pin!(Projected::new(
-            ready(Ok::<_, io::Error>(7)),
-            Deadline(double.clone())
-        ));
+        let future = pin!(Projected::new(ready(Ok::<_, io::Error>(7)), Deadline(double.clone())));
         assert!(matches!(poll_once(future), Poll::Ready(Ok(7))));
         assert_eq!(double.polls.get(), 0);
     }
