@@ -222,11 +222,10 @@ impl Reactor {
     /// A virtual clock that jumps, when nothing is left to do at its present time.
     fn jump(&self, runnable: bool) {
         let clock = &self.core.clock;
-        if !runnable
-            && clock.is_auto()
-            && !self.core.is_blocking()
-            && let Some(next) = self.core.next_timer()
-        {
+        if runnable || !clock.is_auto() || self.core.is_blocking() {
+            return;
+        }
+        if let Some(next) = self.core.next_timer() {
             // Why ignored: the only error is that the clock is not virtual.
             let _ = clock.advance_to(next);
         }

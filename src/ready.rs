@@ -88,9 +88,8 @@ where
 fn is_would_block<E: Error + 'static>(error: &E) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>()
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
+        let io_error = error.downcast_ref::<io::Error>();
+        if io_error.is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             return true;
         }
         cause = error.source();

@@ -285,9 +285,7 @@ impl Source {
             return Attempt::NotYet;
         }
         let result = operation();
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.clear(direction);
             if !expired {
                 return Attempt::NotYet;
@@ -465,9 +463,7 @@ impl Source {
         let Some(_wait) = side.remove(owner) else { return };
         self.core.count_wait(-1);
         let waiting = side.len() > 0;
-        if let Some(deadline) = &mut side.deadline
-            && deadline.left(waiting)
-        {
+        if side.deadline.as_mut().is_some_and(|deadline| deadline.left(waiting)) {
             self.core.wait_changed(self.token(), direction);
         }
         if !waiting {

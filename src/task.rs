@@ -167,11 +167,12 @@ impl Tasks {
             }
             return;
         }
-        if let Some(entry) = self.entry(number)
-            && entry.state & (QUEUED | DONE) == 0
-        {
-            entry.state |= QUEUED;
-            self.queue.push_back(index);
+        match self.entry(number) {
+            Some(entry) if entry.state & (QUEUED | DONE) == 0 => {
+                entry.state |= QUEUED;
+                self.queue.push_back(index);
+            }
+            _ => {}
         }
     }
 
@@ -228,11 +229,12 @@ impl Tasks {
 
     /// Queues the task to be dropped, if it has not ended.
     pub(crate) fn abort(&mut self, number: Number) {
-        if let Some(entry) = self.entry(number)
-            && entry.state & DONE == 0
-        {
-            entry.state |= ABORTED;
-            self.wake(number);
+        match self.entry(number) {
+            Some(entry) if entry.state & DONE == 0 => {
+                entry.state |= ABORTED;
+                self.wake(number);
+            }
+            _ => {}
         }
     }
 

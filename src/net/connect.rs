@@ -103,16 +103,15 @@ fn outcome(stream: &TcpStream) -> io::Result<()> {
     if let Some(error) = stream.socket().take_error()? {
         return Err(error);
     }
-    if stream.source().readiness().intersects(Readiness::HANGUP)
-        && let Err(error) = stream.socket().peer_addr()
-    {
-        return match error.kind() {
-            // A spurious event: the attempt goes on.
-            io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Err(error),
-        };
+    if !stream.source().readiness().intersects(Readiness::HANGUP) {
+        return Ok(());
     }
-    Ok(())
+    match stream.socket().peer_addr() {
+        Ok(_) => Ok(()),
+        // A spurious event: the attempt goes on.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Tries the addresses in turn.
