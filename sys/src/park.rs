@@ -85,6 +85,8 @@ impl Park {
 mod model {
     //! A consumer with an inbox against producers, over all interleavings. `Notify` is the eventfd:
     //! a write makes the wait under way or the next one return.
+    //!
+    //! `RUSTFLAGS="--cfg loom" cargo test -p mainspring-sys --release --lib`
 
     use loom::sync::{Arc, Mutex, Notify};
     use loom::thread;

@@ -74,6 +74,7 @@ fn an_exclusive_listener_wakes_at_least_one_selector() {
     let address = listener.local_addr().unwrap();
     let client = mainspring_sys::Socket::tcp(&address).unwrap();
     client.connect(&address).unwrap();
+    Watch::new(&listener, Interest::READABLE, Mode::Level).next();
     let mut events = Events::with_capacity(8);
     let mut told = 0;
     for watch in &watches {
@@ -84,7 +85,6 @@ fn an_exclusive_listener_wakes_at_least_one_selector() {
         told += events.len();
     }
     assert!(told >= 1);
-    assert!(listener.accept().is_ok());
 }
 
 #[test]
@@ -107,6 +107,7 @@ fn nothing_is_reported_after_deregister() {
     let (client, server) = tcp_pair();
     let watch = Watch::new(&client, Interest::READABLE, Mode::Level);
     server.send(b"abc").unwrap();
+    util::await_bytes(&client, 3);
     watch.selector.deregister(client.as_fd()).unwrap();
     watch.nothing();
     assert_eq!(drain(&client), 3);
@@ -117,6 +118,7 @@ fn closing_deregisters() {
     let (client, server) = tcp_pair();
     let watch = Watch::new(&client, util::everything(), Mode::Level);
     server.send(b"abc").unwrap();
+    util::await_bytes(&client, 3);
     drop(client);
     watch.nothing();
 }

@@ -96,6 +96,7 @@ fn events_come_beside_a_wake() {
     let watch = Watch::new(&client, Interest::READABLE, Mode::Edge);
     let waker = watch.selector.waker().unwrap();
     server.send(b"x").unwrap();
+    util::await_bytes(&client, 1);
     waker.wake();
     let mut events = Events::with_capacity(8);
     watch.selector.select(&mut events, None).unwrap();

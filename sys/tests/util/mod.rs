@@ -45,11 +45,30 @@ pub(crate) fn tcp_pair() -> (Socket, Socket) {
         assert!(watch.next().contains(Readiness::WRITABLE));
     }
     assert!(client.take_error().unwrap().is_none());
-    let ready = Watch::new(&listener, Interest::READABLE, Mode::Level);
-    assert!(ready.next().contains(Readiness::READABLE));
-    let (server, peer) = listener.accept().unwrap();
+    let (server, peer) = accept(&listener);
     assert_eq!(peer, client.local_addr().unwrap());
     (client, server)
+}
+
+/// The next connection, once it is there: on loopback too the handshake takes its time on a busy machine.
+pub(crate) fn accept(listener: &Socket) -> (Socket, SocketAddr) {
+    let watch = Watch::new(listener, Interest::READABLE, Mode::Level);
+    assert!(watch.next().contains(Readiness::READABLE));
+    listener.accept().unwrap()
+}
+
+/// Waits until so many bytes can be read, at most 4,096.
+pub(crate) fn await_bytes(socket: &Socket, count: usize) {
+    let watch = Watch::new(socket, Interest::READABLE, Mode::Edge);
+    while socket.peek(&mut [0; 4096]).unwrap_or(0) < count {
+        watch.next();
+    }
+}
+
+/// Waits until the peer's half-close has come.
+pub(crate) fn await_end(socket: &Socket) {
+    let watch = Watch::new(socket, Interest::READABLE, Mode::Edge);
+    while !watch.next().contains(Readiness::READ_CLOSED) {}
 }
 
 /// The reading and the writing end of a non-blocking pipe.
@@ -149,7 +168,7 @@ pub(crate) fn expect(selector: &OsSelector) -> Vec<Event> {
     events.iter().collect()
 }
 
-/// Fails if there is an event. What happens on loopback and in pipes is over when its call returns.
+/// Fails if there is an event.
 pub(crate) fn expect_nothing(selector: &OsSelector) {
     let mut events = Events::with_capacity(64);
     selector.select(&mut events, Some(Duration::ZERO)).unwrap();
