@@ -114,10 +114,7 @@ impl Clock {
 /// The system's clock, in nanoseconds.
 #[inline]
 fn monotonic() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // The only errors are a bad pointer and an unknown clock, and every system here has this one.
     // SAFETY: `time` is writable for one timespec.
     unsafe { libc::clock_gettime(MONOTONIC, &mut time) };

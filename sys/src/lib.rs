@@ -49,9 +49,7 @@ mod backend {
 compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (Apple, the BSDs)");
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!(
-    "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
-);
+compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer");
 
 mod accept_error;
 mod check;

@@ -112,9 +112,7 @@ impl Socket {
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
         match self.options().connect(&SockAddr::from(*address)) {
             Ok(()) => Ok(Connect::Done),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
-                Ok(Connect::InProgress)
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
             Err(error) if is_interrupted(&error) => Ok(Connect::InProgress),
             Err(error) => Err(error),
         }
@@ -130,11 +128,8 @@ impl Socket {
         let listener = self.fd.as_raw_fd();
         // SAFETY: `try_init` hands out a zeroed storage and its length, and the system writes no more than
         // that length and says how much it wrote.
-        let (fd, address) = unsafe {
-            SockAddr::try_init(|storage, length| {
-                retry(|| accept_descriptor(listener, storage, length))
-            })
-        }?;
+        let (fd, address) =
+            unsafe { SockAddr::try_init(|storage, length| retry(|| accept_descriptor(listener, storage, length))) }?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let socket = Self { fd };
@@ -144,10 +139,7 @@ impl Socket {
             socket.options().set_nonblocking(true)?;
         }
         let Some(address) = address.as_socket() else {
-            let message = format!(
-                "accepted from an address that is not of IP: family {}",
-                address.family()
-            );
+            let message = format!("accepted from an address that is not of IP: family {}", address.family());
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         };
         Ok((socket, address))
@@ -182,9 +174,7 @@ impl Socket {
         }
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is writable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe {
-            libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags)
-        })?;
+        let count = retry(|| unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
         Ok(count as usize)
     }
 
@@ -197,9 +187,7 @@ impl Socket {
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe {
-            libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS)
-        });
+        let count = retry(|| unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) });
         Ok(count.map_err(send_error)? as usize)
     }
 
@@ -218,13 +206,7 @@ impl Socket {
             return rest.map_or(Ok(0), |buffer| self.recv(buffer));
         }
         // SAFETY: `IoSliceMut` is an iovec by its documentation, and each is writable for its length.
-        let length = retry(|| unsafe {
-            libc::readv(
-                self.as_raw_fd(),
-                buffers.as_mut_ptr().cast(),
-                count as c_int,
-            )
-        })?;
+        let length = retry(|| unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) })?;
         Ok(length as usize)
     }
 
@@ -295,21 +277,10 @@ impl From<Socket> for OwnedFd {
 /// # Safety
 ///
 /// * `storage` is writable for `*length` bytes.
-unsafe fn accept_descriptor(
-    listener: RawFd,
-    storage: *mut SockAddrStorage,
-    length: *mut socklen_t,
-) -> c_int {
+unsafe fn accept_descriptor(listener: RawFd, storage: *mut SockAddrStorage, length: *mut socklen_t) -> c_int {
     #[cfg(not(target_vendor = "apple"))]
     // SAFETY: the caller vouches for the storage.
-    return unsafe {
-        libc::accept4(
-            listener,
-            storage.cast(),
-            length,
-            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-        )
-    };
+    return unsafe { libc::accept4(listener, storage.cast(), length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
     #[cfg(target_vendor = "apple")]
     // SAFETY: the caller vouches for the storage.
     return unsafe { libc::accept(listener, storage.cast(), length) };

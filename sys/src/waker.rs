@@ -50,12 +50,7 @@ struct Shared {
 
 impl Waker {
     pub(crate) fn new(alarm: Alarm) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                park: Park::new(),
-                alarm,
-            }),
-        }
+        Self { shared: Arc::new(Shared { park: Park::new(), alarm }) }
     }
 
     /// Leaves the token, and ends the wait if there is one: the current `select`, or the next one that

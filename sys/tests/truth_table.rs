@@ -197,10 +197,7 @@ fn a_full_pipe_whose_reader_is_gone_wakes_both_sides() {
 
 #[test]
 fn a_datagram_socket_with_a_refused_packet_is_not_closed() {
-    let gone = UdpSocket::bind(util::any_port())
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = UdpSocket::bind(util::any_port()).unwrap().local_addr().unwrap();
     let socket = UdpSocket::bind(util::any_port()).unwrap();
     socket.connect(gone).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -209,10 +206,7 @@ fn a_datagram_socket_with_a_refused_packet_is_not_closed() {
     socket.send(b"anyone?").unwrap();
     // One event for the packet that has left, one for the answer, or one for both.
     while !watch.next().contains(E) {}
-    assert_eq!(
-        socket.recv(&mut [0; 9]).unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionRefused
-    );
+    assert_eq!(socket.recv(&mut [0; 9]).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     socket.send(b"still sends").unwrap();
 }
 

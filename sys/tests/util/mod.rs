@@ -10,9 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mainspring_sys::{
-    Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token,
-};
+use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
 
 /// After this an event that has to come is missing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -117,12 +115,8 @@ pub(crate) fn fill(socket: &Socket) -> usize {
 /// True if the descriptor is non-blocking and close-on-exec.
 pub(crate) fn is_well_born(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: these commands take no pointer.
-    let (status, descriptor) = unsafe {
-        (
-            libc::fcntl(fd.as_raw_fd(), libc::F_GETFL),
-            libc::fcntl(fd.as_raw_fd(), libc::F_GETFD),
-        )
-    };
+    let (status, descriptor) =
+        unsafe { (libc::fcntl(fd.as_raw_fd(), libc::F_GETFL), libc::fcntl(fd.as_raw_fd(), libc::F_GETFD)) };
     status & libc::O_NONBLOCK != 0 && descriptor & libc::FD_CLOEXEC != 0
 }
 
@@ -136,22 +130,15 @@ impl Watch {
 
     pub(crate) fn new(source: &impl AsFd, interest: Interest, mode: Mode) -> Self {
         let selector = OsSelector::new().unwrap();
-        selector
-            .register(source.as_fd(), Self::TOKEN, interest, mode)
-            .unwrap();
+        selector.register(source.as_fd(), Self::TOKEN, interest, mode).unwrap();
         Self { selector }
     }
 
     /// All that is reported in the next batch that has something.
     pub(crate) fn next(&self) -> Readiness {
         let events = expect(&self.selector);
-        assert!(
-            events.iter().all(|event| event.token() == Self::TOKEN),
-            "{events:?}"
-        );
-        events
-            .iter()
-            .fold(Readiness::EMPTY, |all, event| all | event.readiness())
+        assert!(events.iter().all(|event| event.token() == Self::TOKEN), "{events:?}");
+        events.iter().fold(Readiness::EMPTY, |all, event| all | event.readiness())
     }
 
     /// Fails if there is something to report.
@@ -186,23 +173,13 @@ pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
         return body();
     }
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new("/bin/sh")
+    let Output { status, stdout, stderr } = Command::new("/bin/sh")
         .args(["-c", &format!("{prelude}\nexec \"$@\""), "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
         .output()
         .unwrap();
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&stdout),
-        String::from_utf8_lossy(&stderr),
-    );
-    assert!(
-        status.success() && stdout.contains("1 passed"),
-        "{status}\n{stdout}\n{stderr}"
-    );
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success() && stdout.contains("1 passed"), "{status}\n{stdout}\n{stderr}");
 }
