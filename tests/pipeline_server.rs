@@ -5,15 +5,15 @@
 mod util {
     pub(crate) mod counting_waker;
     pub(crate) mod mock;
+    pub(crate) mod task;
 }
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::channel::oneshot;
@@ -22,6 +22,7 @@ use mainspring::service::Service;
 
 use util::counting_waker::CountingWaker;
 use util::mock::{Mock, Peer, mock};
+use util::task::Task;
 
 type End = Result<(), ServeError<io::Error, io::Error>>;
 
@@ -80,38 +81,6 @@ impl Service<u32> for Echo {
 
     async fn call(&self, request: u32) -> io::Result<u32> {
         Ok(request)
-    }
-}
-
-/// A future and its waker: polled only when it was woken.
-struct Task<T> {
-    future: Option<Pin<Box<dyn Future<Output = T>>>>,
-    waker: Arc<CountingWaker>,
-    polls: usize,
-}
-
-impl<T> Task<T> {
-    fn new(future: impl Future<Output = T> + 'static) -> Self {
-        Self {
-            future: Some(Box::pin(future)),
-            waker: CountingWaker::new(),
-            polls: 0,
-        }
-    }
-
-    /// Polls as often as it was woken, and for the first time. The output, once.
-    fn run(&mut self) -> Option<T> {
-        loop {
-            let woken = self.waker.woken();
-            if self.polls > 0 && self.polls > woken {
-                return None;
-            }
-            self.polls = woken + 1;
-            if let Poll::Ready(output) = self.waker.poll(self.future.as_mut()?) {
-                self.future = None;
-                return Some(output);
-            }
-        }
     }
 }
 
