@@ -10,8 +10,11 @@ mod util {
 }
 
 use std::io::{self, ErrorKind};
-use std::task::Poll;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
+use futures::FutureExt;
 use mainspring::proto::pipeline::{self, Client, Connection, Error, ErrorKind as Kind};
 use mainspring::service::{Service, Status};
 
@@ -421,4 +424,58 @@ fn a_call_that_moves_to_another_task_wakes_that_one() {
     assert_eq!((before.woken(), after.woken()), (0, 1));
     assert!(matches!(after.poll(&mut call), Poll::Ready(Ok(10))));
     assert_eq!(after.kept(), 0);
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_the_others_asleep() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("no");
+        }
+    }
+    let mut f = Fixture::new();
+    let (mut before, mut between, mut after) = (f.call(1), f.client().call(2), f.call(3));
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(
+        between
+            .poll_unpin(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let end = AssertUnwindSafe(|| f.connection.future = None);
+    assert!(catch_unwind(end).is_err());
+    assert_eq!(kind(before.run()), Kind::NotSent);
+    assert_eq!(kind(after.run()), Kind::NotSent);
+}
+
+#[test]
+fn a_request_that_makes_a_call_when_it_is_dropped_finds_the_client_free() {
+    struct Nested(Option<Client<Self, ()>>);
+    impl PartialEq for Nested {
+        fn eq(&self, _: &Self) -> bool {
+            false
+        }
+    }
+    impl Drop for Nested {
+        fn drop(&mut self) {
+            if let Some(client) = self.0.take() {
+                assert!(
+                    client
+                        .call(Self(None))
+                        .now_or_never()
+                        .is_none_or(|outcome| outcome.is_err())
+                );
+            }
+        }
+    }
+    let (_peer, transport) = mock::<(), Nested>();
+    let (client, connection) = pipeline::connect(transport);
+    let mut calls: Vec<_> = (0..2)
+        .map(|_| client.call(Nested(Some(client.clone()))))
+        .collect();
+    let waker = CountingWaker::new();
+    assert!(calls.iter_mut().all(|call| waker.poll(call).is_pending()));
+    drop(calls.pop());
+    drop(connection);
+    assert!(matches!(waker.poll(&mut calls[0]), Poll::Ready(Err(_))));
 }
