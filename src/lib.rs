@@ -2,7 +2,6 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
-#[allow(dead_code)]
 mod pin;
 #[allow(dead_code)]
 mod scope;
