@@ -235,15 +235,19 @@ fn calls_beyond_the_bound_wait_in_order_and_then_are_rejected() {
 
 #[test]
 fn a_dropped_call_holds_its_place_in_flight_until_its_answer() {
-    let mut f = Fixture::with(|connection| connection.max_in_flight(1));
-    let (first, _second) = (f.call(1), f.call(2));
-    assert!(f.run().is_none());
-    drop(first);
-    assert!(f.run().is_none());
-    assert_eq!(f.written(), [1]);
-    f.peer.send(10);
-    assert!(f.run().is_none());
-    assert_eq!(f.written(), [1, 2]);
+    // A stalled connection has a deadline, and a deadline needs a reactor.
+    mainspring::run(async {
+        let mut f = Fixture::with(|connection| connection.max_in_flight(1));
+        let (first, _second) = (f.call(1), f.call(2));
+        assert!(f.run().is_none());
+        drop(first);
+        assert!(f.run().is_none());
+        assert_eq!(f.written(), [1]);
+        f.peer.send(10);
+        assert!(f.run().is_none());
+        assert_eq!(f.written(), [1, 2]);
+    })
+    .unwrap();
 }
 
 #[test]
@@ -337,17 +341,21 @@ fn dropping_the_last_client_lets_calls_finish_and_then_closes() {
 
 #[test]
 fn what_was_sent_for_nobody_still_leaves_before_the_close() {
-    let mut f = Fixture::new();
-    f.peer.block_writes();
-    let call = f.call(1);
-    assert!(f.run().is_none());
-    drop(call);
-    f.client = None;
-    assert!(f.run().is_none());
-    f.peer.allow_writes(1);
-    assert!(matches!(f.run(), Some(Ok(()))));
-    assert_eq!(f.written(), [1]);
-    assert!(f.peer.wire().closed);
+    // A stalled connection has a deadline, and a deadline needs a reactor.
+    mainspring::run(async {
+        let mut f = Fixture::new();
+        f.peer.block_writes();
+        let call = f.call(1);
+        assert!(f.run().is_none());
+        drop(call);
+        f.client = None;
+        assert!(f.run().is_none());
+        f.peer.allow_writes(1);
+        assert!(matches!(f.run(), Some(Ok(()))));
+        assert_eq!(f.written(), [1]);
+        assert!(f.peer.wire().closed);
+    })
+    .unwrap();
 }
 
 #[test]
