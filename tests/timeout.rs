@@ -3,7 +3,9 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use futures::executor::block_on;
+fn block_on<F: Future>(future: F) -> F::Output {
+    mainspring::run(future).unwrap()
+}
 use mainspring::service::{Service, ServiceExt, Status, service_fn};
 use mainspring::time::{Sleep, sleep};
 

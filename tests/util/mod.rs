@@ -3,4 +3,5 @@
 
 pub(crate) mod counting_waker;
 pub(crate) mod hook_waker;
+pub(crate) mod in_virtual_time;
 pub(crate) mod random;
