@@ -41,7 +41,7 @@ enum Stage<Request> {
 impl<Request, Response> Unpin for Call<Request, Response> {}
 
 impl<Request, Response> Call<Request, Response> {
-    pub(super) const fn new(client: Client<Request, Response>, request: Request) -> Self {
+    pub(super) fn new(client: Client<Request, Response>, request: Request) -> Self {
         Self {
             client,
             stage: Stage::New(request),
