@@ -21,6 +21,19 @@ use super::{Client, Error};
 /// # Panics
 ///
 /// If it is polled again after it was ready.
+///
+/// # Examples
+///
+/// Made together and polled together, calls share one write and one wait:
+///
+/// ```
+/// use mainspring::proto::pipeline::{Client, Error};
+///
+/// async fn both(client: &Client<u32, u32>) -> Result<u32, Error> {
+///     let (one, two) = futures::try_join!(client.call(1), client.call(2))?;
+///     Ok(one + two)
+/// }
+/// ```
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call<Request, Response> {
     /// Keeps the connection open as long as somebody waits for an answer.
