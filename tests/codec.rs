@@ -68,6 +68,7 @@ const NOT_YET: Step = Step::Fail(ErrorKind::WouldBlock);
 fn collect<C: Decoder<Error = io::Error>>(framed: &mut Framed<Source, C>) -> Vec<Result<C::Item, String>> {
     let mut items = Vec::new();
     loop {
+        assert!(items.len() < 100_000, "the end never comes");
         match framed.try_next() {
             Ok(Next::Item(item)) => items.push(Ok(item)),
             Ok(Next::NotYet) => {}
@@ -116,6 +117,23 @@ fn any_split_of_the_bytes_gives_the_same_items() {
         assert_eq!(lines(steps), naive_lines(&text), "{:?}", text.escape_ascii().to_string());
         assert_eq!(lines(text.iter().map(|&byte| bytes(&[byte]))), naive_lines(&text), "byte by byte");
     }
+}
+
+#[test]
+fn a_long_stream_keeps_its_bytes_while_the_buffer_moves() {
+    let seed = std::env::var("CODEC_SEED").map_or(0x5eed, |seed| seed.parse().expect("a number"));
+    println!("CODEC_SEED={seed}");
+    let mut random = Random::new(seed);
+    let expected: Vec<_> = (0..20_000).map(|number| Ok(number.to_string())).collect();
+    let text: String = (0..20_000).map(|number| format!("{number}\n")).collect();
+    let mut steps = Vec::new();
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (head, tail) = rest.split_at(1 + random.below(rest.len().min(9_000)));
+        steps.push(bytes(head));
+        rest = tail;
+    }
+    assert_eq!(lines(steps), expected);
 }
 
 #[test]
@@ -214,7 +232,8 @@ fn a_signal_interrupts_no_read_and_no_write() {
 
 #[test]
 fn a_source_that_fails_ends_both_directions() {
-    let mut framed = Framed::new(Source::reading([Step::Fail(ErrorKind::ConnectionReset)]), Lines::new());
+    let steps = [Step::Fail(ErrorKind::ConnectionReset), bytes(b"a\n")];
+    let mut framed = Framed::new(Source::reading(steps), Lines::new());
     framed.try_send("a").unwrap().unwrap();
     assert_eq!(framed.try_next().unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(framed.try_next().unwrap(), Next::End);
@@ -316,7 +335,8 @@ fn short_writes_lose_and_repeat_nothing() {
 #[should_panic(expected = "without asking for room")]
 fn sending_without_asking_for_room_panics_at_once() {
     let mut framed = Framed::new(Source::default(), Lines::new());
-    framed.start_send("a").unwrap();
+    framed.try_send("a").unwrap().unwrap();
+    framed.start_send("b").unwrap();
 }
 
 #[test]
@@ -363,7 +383,8 @@ fn buffered_items_come_without_touching_the_source() {
     let mut framed = Framed::new(Source::reading([bytes(b"a\nb\nc"), bytes(b"\n")]), Lines::new());
     assert_eq!(framed.try_next().unwrap(), Next::Item("a".to_owned()));
     assert_eq!(framed.next_buffered().unwrap().as_deref(), Some("b"));
-    assert_eq!(framed.next_buffered().unwrap(), None);
+    assert_eq!(framed.next_buffered().unwrap(), None, "the frame has no end");
+    assert_eq!(framed.next_buffered().unwrap(), None, "and is not taken for the last");
     assert_eq!((framed.io().taken, framed.received()), (5, &b"c"[..]));
     assert_eq!(framed.try_next().unwrap(), Next::Item("c".to_owned()));
 }

@@ -108,9 +108,9 @@ fn answers_go_to_the_calls_in_the_order_of_the_writes() {
 fn a_call_that_is_never_polled_sends_nothing() {
     in_virtual_time(|| {
         let mut f = Fixture::new();
-        drop(f.new_call(1));
+        let _call = f.new_call(1);
         assert!(f.run().is_none());
-        assert!(f.written().is_empty());
+        assert_eq!((f.client().waiting(), f.written().len()), (0, 0));
     });
 }
 
@@ -339,6 +339,47 @@ fn a_connection_that_never_runs_dry_lets_the_others_run() {
 }
 
 #[test]
+fn many_answers_at_once_all_arrive() {
+    in_virtual_time(|| {
+        let mut f = Fixture::new();
+        f.peer.wire_mut().room = usize::MAX;
+        let mut calls: Vec<_> = (0..300).map(|request| f.call(request)).collect();
+        assert!(f.run().is_none());
+        (0..300).for_each(|answer| f.peer.send(answer));
+        assert!(f.run().is_none());
+        assert!(calls.iter_mut().zip(0..300).all(|(call, answer)| call.run() == Some(Ok(answer))));
+    });
+}
+
+#[test]
+fn answers_that_have_arrived_when_a_write_fails_are_delivered() {
+    in_virtual_time(|| {
+        let mut f = Fixture::new();
+        f.peer.wire_mut().room = usize::MAX;
+        let mut calls: Vec<_> = (0..200).map(|request| f.call(request)).collect();
+        assert!(f.run().is_none());
+        let mut last = f.call(200);
+        (0..200).for_each(|answer| f.peer.send(answer));
+        f.peer.break_writing();
+        assert_eq!(f.run().unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert!(calls.iter_mut().zip(0..200).all(|(call, answer)| call.run() == Some(Ok(answer))));
+        assert_eq!(kind(last.run()), Kind::NotSent);
+    });
+}
+
+#[test]
+fn a_transport_that_makes_room_only_when_flushed_is_not_waited_for_in_vain() {
+    in_virtual_time(|| {
+        let mut f = Fixture::new();
+        f.peer.wire_mut().lazy = true;
+        f.peer.wire_mut().room = 2;
+        let _calls: Vec<_> = (0..5).map(|request| f.call(request)).collect();
+        assert!(f.run().is_none());
+        assert_eq!(f.written(), [0, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
 fn clones_share_the_connection_and_keep_it_open() {
     in_virtual_time(|| {
         let mut f = Fixture::new();
@@ -433,9 +474,10 @@ fn a_waker_that_panics_does_not_keep_the_others_asleep() {
             }
         }
         let mut f = Fixture::new();
-        let (mut before, mut between, mut after) = (f.call(1), f.client().call(2), f.call(3));
+        let (mut before, mut between) = (f.call(1), f.client().call(2));
         let waker = Waker::from(Arc::new(Panics));
         assert!(between.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+        let mut after = f.call(3);
         let end = AssertUnwindSafe(|| f.connection.future = None);
         assert!(catch_unwind(end).is_err());
         assert_eq!(kind(before.run()), Kind::NotSent);

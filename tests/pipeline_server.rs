@@ -210,6 +210,8 @@ fn a_flush_is_repeated_until_it_is_done() {
         assert!(task.run().is_none());
         assert_eq!(peer.wire().written, [1, 2, 3]);
         assert_eq!(peer.wire().flushes, 4, "one for all three, and one for each wake");
+        assert!(task.run_spuriously().is_none());
+        assert_eq!(peer.wire().flushes, 4, "nothing was left to flush");
     });
 }
 

@@ -1,6 +1,6 @@
 //! What the clients and servers need of a connection: whole messages in, whole messages out.
 //!
-//! [`Framed`](crate::codec::Framed) is one for each codec. A protocol whose handshake, upgrade or framing
+//! [`Framed`] is one for each codec. A protocol whose handshake, upgrade or framing
 //! does not fit a codec implements the trait itself, and so do the mocks of the tests.
 //!
 //! An implementor guarantees that a direction which is pending has recorded the waker, and that the two

@@ -10,7 +10,7 @@
 //! first. Timers of their own for each kind of deadline were turned down: they overlap, and what closes the
 //! connection then depends on which is polled first.
 use std::fmt::Debug;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::alarm::Alarm;
@@ -27,15 +27,18 @@ impl<P: Copy + PartialEq + Debug> Watchdog<P> {
         Self { phase: None, alarm: Alarm::default() }
     }
 
-    /// Whether `phase` has lasted `limit`. Answers so once, and starts over.
+    /// Whether `phase` has lasted `limit`. Answers so once, and starts over. `Duration::MAX` is never, and
+    /// leaves the alarm alone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, phase: P, limit: Duration) -> Poll<()> {
+        if limit == Duration::MAX {
+            self.phase = None;
+            return Poll::Pending;
+        }
         if self.phase != Some(phase) {
             self.phase = Some(phase);
             self.alarm.set(limit);
         }
-        if limit == Duration::MAX || self.alarm.poll(cx).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(self.alarm.poll(cx));
         self.phase = None;
         Poll::Ready(())
     }

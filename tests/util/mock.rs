@@ -25,6 +25,8 @@ pub(crate) struct Wire<I, O> {
     pub(crate) room: usize,
     /// The connection has failed: writing fails with this.
     pub(crate) broken: Option<ErrorKind>,
+    /// Asking for room writes nothing: only a flush makes some.
+    pub(crate) lazy: bool,
     /// `send` refuses this message.
     pub(crate) unencodable: Option<O>,
     /// The connection closes after this message.
@@ -60,6 +62,7 @@ pub(crate) fn mock<I, O>() -> (Peer<I, O>, Mock<I, O>) {
         allowed: usize::MAX,
         room: 16,
         broken: None,
+        lazy: false,
         unencodable: None,
         last: None,
         is_last: false,
@@ -202,6 +205,10 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
         if wire.broken.is_none() && wire.unwritten.len() < wire.room {
             return Poll::Ready(Ok(()));
         }
+        if wire.lazy {
+            wire.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let left = wire.room - 1;
         wire.poll_write(left, cx)
     }
@@ -224,7 +231,14 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut wire = self.0.borrow_mut();
         wire.flushes += 1;
-        wire.poll_write(0, cx)
+        let waiting = wire.unwritten.len();
+        let written = wire.poll_write(0, cx);
+        if wire.lazy && wire.unwritten.len() < waiting {
+            let waker = wire.writer.take();
+            drop(wire);
+            waker.into_iter().for_each(Waker::wake);
+        }
+        written
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -21,6 +21,19 @@ use super::{Client, Error};
 /// # Panics
 ///
 /// If it is polled again after it was ready.
+///
+/// # Examples
+///
+/// Made together and polled together, calls share one write and one wait:
+///
+/// ```
+/// use mainspring::proto::pipeline::{Client, Error};
+///
+/// async fn both(client: &Client<u32, u32>) -> Result<u32, Error> {
+///     let (one, two) = futures::try_join!(client.call(1), client.call(2))?;
+///     Ok(one + two)
+/// }
+/// ```
 #[must_use = "a call does nothing until it is polled"]
 pub struct Call<Request, Response> {
     /// Keeps the connection open as long as somebody waits for an answer.
@@ -41,7 +54,7 @@ enum Stage<Request> {
 impl<Request, Response> Unpin for Call<Request, Response> {}
 
 impl<Request, Response> Call<Request, Response> {
-    pub(super) const fn new(client: Client<Request, Response>, request: Request) -> Self {
+    pub(super) fn new(client: Client<Request, Response>, request: Request) -> Self {
         Self { client, stage: Stage::New(request) }
     }
 }

@@ -49,6 +49,23 @@ where
 }
 
 /// Makes calls on a pipelined connection. Cheap to clone; clones share the connection.
+///
+/// # Examples
+///
+/// ```
+/// use mainspring::proto::pipeline::{Client, Error};
+///
+/// /// Asks again while it is certain that nothing was done.
+/// async fn insist(client: &Client<u32, String>, request: u32) -> Result<String, Error> {
+///     for _ in 0..3 {
+///         match client.call(request).await {
+///             Err(error) if error.is_retryable() => {}
+///             outcome => return outcome,
+///         }
+///     }
+///     client.call(request).await
+/// }
+/// ```
 pub struct Client<Request, Response> {
     /// Shared with the calls and the connection, which goes by the count of references.
     pub(super) exchange: Rc<RefCell<Exchange<Request, Response>>>,

@@ -61,6 +61,19 @@ enum Phase {
 /// # Panics
 ///
 /// If it is polled again after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use mainspring::proto::{Transport, pipeline};
+/// use std::time::Duration;
+///
+/// async fn work<T: Transport<u32>>(transport: T) -> Result<(), T::Error> {
+///     let (client, connection) = pipeline::connect(transport);
+///     drop(client);
+///     connection.max_in_flight(100).max_waiting(1_000).stall_timeout(Duration::from_secs(5)).await
+/// }
+/// ```
 #[must_use = "the calls make no progress unless the connection is polled"]
 pub struct Connection<T: Transport<Request>, Request> {
     /// `None` once the connection has ended.
