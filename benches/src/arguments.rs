@@ -20,6 +20,7 @@ Counts and times of Mainspring beside a hand-written loop.
 Usage: cargo run --release -p benches -- COMMAND [OPTIONS]
 
 Commands:
+  syscalls       System calls per echoed request and per connection (strace)
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -44,6 +45,7 @@ const REQUESTS: usize = 100_000;
 #[derive(Debug)]
 pub(crate) enum Command {
     Help,
+    Syscalls,
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
 }
@@ -70,6 +72,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let command = match words[..] {
         [] => return Err("missing COMMAND".into()),
+        ["syscalls"] => Command::Syscalls,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["load", server] => Command::Load {
             server: understood(server)?,

@@ -13,9 +13,16 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod connections;
+mod counts;
 mod load;
+mod scratch;
 mod serve;
+mod server;
+mod strace;
 mod style;
+mod syscalls;
+mod table;
 mod verdict;
 
 use std::io;
@@ -45,6 +52,10 @@ fn run(command: Command) -> io::Result<Verdict> {
     let mut verdict = Verdict::default();
     match command {
         Command::Help => print!("{HELP}"),
+        Command::Syscalls => {
+            syscalls::run(syscalls::FULL, &mut verdict)?;
+            connections::run(connections::FULL, &mut verdict)?;
+        }
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
     }
