@@ -21,6 +21,9 @@ Usage: cargo run --release -p benches -- COMMAND [OPTIONS]
 
 Commands:
   syscalls       System calls per echoed request and per connection (strace)
+  instructions   User-space instructions and allocations per echoed request (valgrind)
+      --profile  Also those of each function, and of each source line if the build has them:
+                 set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -46,6 +49,7 @@ const REQUESTS: usize = 100_000;
 pub(crate) enum Command {
     Help,
     Syscalls,
+    Instructions { profile: bool },
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
 }
@@ -58,10 +62,11 @@ pub(crate) enum Command {
 pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut parser = Parser::from_env();
     let mut words = Vec::new();
-    let (mut port, mut connections, mut requests) = (None, None, None);
+    let (mut profile, mut port, mut connections, mut requests) = (None, None, None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
+            Long("profile") => profile = Some(true),
             Long("port") => port = Some(parser.value()?.parse()?),
             Long("connections") => connections = Some(parser.value()?.parse()?),
             Long("requests") => requests = Some(parser.value()?.parse()?),
@@ -73,6 +78,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let command = match words[..] {
         [] => return Err("missing COMMAND".into()),
         ["syscalls"] => Command::Syscalls,
+        ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["load", server] => Command::Load {
             server: understood(server)?,
@@ -81,7 +87,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         },
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
-    if port.is_some() || connections.is_some() || requests.is_some() {
+    if profile.is_some() || port.is_some() || connections.is_some() || requests.is_some() {
         return Err(format!("an option does not belong to {:?}", words[0]).into());
     }
     Ok(command)

@@ -13,8 +13,10 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod callgrind;
 mod connections;
 mod counts;
+mod instructions;
 mod load;
 mod scratch;
 mod serve;
@@ -56,6 +58,7 @@ fn run(command: Command) -> io::Result<Verdict> {
             syscalls::run(syscalls::FULL, &mut verdict)?;
             connections::run(connections::FULL, &mut verdict)?;
         }
+        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
     }
