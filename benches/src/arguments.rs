@@ -24,6 +24,7 @@ Commands:
   instructions   User-space instructions and allocations per echoed request (valgrind)
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+  timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -31,6 +32,8 @@ Helpers, which the commands start:
                  does. STYLE is loop (written by hand), tick or async
   load ADDRESS [--connections C] [--requests N]
                  Echoes N requests of 64 bytes over C connections, each with one outstanding
+  arm LIVE COUNT
+                 Arms and cancels COUNT sleeps among LIVE others
 
 Options:
   -h, --help     This text
@@ -50,8 +53,10 @@ pub(crate) enum Command {
     Help,
     Syscalls,
     Instructions { profile: bool },
+    Timers,
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
+    Arm { live: usize, count: usize },
 }
 
 /// What the command line asks for.
@@ -79,12 +84,14 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         [] => return Err("missing COMMAND".into()),
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
+        ["timers"] => Command::Timers,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["load", server] => Command::Load {
             server: understood(server)?,
             connections: connections.take().unwrap_or(CONNECTIONS),
             requests: requests.take().unwrap_or(REQUESTS),
         },
+        ["arm", live, count] => Command::Arm { live: understood(live)?, count: understood(count)? },
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
     if profile.is_some() || port.is_some() || connections.is_some() || requests.is_some() {

@@ -21,10 +21,12 @@ mod load;
 mod scratch;
 mod serve;
 mod server;
+mod stopwatch;
 mod strace;
 mod style;
 mod syscalls;
 mod table;
+mod timers;
 mod verdict;
 
 use std::io;
@@ -59,8 +61,10 @@ fn run(command: Command) -> io::Result<Verdict> {
             connections::run(connections::FULL, &mut verdict)?;
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
+        Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
+        Command::Arm { live, count } => timers::arm(live, count)?,
     }
     Ok(verdict)
 }
