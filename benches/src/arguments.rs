@@ -25,6 +25,7 @@ Commands:
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
+  tasks          Spawning, yielding and channels: nanoseconds, best and median
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Syscalls,
     Instructions { profile: bool },
     Timers,
+    Tasks,
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
@@ -85,6 +87,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
         ["timers"] => Command::Timers,
+        ["tasks"] => Command::Tasks,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["load", server] => Command::Load {
             server: understood(server)?,

@@ -26,6 +26,7 @@ mod strace;
 mod style;
 mod syscalls;
 mod table;
+mod tasks;
 mod timers;
 mod verdict;
 
@@ -62,6 +63,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
+        Command::Tasks => tasks::run(tasks::FULL)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
