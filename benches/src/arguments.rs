@@ -26,6 +26,7 @@ Commands:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
   tasks          Spawning, yielding and channels: nanoseconds, best and median
+  quick          All of it with small counts, within a minute; asserts counts, never times
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Instructions { profile: bool },
     Timers,
     Tasks,
+    Quick,
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
@@ -88,6 +90,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
         ["timers"] => Command::Timers,
         ["tasks"] => Command::Tasks,
+        ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["load", server] => Command::Load {
             server: understood(server)?,

@@ -18,6 +18,7 @@ mod connections;
 mod counts;
 mod instructions;
 mod load;
+mod quick;
 mod scratch;
 mod serve;
 mod server;
@@ -64,6 +65,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Tasks => tasks::run(tasks::FULL)?,
+        Command::Quick => quick::run(&mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
