@@ -1,3 +1,74 @@
-//! Counts and times; see `--help`.
+//! Counts and times of Mainspring, beside a loop that is written by hand.
+//!
+//! `cargo run --release -p benches -- COMMAND`; `--help` lists the commands. Results are markdown tables on the standard
+//! output, progress goes to the standard error.
+//!
+//! What is counted comes first: system calls (strace) and user-space instructions (callgrind) are the same on a busy
+//! machine as on an idle one, so they are held to figures, and a command that finds one exceeded exits with 1. Times are
+//! shown and never asserted. Every count is a slope: the difference of two runs that differ in the number of requests
+//! alone, so that starting and stopping cancel out. Reading a counter around the part that matters was turned down: it
+//! would be code in the very path that is counted.
+//!
+//! The process starts itself again as the server (`serve`), so that the client and the tools stay out of what is counted.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod callgrind;
+mod connections;
+mod counts;
+mod instructions;
+mod load;
+mod quick;
+mod scratch;
+mod serve;
+mod server;
+mod stopwatch;
+mod strace;
+mod style;
+mod syscalls;
+mod table;
+mod tasks;
+mod timers;
+mod verdict;
+
+use std::io;
+use std::process::ExitCode;
+
+use arguments::{Command, HELP};
+use verdict::Verdict;
+
+fn main() -> ExitCode {
+    let command = match arguments::parse() {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("benches: {error}; see --help");
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(verdict) => verdict.report(),
+        Err(error) => {
+            eprintln!("benches: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> io::Result<Verdict> {
+    let mut verdict = Verdict::default();
+    match command {
+        Command::Help => print!("{HELP}"),
+        Command::Syscalls => {
+            syscalls::run(syscalls::FULL, &mut verdict)?;
+            connections::run(connections::FULL, &mut verdict)?;
+        }
+        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
+        Command::Timers => timers::run(timers::FULL, &mut verdict)?,
+        Command::Tasks => tasks::run(tasks::FULL)?,
+        Command::Quick => quick::run(&mut verdict)?,
+        Command::Serve { style, port } => serve::run(style, port)?,
+        Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
+        Command::Arm { live, count } => timers::arm(live, count)?,
+    }
+    Ok(verdict)
+}

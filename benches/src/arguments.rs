@@ -1,0 +1,112 @@
+//! The command line.
+//!
+//! Called once, by `main`. What is not understood is an error that names it; nothing is guessed. The help text stands
+//! beside the parser, so that one is not changed without the other. `lexopt` does the tokens: a derive macro would take
+//! longer to build than all that is measured here.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use lexopt::prelude::{Long, Short, Value};
+use lexopt::{Parser, ValueExt};
+
+use crate::style::Style;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Counts and times of Mainspring beside a hand-written loop.
+
+Usage: cargo run --release -p benches -- COMMAND [OPTIONS]
+
+Commands:
+  syscalls       System calls per echoed request and per connection (strace)
+  instructions   User-space instructions and allocations per echoed request (valgrind)
+      --profile  Also those of each function, and of each source line if the build has them:
+                 set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+  timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
+  tasks          Spawning, yielding and channels: nanoseconds, best and median
+  quick          All of it with small counts, within a minute; asserts counts, never times
+
+Helpers, which the commands start:
+  serve STYLE [--port P]
+                 Echoes on 127.0.0.1, prints \"ready PORT\", and ends when its first connection
+                 does. STYLE is loop (written by hand), tick or async
+  load ADDRESS [--connections C] [--requests N]
+                 Echoes N requests of 64 bytes over C connections, each with one outstanding
+  arm LIVE COUNT
+                 Arms and cancels COUNT sleeps among LIVE others
+
+Options:
+  -h, --help     This text
+
+Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
+";
+
+/// Connections that `load` makes if it is not told.
+const CONNECTIONS: usize = 50;
+
+/// Requests that `load` sends if it is not told.
+const REQUESTS: usize = 100_000;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Help,
+    Syscalls,
+    Instructions { profile: bool },
+    Timers,
+    Tasks,
+    Quick,
+    Serve { style: Style, port: u16 },
+    Load { server: SocketAddr, connections: usize, requests: usize },
+    Arm { live: usize, count: usize },
+}
+
+/// What the command line asks for.
+///
+/// # Errors
+///
+/// Text that names what is missing, unknown or malformed.
+pub(crate) fn parse() -> Result<Command, lexopt::Error> {
+    let mut parser = Parser::from_env();
+    let mut words = Vec::new();
+    let (mut profile, mut port, mut connections, mut requests) = (None, None, None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("profile") => profile = Some(true),
+            Long("port") => port = Some(parser.value()?.parse()?),
+            Long("connections") => connections = Some(parser.value()?.parse()?),
+            Long("requests") => requests = Some(parser.value()?.parse()?),
+            Value(word) => words.push(word.string()?),
+            unknown => return Err(unknown.unexpected()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let command = match words[..] {
+        [] => return Err("missing COMMAND".into()),
+        ["syscalls"] => Command::Syscalls,
+        ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
+        ["timers"] => Command::Timers,
+        ["tasks"] => Command::Tasks,
+        ["quick"] => Command::Quick,
+        ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
+        ["load", server] => Command::Load {
+            server: understood(server)?,
+            connections: connections.take().unwrap_or(CONNECTIONS),
+            requests: requests.take().unwrap_or(REQUESTS),
+        },
+        ["arm", live, count] => Command::Arm { live: understood(live)?, count: understood(count)? },
+        _ => return Err(format!("cannot make sense of {words:?}").into()),
+    };
+    if profile.is_some() || port.is_some() || connections.is_some() || requests.is_some() {
+        return Err(format!("an option does not belong to {:?}", words[0]).into());
+    }
+    Ok(command)
+}
+
+/// A word as what it stands for: a number, a style, an address.
+fn understood<T: FromStr<Err: Display>>(word: &str) -> Result<T, lexopt::Error> {
+    word.parse().map_err(|error| format!("cannot make sense of {word:?}: {error}").into())
+}

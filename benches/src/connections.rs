@@ -1,0 +1,122 @@
+//! System calls per accepted connection over its life, the request excluded.
+//!
+//! Every connection does one echo, whose read and write are taken off. What is left is exact: accept, registration, the
+//! read that finds the end, close. Counted apart, because they depend on when things arrive: the accept that finds nobody
+//! waiting, at most one per wake-up, and the first read, which is tried at once and may come before the request.
+
+use std::io;
+
+use crate::counts::Slope;
+use crate::load;
+use crate::server;
+use crate::strace::{self, FAILED};
+use crate::style::Style;
+use crate::table::Table;
+use crate::verdict::Verdict;
+
+/// What the connection that is still open at the end, or memory that is asked for on the way, may add per connection.
+const TOLERANCE: f64 = 0.02;
+
+/// The waits; how many connections one finds depends on the client.
+const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
+
+/// How many connections the two runs make.
+pub(crate) struct Size(pub(crate) [usize; 2]);
+
+/// For figures that are published.
+pub(crate) const FULL: Size = Size([200, 600]);
+
+/// Prints the table.
+pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict) -> io::Result<()> {
+    if !server::is_installed(strace::TOOL) {
+        verdict.skip("system calls per connection", strace::TOOL);
+        return Ok(());
+    }
+    let mut table = Table::new([
+        "style",
+        "accept4",
+        "epoll_ctl",
+        "read of the end",
+        "close",
+        "other",
+        "accept4, nobody there",
+        "read, nothing there",
+        "select",
+    ]);
+    for style in Style::ALL {
+        let [few, many] = connections.map(|count| {
+            eprintln!("syscalls: {style}, {count} connections");
+            strace::count(style, |server| load::churn(server, count))
+        });
+        let slope = many?.slope(&few?, connections[1] - connections[0]);
+        let life = Life::of(&slope);
+        table.row([
+            style.to_string(),
+            shown(life.accepts),
+            shown(life.registrations),
+            shown(life.ends),
+            shown(life.closes),
+            shown(life.others),
+            shown(life.vain_accepts),
+            shown(life.vain_reads),
+            shown(slope.sum(|name| WAITS.contains(&name))),
+        ]);
+        life.check(style, verdict);
+    }
+    println!("System calls per connection, one echo taken off\n\n{table}");
+    Ok(())
+}
+
+/// The system calls of one connection.
+struct Life {
+    accepts: f64,
+    registrations: f64,
+    /// Reads besides that of the request.
+    ends: f64,
+    closes: f64,
+    /// All that has no name here, writes besides that of the answer included.
+    others: f64,
+    vain_accepts: f64,
+    vain_reads: f64,
+}
+
+impl Life {
+    fn of(slope: &Slope) -> Self {
+        let failed = |name: &str| slope.of(&format!("{name}{FAILED}"));
+        let mut life = Self {
+            accepts: slope.of("accept4"),
+            registrations: slope.of("epoll_ctl"),
+            ends: slope.of("recvfrom") - 1.0,
+            closes: slope.of("close"),
+            others: 0.0,
+            vain_accepts: failed("accept4"),
+            vain_reads: failed("recvfrom"),
+        };
+        let known = life.accepts + life.registrations + life.ends + life.closes + life.vain_accepts + life.vain_reads;
+        let waits = slope.sum(|name| WAITS.contains(&name));
+        // The two are the read and the write of the request.
+        life.others = slope.total() - known - waits - 2.0;
+        life
+    }
+
+    fn check(&self, style: Style, verdict: &mut Verdict) {
+        let exact = [
+            ("accept4", self.accepts, 1.0),
+            ("epoll_ctl", self.registrations, 1.0),
+            ("read of the end", self.ends, 1.0),
+            ("close", self.closes, 1.0),
+            ("other", self.others, 0.0),
+        ];
+        for (name, count, figure) in exact {
+            verdict.equal(&format!("{name} per connection, {style}"), count, figure, TOLERANCE);
+        }
+        for (name, count) in [("accept4, nobody there", self.vain_accepts), ("read, nothing there", self.vain_reads)] {
+            verdict.at_most(&format!("{name}, per connection, {style}"), count, 1.0 + TOLERANCE);
+        }
+    }
+}
+
+/// With two decimals, and never "-0.00".
+fn shown(count: f64) -> String {
+    format!("{:.2}", if count.abs() < 0.005 { 0.0 } else { count })
+}

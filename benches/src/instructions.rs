@@ -1,0 +1,108 @@
+//! User-space instructions, and calls for memory, per echoed request of a saturated server.
+//!
+//! What the kernel does is nearly all of a request and the same for everybody; this is the part that is ours. The floor
+//! is the hand-written loop in the same run. Figures are for x86-64 in the default release profile.
+//! How many requests one select finds moves them by one or two, since its cost is shared among those.
+
+use std::io;
+
+use crate::callgrind::{self, Cost, Profile};
+use crate::counts::Slope;
+use crate::load;
+use crate::server::{self, Server};
+use crate::style::Style;
+use crate::table::Table;
+use crate::verdict::Verdict;
+
+/// The most instructions per request of a tick task, and what is aimed at.
+const TICK: (f64, f64) = (300.0, 220.0);
+
+/// The most instructions per request of a future, and what is aimed at.
+const ASYNC: (f64, f64) = (500.0, 350.0);
+
+/// The most calls for memory per request: none, but for what is rounded.
+const ALLOCATIONS: f64 = 0.005;
+
+/// Rows of a profile.
+const ROWS: usize = 40;
+
+/// How much is run.
+pub(crate) struct Size {
+    pub(crate) connections: usize,
+    /// Requests of the two runs.
+    pub(crate) requests: [usize; 2],
+}
+
+/// For figures that are published.
+pub(crate) const FULL: Size = Size { connections: 50, requests: [10_000, 30_000] };
+
+/// Prints the table, and with `profile` where the instructions are.
+pub(crate) fn run(size: Size, profile: bool, verdict: &mut Verdict) -> io::Result<()> {
+    if !server::is_installed(callgrind::TOOL) {
+        verdict.skip("instructions per request", callgrind::TOOL);
+        return Ok(());
+    }
+    let mut table = Table::new(["style", "instructions", "times the loop", "calls for memory", "at most", "aim"]);
+    let mut profiles = String::new();
+    let mut floor = f64::NAN;
+    for style in Style::ALL {
+        let cost = measure(style, &size)?;
+        let instructions = cost.instructions();
+        let figure = match style {
+            Style::Loop => None,
+            Style::Tick => Some(TICK),
+            Style::Async => Some(ASYNC),
+        };
+        if style == Style::Loop {
+            floor = instructions;
+        }
+        let [most, aim] = figure.map_or_else(Default::default, |(most, aim)| [most, aim].map(|n| format!("{n:.0}")));
+        table.row([
+            style.to_string(),
+            format!("{instructions:.0}"),
+            format!("{:.2}", instructions / floor),
+            format!("{:.3}", cost.allocations()),
+            most,
+            aim,
+        ]);
+        if let Some((most, _)) = figure {
+            verdict.at_most(&format!("instructions per request, {style}"), instructions, most);
+            verdict.at_most(&format!("calls for memory per request, {style}"), cost.allocations(), ALLOCATIONS);
+        }
+        if profile {
+            profiles += &describe(style, &cost);
+        }
+    }
+    println!("User-space instructions per echoed request, {} connections\n\n{table}", size.connections);
+    print!("{profiles}");
+    Ok(())
+}
+
+fn measure(style: Style, size: &Size) -> io::Result<Cost> {
+    let [few, many] = size.requests.map(|requests| {
+        eprintln!("instructions: {style}, {requests} requests");
+        Profile::record(|tool| {
+            let server = Server::start(tool, style)?;
+            load::echo(server.address, size.connections, requests)?;
+            server.end()
+        })
+    });
+    Ok(many?.slope(&few?, size.requests[1] - size.requests[0]))
+}
+
+/// Where the instructions of one style are.
+fn describe(style: Style, cost: &Cost) -> String {
+    let functions = format!("Instructions per request by function, {style}\n\n{}\n", rows("function", &cost.functions));
+    if !cost.has_lines() {
+        return functions;
+    }
+    functions + &format!("Instructions per request by source line, {style}\n\n{}\n", rows("line", &cost.lines))
+}
+
+fn rows(what: &str, slope: &Slope) -> Table {
+    let mut table = Table::new(["instructions", what]);
+    for (name, count) in slope.sorted().into_iter().take(ROWS).filter(|(_, count)| *count >= 0.5) {
+        table.row([format!("{count:.1}"), format!("`{name}`")]);
+    }
+    table
+}

@@ -1,0 +1,20 @@
+//! Every command with small counts: what a continuous build runs on each change, within a minute.
+//!
+//! It shows that all of it still runs, and that no count has left its figure. The counts keep to the same figures as in full. Times are shown, so that they are known to be measurable, and not
+//! asserted: on a machine that others use they say nothing.
+//! A slope over few requests is as exact as one over many, but for the part of a select that falls to each.
+
+use std::io;
+
+use crate::verdict::Verdict;
+use crate::{connections, instructions, syscalls, tasks, timers};
+
+/// Runs all of it.
+pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
+    syscalls::run(syscalls::Size { connections: 50, requests: [1_000, 5_000] }, verdict)?;
+    connections::run(connections::Size([50, 150]), verdict)?;
+    instructions::run(instructions::Size { connections: 50, requests: [1_000, 5_000] }, false, verdict)?;
+    let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5 };
+    timers::run(size, verdict)?;
+    tasks::run(tasks::Size { rounds: 5, operations: 10_000 })
+}

@@ -1,0 +1,89 @@
+//! A server of this program as a child process, usually under a tool.
+//!
+//! Held by the commands for one run. The leash, its first connection, is held here: letting it go ends the server, and
+//! so does the end of this process. A server that does not end then is killed, after a bounded wait.
+//!
+//! A thread of this process as the server was turned down: the tools would count the client with it.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::style::Style;
+
+/// How long a server may take to end. Under callgrind it writes its profile then.
+const END_MAX: Duration = Duration::from_secs(60);
+
+/// Between two looks at whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// A server that is running.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Its first connection; none once it has been let go.
+    leash: Option<TcpStream>,
+}
+
+impl Server {
+    /// Starts a server of `style` by `tool`, a command that ends with the path of this program.
+    pub(crate) fn start(mut tool: Command, style: Style) -> io::Result<Self> {
+        let mut child = tool.args(["serve", style.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        match Self::leash(&mut child) {
+            Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash) }),
+            Err(error) => {
+                // Why ignored: the error that is returned is the one that matters.
+                let _ = child.kill().and_then(|()| child.wait());
+                Err(io::Error::new(error.kind(), format!("the {style} server did not start: {error}")))
+            }
+        }
+    }
+
+    /// Waits for the port, and connects to it.
+    fn leash(child: &mut Child) -> io::Result<(SocketAddr, TcpStream)> {
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let port = line.strip_prefix("ready ").and_then(|port| port.trim().parse().ok());
+        let port: u16 = port.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("it said {line:?} instead of \"ready PORT\""))
+        })?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok((address, TcpStream::connect(address)?))
+    }
+
+    /// Lets it go, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it ends with a status other than 0, or does not end.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        self.leash = None;
+        let deadline = Instant::now() + END_MAX;
+        while Instant::now() < deadline {
+            match self.child.try_wait()? {
+                None => thread::sleep(LOOK_EVERY),
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(io::Error::other(format!("the server ended with {status}"))),
+            }
+        }
+        self.child.kill()?;
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not end with its leash, and was killed"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.leash = None;
+        // Why ignored: it has ended already, or is to end whatever it says.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// Whether `tool` can be run.
+pub(crate) fn is_installed(tool: &str) -> bool {
+    Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+}

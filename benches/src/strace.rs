@@ -1,0 +1,83 @@
+//! System calls of a server, by strace(1).
+//!
+//! `strace -c` counts calls and failed calls by name, and prints a summary when the server ends. It says nothing about
+//! which error a call failed with; on the paths that are counted here that is always `EAGAIN`.
+//!
+//! It stops the server at each call, which makes it slower than any client, and changes no count but that of the waits.
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::counts::Counts;
+use crate::scratch::Scratch;
+use crate::server::Server;
+use crate::style::Style;
+
+/// What must be installed.
+pub(crate) const TOOL: &str = "strace";
+
+/// Follows the name of a call that failed.
+pub(crate) const FAILED: &str = " failed";
+
+/// Runs a server of `style` while `load` works on it, and counts its system calls.
+pub(crate) fn count(style: Style, load: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<Counts> {
+    let summary = Scratch::new(TOOL);
+    let mut tool = Command::new(TOOL);
+    tool.args(["-c", "-f", "-o"]).arg(summary.path()).arg(env::current_exe()?);
+    let server = Server::start(tool, style)?;
+    load(server.address)?;
+    server.end()?;
+    parse(&summary.read()?)
+}
+
+/// The rows `% time, seconds, usecs/call, calls, [errors], syscall` between two rules.
+fn parse(summary: &str) -> io::Result<Counts> {
+    let mut counts = Counts::default();
+    let is_rule = |line: &&str| !line.starts_with("------");
+    for row in summary.lines().skip_while(is_rule).skip(1).take_while(is_rule) {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let (calls, errors, name) = match cells[..] {
+            [_, _, _, calls, name] => (calls.parse(), Ok(0), name),
+            [_, _, _, calls, errors, name] => (calls.parse(), errors.parse(), name),
+            _ => return Err(unclear(row)),
+        };
+        let (Ok(calls), Ok(errors)) = (calls, errors) else { return Err(unclear(row)) };
+        let calls: u64 = calls;
+        counts.add(name, calls.checked_sub(errors).ok_or_else(|| unclear(row))?);
+        if errors > 0 {
+            counts.add(format!("{name}{FAILED}"), errors);
+        }
+    }
+    Ok(counts)
+}
+
+fn unclear(row: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("cannot make sense of this row of strace: {row:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUMMARY: &str = "\
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000600           1       500         2 recvfrom
+ 40.00    0.000400           1       498           sendto
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.001000           1       998         2 total
+";
+
+    #[test]
+    fn failed_calls_are_counted_apart() {
+        let slope = parse(SUMMARY).unwrap().slope(&Counts::default(), 1);
+        assert_eq!(slope.sorted(), [("recvfrom", 498.0), ("sendto", 498.0), ("recvfrom failed", 2.0)]);
+    }
+
+    #[test]
+    fn a_row_that_is_not_understood_is_an_error() {
+        assert!(parse(&SUMMARY.replace("498", "many")).is_err());
+    }
+}
