@@ -1,4 +1,62 @@
 //! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
+//!
+//! Every operation on a source (socket, timer, channel) is a try: it returns a value, or it says "not yet", and saying so
+//! has recorded that the running task waits for exactly that direction of exactly that source. Nothing is registered by
+//! hand, nothing is armed again, no callback is passed. The same mechanism carries four styles, and all of them mix on
+//! one socket:
+//!
+//! | style | looks like | "not yet" is |
+//! |---|---|---|
+//! | tick, as announced in 2016 | [`tick::Task`], `listener.try_accept()?` | `None` |
+//! | async | `listener.accept().await` | a pending future |
+//! | std I/O | [`ready`]`(|| reader.fill_buf()...)`, [`io`] | `ErrorKind::WouldBlock` |
+//! | deadlines on the source | `stream.set_read_timeout(...)` | `ErrorKind::TimedOut`, once |
+//!
+//! ```
+//! use mainspring::net::{TcpListener, TcpStream};
+//!
+//! mainspring::run(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     mainspring::spawn(async move {
+//!         while let Ok((stream, _peer)) = listener.accept().await {
+//!             mainspring::spawn(async move {
+//!                 let mut buffer = [0; 1024];
+//!                 while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+//!                     if stream.write_all(&buffer[..count]).await.is_err() {
+//!                         break;
+//!                     }
+//!                 }
+//!             });
+//!         }
+//!     });
+//!
+//!     let client = TcpStream::connect(address).await?;
+//!     client.write_all(b"hello").await?;
+//!     let mut answer = [0; 5];
+//!     assert_eq!(client.read(&mut answer).await?, 5);
+//!     std::io::Result::Ok(())
+//! })?
+//! # ;std::io::Result::Ok(())
+//! ```
+//!
+//! # Layers
+//!
+//! ```text
+//!  server  service               accept loop and drain; Service, filters
+//!  proto  codec                  pipelined dispatch; framing
+//!  net  time  channel  io        what a task can wait for
+//!  reactor  task  tick  waker    the loop, tasks, implicit interest
+//!  mainspring-sys                the operating system
+//! ```
+//!
+//! Arrows point down only. Only `mainspring-sys` names the operating system, and in this crate `unsafe` stands in two
+//! files, `waker.rs` and `pin.rs`.
+//!
+//! # What it is not
+//!
+//! No Windows, no file I/O, no work stealing, no io_uring. A reactor belongs to one thread; N threads have N of them
+//! ([`Server::run`]). 64-bit targets only.
 #![deny(unsafe_code)]
 
 mod builder;
@@ -58,3 +116,8 @@ pub use unblock::unblock;
 pub fn run<F: Future>(future: F) -> std::io::Result<F::Output> {
     Reactor::new()?.block_on(future)
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

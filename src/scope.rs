@@ -8,8 +8,8 @@
 //! The budget bounds what one poll may do before others have their turn: an operation that returns a value or an error
 //! costs a unit, a "not yet" costs none. When it is spent, an operation is refused: it says "not yet", records nothing,
 //! and wakes the waker that it would have recorded, so the task goes to the back of the run queue. A time slice would
-//! need a clock reading per operation. A foreign executor, outside a reactor, is never refused, and an executor that
-//! spins inside one poll is let through after [`ASKED_MAX`] refusals, since its reactor cannot run before it returns.
+//! need a clock reading per operation. A foreign executor, outside a reactor, is never refused. One that spins inside one
+//! poll is told so by sources, after [`ASKED_MAX`] answers, and let through by channels and timers, which have no error.
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -61,21 +61,29 @@ pub(crate) fn poll_number() -> u32 {
     METER.with(|meter| meter.polls.get())
 }
 
-/// Whether an operation may proceed. False is a refusal, and the caller wakes whoever asked.
+/// Whether the running poll has budget left. Outside a reactor there is always some.
 #[inline]
 pub(crate) fn has_budget() -> bool {
-    METER.with(|meter| meter.left.get() > 0 || renew(meter))
+    METER.with(|meter| meter.left.get() > 0 || renew(meter, waker::current(|core| core.is_none())))
 }
 
 #[cold]
-fn renew(meter: &Meter) -> bool {
-    let refusals = meter.refusals.get();
-    if refusals < ASKED_MAX && waker::current(|core| core.is_some()) {
-        meter.refusals.set(refusals + 1);
-        return false;
+fn renew(meter: &Meter, allowed: bool) -> bool {
+    if allowed {
+        meter.left.set(BUDGET);
     }
-    meter.left.set(BUDGET);
-    true
+    allowed
+}
+
+/// A refusal, unless the poll has been refused so often that it must be spinning: then it is let through, since what it
+/// spins for may be in its own hands.
+#[cold]
+fn is_refused() -> bool {
+    METER.with(|meter| {
+        let refusals = meter.refusals.get();
+        meter.refusals.set(refusals.saturating_add(1));
+        !renew(meter, refusals >= ASKED_MAX)
+    })
 }
 
 /// Futures: a value or a real error is about to be returned. Costs a unit of the budget.
@@ -87,7 +95,7 @@ pub(crate) fn spend() {
 /// Futures ask first: `Pending` is a refusal, and the waker of `cx` has been woken.
 #[inline]
 pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
-    if has_budget() {
+    if has_budget() || !is_refused() {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
@@ -97,7 +105,7 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
 /// Try-style operations ask first: false is a refusal, to be answered as "not yet" with nothing recorded.
 #[inline]
 pub(crate) fn admit() -> bool {
-    if has_budget() {
+    if has_budget() || !is_refused() {
         return true;
     }
     refuse();

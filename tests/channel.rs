@@ -68,6 +68,21 @@ fn a_oneshot_gives_the_value_back_when_the_receiver_is_gone() {
 }
 
 #[test]
+fn closing_a_oneshot_wakes_the_sender_that_waits_for_it() {
+    let (mut sender, mut receiver) = oneshot::channel();
+    let waker = CountingWaker::new();
+    {
+        let mut closed = pin!(sender.closed());
+        assert!(waker.poll(&mut closed).is_pending());
+        receiver.close();
+        assert_eq!((waker.woken(), waker.kept()), (1, 0));
+        assert!(waker.poll(&mut closed).is_ready());
+    }
+    assert_eq!(waker.poll(&mut receiver), Poll::Ready(Err(Closed)));
+    assert_eq!(sender.send(3), Err(3));
+}
+
+#[test]
 fn a_closed_oneshot_still_hands_out_the_value_that_was_sent_before() {
     let (sender, mut receiver) = oneshot::channel();
     sender.send(3).unwrap();
@@ -90,6 +105,10 @@ fn dropped_waits_leave_no_waker_behind() {
     let (mut one, receiver) = oneshot::channel::<u8>();
     let (sender, mut values) = mpsc::bounded::<u8>(1);
     for _ in 0..10_000 {
+        let (_alive, mut never) = oneshot::channel::<u8>();
+        assert!(waker.poll(&mut never).is_pending());
+        drop(never);
+        assert_eq!(waker.kept(), 0);
         assert!(waker.poll(&mut pin!(one.closed())).is_pending());
         assert!(waker.poll(&mut pin!(sender.closed())).is_pending());
         assert!(waker.poll(&mut pin!(values.recv())).is_pending());

@@ -84,7 +84,9 @@ fn lines(steps: impl IntoIterator<Item = Step>) -> Vec<Result<String, String>> {
 /// What lines of at most 10 bytes are, said with std's methods on slices.
 fn naive_lines(text: &[u8]) -> Vec<Result<String, String>> {
     let mut pieces: Vec<_> = text.split(|&byte| byte == b'\n').collect();
-    pieces.pop_if(|last| last.is_empty());
+    if pieces.last().is_some_and(|last| last.is_empty()) {
+        pieces.pop();
+    }
     let line = |piece: &[u8]| {
         let piece = piece.strip_suffix(b"\r").unwrap_or(piece);
         if piece.len() > 10 {

@@ -195,9 +195,9 @@ fn a_filter_may_report_a_status_worse_than_that_of_the_service_inside() {
         }
     }
 
-    let service = Switch { status: Cell::new(Status::Open) }.filter(Full);
+    let service = Switch { status: Cell::new(Status::Open) }.filter(&Full);
     assert_eq!(service.status(), Status::Busy);
-    let service = Switch { status: Cell::new(Status::Closed) }.filter(&Full);
+    let service = Switch { status: Cell::new(Status::Closed) }.filter(Full);
     assert_eq!(service.status(), Status::Closed);
 }
 

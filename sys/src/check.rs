@@ -13,11 +13,7 @@ const INTERRUPTIONS_MAX: u32 = 16;
 /// The result, or the error in errno if it is -1.
 #[inline]
 pub(crate) fn check<T: From<i8> + PartialEq>(result: T) -> io::Result<T> {
-    if result == T::from(-1) {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result == T::from(-1) { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// As `check`, with a call that was interrupted made again, [`INTERRUPTIONS_MAX`] times at most. Then
@@ -27,9 +23,7 @@ pub(crate) fn retry<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io:
     let mut interruptions = 0;
     loop {
         match check(call()) {
-            Err(error) if is_interrupted(&error) && interruptions < INTERRUPTIONS_MAX => {
-                interruptions += 1
-            }
+            Err(error) if is_interrupted(&error) && interruptions < INTERRUPTIONS_MAX => interruptions += 1,
             result => return result,
         }
     }

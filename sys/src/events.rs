@@ -23,18 +23,13 @@ impl Events {
     /// Room for `capacity` events in one select, in items, cut to 1 to 32,768. What does not fit is
     /// reported by the next select. A wake-up takes the room of one event.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            records: Vec::with_capacity(capacity.clamp(1, EVENTS_MAX)),
-        }
+        Self { records: Vec::with_capacity(capacity.clamp(1, EVENTS_MAX)) }
     }
 
     /// The events of the last select, in the kernel's order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.records
-            .iter()
-            .map(event_of)
-            .filter(|event| event.token() != Token::WAKER)
+        self.records.iter().map(event_of).filter(|event| event.token() != Token::WAKER)
     }
 
     /// The number of events of the last select. Counts them.

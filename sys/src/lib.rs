@@ -14,7 +14,6 @@
 //! Which backend is compiled is chosen below, once. The meaning of each readiness bit is on
 //! [`Readiness`], as one table for both. One backend per system is compiled and named directly: a
 //! choice at run time would put an indirect call beside every system call, and gain nothing.
-#![warn(missing_docs)]
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
 mod backend {
@@ -50,13 +49,12 @@ mod backend {
 compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (Apple, the BSDs)");
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!(
-    "mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer"
-);
+compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer");
 
 mod accept_error;
 mod check;
 mod clock;
+mod connect;
 mod entropy;
 mod errno;
 mod event;
@@ -80,6 +78,7 @@ mod waker;
 pub use accept_error::AcceptError;
 pub use backend::OsSelector;
 pub use clock::Clock;
+pub use connect::Connect;
 pub use entropy::entropy;
 pub use event::Event;
 pub use events::Events;
@@ -89,7 +88,7 @@ pub use mode::Mode;
 pub use readiness::Readiness;
 pub use resolve::resolve;
 pub use selector::Selector;
-pub use socket::{Connect, Socket};
+pub use socket::Socket;
 pub use token::Token;
 pub use virtual_clock::VirtualClock;
 pub use waker::Waker;

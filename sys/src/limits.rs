@@ -15,10 +15,7 @@ use crate::check::check;
 ///
 /// None in normal operation; what a sandbox answers to getrlimit(2).
 pub fn descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is writable for one rlimit.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
     #[allow(clippy::unnecessary_cast, reason = "it is signed on FreeBSD")]

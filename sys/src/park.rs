@@ -37,9 +37,7 @@ pub(crate) struct Park {
 
 impl Park {
     pub(crate) fn new() -> Self {
-        Self {
-            state: AtomicU8::new(AWAKE),
-        }
+        Self { state: AtomicU8::new(AWAKE) }
     }
 
     /// Leaves the token. True if the consumer sleeps in the kernel and has to be fetched from there:
@@ -54,18 +52,14 @@ impl Park {
     #[inline]
     #[must_use]
     pub(crate) fn sleep(&self) -> bool {
-        self.state
-            .compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Announces that the consumer is back from its wait. A token that came meanwhile stays.
     #[inline]
     pub(crate) fn rise(&self) {
         // A failure is the token, which is for `take` alone to consume.
-        let _ = self
-            .state
-            .compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Consumes the token, if there is one.
@@ -85,6 +79,8 @@ impl Park {
 mod model {
     //! A consumer with an inbox against producers, over all interleavings. `Notify` is the eventfd:
     //! a write makes the wait under way or the next one return.
+    //!
+    //! `RUSTFLAGS="--cfg loom" cargo test -p mainspring-sys --release --lib`
 
     use loom::sync::{Arc, Mutex, Notify};
     use loom::thread;
@@ -99,18 +95,11 @@ mod model {
 
     impl Shared {
         fn new() -> Arc<Self> {
-            Arc::new(Self {
-                park: Park::new(),
-                inbox: Mutex::new(0),
-                eventfd: Notify::new(),
-            })
+            Arc::new(Self { park: Park::new(), inbox: Mutex::new(0), eventfd: Notify::new() })
         }
 
         fn push(&self) {
-            *self
-                .inbox
-                .lock()
-                .expect("no thread panics with the inbox held") += 1;
+            *self.inbox.lock().expect("no thread panics with the inbox held") += 1;
         }
 
         fn wake(&self) {
@@ -125,10 +114,7 @@ mod model {
             let mut seen = 0;
             while seen < count {
                 if self.park.take() {
-                    let mut inbox = self
-                        .inbox
-                        .lock()
-                        .expect("no thread panics with the inbox held");
+                    let mut inbox = self.inbox.lock().expect("no thread panics with the inbox held");
                     seen += std::mem::take(&mut *inbox);
                     continue;
                 }

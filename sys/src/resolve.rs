@@ -24,15 +24,10 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if host.len() > HOST_MAX {
         let length = host.len();
         let shown: String = host.chars().take(HOST_MAX).collect();
-        let message = format!(
-            "could not resolve a host name of {length} bytes, more than {HOST_MAX}: {shown:?}..."
-        );
+        let message = format!("could not resolve a host name of {length} bytes, more than {HOST_MAX}: {shown:?}...");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let addresses: Vec<_> = (host, port)
-        .to_socket_addrs()?
-        .take(ADDRESSES_MAX)
-        .collect();
+    let addresses: Vec<_> = (host, port).to_socket_addrs()?.take(ADDRESSES_MAX).collect();
     if addresses.is_empty() {
         let message = format!("could not resolve {host:?}: it has no address");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));

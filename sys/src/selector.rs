@@ -65,13 +65,7 @@ pub trait Selector: Sized {
     /// `AlreadyExists` if it is registered here (epoll; kqueue takes it for a `reregister`);
     /// `PermissionDenied` for a file or directory (epoll); `ENOSPC` at the limit of
     /// `/proc/sys/fs/epoll/max_user_watches`; `ENOMEM`. The same in debug and in release builds.
-    fn register(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()>;
+    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()>;
 
     /// Replaces token, interest and mode of a registration, and reports once more what is so.
     ///
@@ -79,13 +73,7 @@ pub trait Selector: Sized {
     ///
     /// `NotFound` if it is not registered here (epoll; kqueue takes it for a `register`);
     /// `InvalidInput` for [`Token::WAKER`], and from or to [`Mode::Exclusive`] on epoll; `ENOMEM`.
-    fn reregister(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()>;
+    fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()>;
 
     /// Ends a registration. Needed only if a duplicate of the descriptor stays open when it is closed,
     /// and to be called before it is closed.

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use libc::{c_int, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockRef, Type};
 
+use crate::Connect;
 use crate::check::{is_interrupted, retry};
 
 /// The longest buffer that is given to the system, in bytes. Apple refuses more with `EINVAL`.
@@ -35,22 +36,12 @@ const SEND_FLAGS: c_int = 0;
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
 
-/// How far a connect has come.
-///
-/// Every other outcome is an error, so the enum is complete.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Connect {
-    /// Connected.
-    Done,
-    /// Under way: wait until it is writable, then ask [`Socket::take_error`].
-    InProgress,
-}
-
 /// An open stream socket that is never waited for in a system call. Dropping it closes it.
 ///
 /// "Not now" is an error of the kind `WouldBlock` from every operation on bytes and from `accept`.
 #[derive(Debug)]
 pub struct Socket {
+    /// Non-blocking since it was made or taken over.
     fd: OwnedFd,
 }
 
@@ -121,9 +112,7 @@ impl Socket {
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
         match self.options().connect(&SockAddr::from(*address)) {
             Ok(()) => Ok(Connect::Done),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
-                Ok(Connect::InProgress)
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
             Err(error) if is_interrupted(&error) => Ok(Connect::InProgress),
             Err(error) => Err(error),
         }
@@ -139,11 +128,8 @@ impl Socket {
         let listener = self.fd.as_raw_fd();
         // SAFETY: `try_init` hands out a zeroed storage and its length, and the system writes no more than
         // that length and says how much it wrote.
-        let (fd, address) = unsafe {
-            SockAddr::try_init(|storage, length| {
-                retry(|| accept_descriptor(listener, storage, length))
-            })
-        }?;
+        let (fd, address) =
+            unsafe { SockAddr::try_init(|storage, length| retry(|| accept_descriptor(listener, storage, length))) }?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let socket = Self { fd };
@@ -153,10 +139,7 @@ impl Socket {
             socket.options().set_nonblocking(true)?;
         }
         let Some(address) = address.as_socket() else {
-            let message = format!(
-                "accepted from an address that is not of IP: family {}",
-                address.family()
-            );
+            let message = format!("accepted from an address that is not of IP: family {}", address.family());
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         };
         Ok((socket, address))
@@ -191,9 +174,7 @@ impl Socket {
         }
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is writable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe {
-            libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags)
-        })?;
+        let count = retry(|| unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
         Ok(count as usize)
     }
 
@@ -206,10 +187,8 @@ impl Socket {
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe {
-            libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS)
-        })?;
-        Ok(count as usize)
+        let count = retry(|| unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) });
+        Ok(count.map_err(send_error)? as usize)
     }
 
     /// As [`recv`](Self::recv), into several buffers in turn, of which the first 1,024 are used. No
@@ -222,19 +201,12 @@ impl Socket {
     pub fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let count = fitting(buffers);
         if buffers[..count].iter().all(|buffer| buffer.is_empty()) {
-            // A first buffer that alone is too long is all that is read into.
-            return buffers
-                .get_mut(count)
-                .map_or(Ok(0), |buffer| self.recv(buffer));
+            // What comes after the empty ones did not fit beside them, and is read into alone.
+            let rest = buffers.get_mut(count);
+            return rest.map_or(Ok(0), |buffer| self.recv(buffer));
         }
         // SAFETY: `IoSliceMut` is an iovec by its documentation, and each is writable for its length.
-        let length = retry(|| unsafe {
-            libc::readv(
-                self.as_raw_fd(),
-                buffers.as_mut_ptr().cast(),
-                count as c_int,
-            )
-        })?;
+        let length = retry(|| unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) })?;
         Ok(length as usize)
     }
 
@@ -246,9 +218,9 @@ impl Socket {
     #[inline]
     pub fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let count = fitting(buffers);
-        if count == 0 {
-            // A first buffer that alone is too long is all that is written from.
-            return buffers.first().map_or(Ok(0), |buffer| self.send(buffer));
+        if buffers[..count].iter().all(|buffer| buffer.is_empty()) {
+            // What comes after the empty ones did not fit beside them, and is written from alone.
+            return self.send(buffers.get(count).map_or(&[], |buffer| buffer));
         }
         // SAFETY: all zeros is a message header without address, buffers or control data, on every system.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -256,15 +228,16 @@ impl Socket {
         message.msg_iovlen = count as _;
         // SAFETY: the header names `count` buffers. `IoSlice` is an iovec by its documentation, each is
         // readable for its length, and sendmsg(2) does not write through the pointer.
-        let length = retry(|| unsafe { libc::sendmsg(self.as_raw_fd(), &message, SEND_FLAGS) })?;
-        Ok(length as usize)
+        let length = retry(|| unsafe { libc::sendmsg(self.as_raw_fd(), &message, SEND_FLAGS) });
+        Ok(length.map_err(send_error)? as usize)
     }
 
-    /// Shuts one direction or both, shutdown(2). That the peer is gone already is no error.
+    /// Shuts one direction or both, shutdown(2). That the connection is gone already, or never was, is no
+    /// error.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a socket in a state that cannot be shut.
+    /// None but for a descriptor that is no socket.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self.options().shutdown(how) {
             // Why ignored: Apple says so of a connection that the peer has closed.
@@ -304,24 +277,23 @@ impl From<Socket> for OwnedFd {
 /// # Safety
 ///
 /// * `storage` is writable for `*length` bytes.
-unsafe fn accept_descriptor(
-    listener: RawFd,
-    storage: *mut SockAddrStorage,
-    length: *mut socklen_t,
-) -> c_int {
+unsafe fn accept_descriptor(listener: RawFd, storage: *mut SockAddrStorage, length: *mut socklen_t) -> c_int {
     #[cfg(not(target_vendor = "apple"))]
     // SAFETY: the caller vouches for the storage.
-    return unsafe {
-        libc::accept4(
-            listener,
-            storage.cast(),
-            length,
-            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-        )
-    };
+    return unsafe { libc::accept4(listener, storage.cast(), length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
     #[cfg(target_vendor = "apple")]
     // SAFETY: the caller vouches for the storage.
     return unsafe { libc::accept(listener, storage.cast(), length) };
+}
+
+/// The error of a send as every other system has it: while a connection is being torn down, Apple says
+/// `EPROTOTYPE`, as if it were the caller's mistake.
+#[inline]
+fn send_error(error: io::Error) -> io::Error {
+    if cfg!(target_vendor = "apple") && error.raw_os_error() == Some(libc::EPROTOTYPE) {
+        return io::Error::from_raw_os_error(libc::ECONNRESET);
+    }
+    error
 }
 
 /// How many of the first buffers go into one vectored call: [`BUFFERS_MAX`], and no more bytes than

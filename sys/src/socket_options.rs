@@ -110,8 +110,7 @@ impl Socket {
             return self.options().set_keepalive(false);
         };
         let idle = whole_seconds(idle).max(Duration::from_secs(1));
-        self.options()
-            .set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
+        self.options().set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
     }
 
     /// How many routers a packet may pass: `IP_TTL`, or `IPV6_UNICAST_HOPS`.
@@ -120,11 +119,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        if self.local_addr()?.is_ipv6() {
-            self.options().unicast_hops_v6()
-        } else {
-            self.options().ttl_v4()
-        }
+        if self.local_addr()?.is_ipv6() { self.options().unicast_hops_v6() } else { self.options().ttl_v4() }
     }
 
     /// Sets how many routers a packet may pass, 1 to 255.
@@ -156,8 +151,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.options()
-            .set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize))
+        self.options().set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize))
     }
 
     /// The size of the send buffer in bytes, `SO_SNDBUF`. Linux says twice what was set, socket(7).
@@ -176,8 +170,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.options()
-            .set_send_buffer_size(bytes.min(libc::c_int::MAX as usize))
+        self.options().set_send_buffer_size(bytes.min(libc::c_int::MAX as usize))
     }
 
     /// True if the port is shared with other listeners, see [`listen`](Self::listen).
@@ -208,9 +201,7 @@ impl Socket {
     pub fn is_tcp_stream(&self) -> bool {
         // Why not SO_PROTOCOL: half of the systems do not have it. An option of TCP is answered by TCP alone;
         // SCTP has its own under its own level, and a Unix socket none.
-        self.options()
-            .r#type()
-            .is_ok_and(|kind| kind == Type::STREAM)
+        self.options().r#type().is_ok_and(|kind| kind == Type::STREAM)
             && self.local_addr().is_ok()
             && self.options().tcp_nodelay().is_ok()
     }
@@ -218,18 +209,13 @@ impl Socket {
 
 fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
     address.as_socket().ok_or_else(|| {
-        let message = format!(
-            "the address of the socket is not of IP: family {}",
-            address.family()
-        );
+        let message = format!("the address of the socket is not of IP: family {}", address.family());
         io::Error::new(io::ErrorKind::Unsupported, message)
     })
 }
 
 /// In the whole seconds that socket options are kept in.
 fn whole_seconds(time: Duration) -> Duration {
-    let seconds = time
-        .as_secs()
-        .saturating_add(u64::from(time.subsec_nanos() > 0));
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     Duration::from_secs(seconds.min(SECONDS_MAX))
 }

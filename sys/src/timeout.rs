@@ -39,8 +39,7 @@ impl Timeout {
         let timeout = timeout.min(WAIT_MAX);
         let subsecond = timeout.subsec_nanos();
         if subsecond % NANOSECONDS_PER_MILLISECOND == 0 {
-            let milliseconds =
-                timeout.as_secs() * 1_000 + u64::from(subsecond / NANOSECONDS_PER_MILLISECOND);
+            let milliseconds = timeout.as_secs() * 1_000 + u64::from(subsecond / NANOSECONDS_PER_MILLISECOND);
             // At most 10^9, by `WAIT_MAX`.
             Self::Milliseconds(milliseconds as c_int)
         } else {
@@ -56,9 +55,7 @@ impl Timeout {
             Self::Forever => -1,
             Self::Milliseconds(milliseconds) => milliseconds,
             // At most 10^9, by `WAIT_MAX`.
-            Self::Nanoseconds(nanoseconds) => {
-                nanoseconds.div_ceil(u64::from(NANOSECONDS_PER_MILLISECOND)) as c_int
-            }
+            Self::Nanoseconds(nanoseconds) => nanoseconds.div_ceil(u64::from(NANOSECONDS_PER_MILLISECOND)) as c_int,
         }
     }
 
@@ -68,9 +65,7 @@ impl Timeout {
     pub(crate) fn timespec(self) -> Option<timespec> {
         let nanoseconds = match self {
             Self::Forever => return None,
-            Self::Milliseconds(milliseconds) => {
-                milliseconds as u64 * u64::from(NANOSECONDS_PER_MILLISECOND)
-            }
+            Self::Milliseconds(milliseconds) => milliseconds as u64 * u64::from(NANOSECONDS_PER_MILLISECOND),
             Self::Nanoseconds(nanoseconds) => nanoseconds,
         };
         Some(timespec {
@@ -100,28 +95,12 @@ mod tests {
             (Some(Duration::from_nanos(1)), Nanoseconds(1), 1),
             (Some(Duration::from_nanos(999_999)), Nanoseconds(999_999), 1),
             (Some(ms(1)), Milliseconds(1), 1),
-            (
-                Some(Duration::from_nanos(1_000_001)),
-                Nanoseconds(1_000_001),
-                2,
-            ),
-            (
-                Some(Duration::from_nanos(999_999_999)),
-                Nanoseconds(999_999_999),
-                1_000,
-            ),
+            (Some(Duration::from_nanos(1_000_001)), Nanoseconds(1_000_001), 2),
+            (Some(Duration::from_nanos(999_999_999)), Nanoseconds(999_999_999), 1_000),
             (Some(ms(1_000)), Milliseconds(1_000), 1_000),
-            (
-                Some(WAIT_MAX - Duration::from_nanos(1)),
-                Nanoseconds(999_999_999_999_999),
-                MAX_MS,
-            ),
+            (Some(WAIT_MAX - Duration::from_nanos(1)), Nanoseconds(999_999_999_999_999), MAX_MS),
             (Some(WAIT_MAX), Milliseconds(MAX_MS), MAX_MS),
-            (
-                Some(WAIT_MAX + Duration::from_nanos(1)),
-                Milliseconds(MAX_MS),
-                MAX_MS,
-            ),
+            (Some(WAIT_MAX + Duration::from_nanos(1)), Milliseconds(MAX_MS), MAX_MS),
             (Some(ms(i32::MAX as u64 - 1)), Milliseconds(MAX_MS), MAX_MS),
             (Some(ms(i32::MAX as u64)), Milliseconds(MAX_MS), MAX_MS),
             (Some(ms(i32::MAX as u64 + 1)), Milliseconds(MAX_MS), MAX_MS),
@@ -142,10 +121,7 @@ mod tests {
         assert_eq!(parts(of(1)), Some((0, 1)));
         assert_eq!(parts(of(1_999_999_999)), Some((1, 999_999_999)));
         assert_eq!(parts(of(3_004_000_000)), Some((3, 4_000_000)));
-        assert_eq!(
-            parts(Timeout::of(Some(Duration::MAX))),
-            Some((1_000_000, 0))
-        );
+        assert_eq!(parts(Timeout::of(Some(Duration::MAX))), Some((1_000_000, 0)));
     }
 
     #[test]
@@ -155,18 +131,12 @@ mod tests {
             for offset in -2_i64..=2 {
                 let near = (1_i64 << shift) + offset;
                 let whole = near - near % 1_000_000;
-                for nanoseconds in [near, whole]
-                    .into_iter()
-                    .filter(|&nanoseconds| nanoseconds >= 0)
-                {
+                for nanoseconds in [near, whole].into_iter().filter(|&nanoseconds| nanoseconds >= 0) {
                     let nanoseconds = nanoseconds as u64;
                     let asked = Duration::from_nanos(nanoseconds).min(WAIT_MAX);
                     let waited = Duration::from_millis(of(nanoseconds).milliseconds() as u64);
                     assert!(waited >= asked, "{nanoseconds} ns");
-                    assert!(
-                        waited < asked + Duration::from_millis(1),
-                        "{nanoseconds} ns"
-                    );
+                    assert!(waited < asked + Duration::from_millis(1), "{nanoseconds} ns");
                 }
             }
         }

@@ -39,9 +39,7 @@ impl VirtualClock {
 
     fn new(auto: bool) -> Self {
         let now = AtomicU64::new(START);
-        Self {
-            state: Arc::new(State { now, auto }),
-        }
+        Self { state: Arc::new(State { now, auto }) }
     }
 
     /// The time in nanoseconds; one hour at the start.
@@ -54,12 +52,7 @@ impl VirtualClock {
     pub fn advance(&self, step: Duration) {
         let step = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX);
         // The closure always gives a value, so the update cannot fail.
-        let _ = self
-            .state
-            .now
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-                Some(now.saturating_add(step))
-            });
+        let _ = self.state.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(step)));
     }
 
     /// Moves the time to `time` nanoseconds, or leaves it if it is there or past it.

@@ -39,18 +39,8 @@ fn a_shortage_is_of_the_moment() {
 
 #[test]
 fn all_else_is_the_listeners() {
-    for code in [
-        libc::EBADF,
-        libc::EINVAL,
-        libc::ENOTSOCK,
-        libc::EFAULT,
-        libc::EIO,
-        4095,
-    ] {
+    for code in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK, libc::EFAULT, libc::EIO, 4095] {
         assert_eq!(of(code), AcceptError::Listener, "{code}");
     }
-    assert_eq!(
-        AcceptError::of(&io::Error::other("no number")),
-        AcceptError::Listener
-    );
+    assert_eq!(AcceptError::of(&io::Error::other("no number")), AcceptError::Listener);
 }

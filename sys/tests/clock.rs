@@ -22,14 +22,8 @@ fn the_systems_clock_never_goes_back_and_keeps_time() {
 #[test]
 fn the_systems_clock_cannot_be_moved() {
     let clock = Clock::os();
-    assert_eq!(
-        clock.advance(Duration::ZERO).unwrap_err().kind(),
-        std::io::ErrorKind::Unsupported
-    );
-    assert_eq!(
-        clock.advance_to(u64::MAX).unwrap_err().kind(),
-        std::io::ErrorKind::Unsupported
-    );
+    assert_eq!(clock.advance(Duration::ZERO).unwrap_err().kind(), std::io::ErrorKind::Unsupported);
+    assert_eq!(clock.advance_to(u64::MAX).unwrap_err().kind(), std::io::ErrorKind::Unsupported);
 }
 
 #[test]

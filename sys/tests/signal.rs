@@ -53,28 +53,22 @@ fn signals_between_two_drains_count_as_one() {
 
 #[test]
 fn a_signal_that_was_ignored_at_the_start_is_delivered() {
-    in_child_after(
-        "trap '' INT",
-        "a_signal_that_was_ignored_at_the_start_is_delivered",
-        || {
-            // It is ignored: this process is still there after it.
-            raise(libc::SIGINT);
-            let subscription = Subscription::new(Kind::Interrupt).unwrap();
-            assert!(!subscription.drain().unwrap());
-            let watch = watch(&subscription);
-            raise(libc::SIGINT);
-            watch.next();
-            assert!(subscription.drain().unwrap());
-        },
-    );
+    in_child_after("trap '' INT", "a_signal_that_was_ignored_at_the_start_is_delivered", || {
+        // It is ignored: this process is still there after it.
+        raise(libc::SIGINT);
+        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        assert!(!subscription.drain().unwrap());
+        let watch = watch(&subscription);
+        raise(libc::SIGINT);
+        watch.next();
+        assert!(subscription.drain().unwrap());
+    });
 }
 
 #[test]
 fn every_subscription_to_a_kind_is_told_and_no_other() {
     in_child("every_subscription_to_a_kind_is_told_and_no_other", || {
-        let told: Vec<_> = (0..5)
-            .map(|_| Subscription::new(Kind::Interrupt).unwrap())
-            .collect();
+        let told: Vec<_> = (0..5).map(|_| Subscription::new(Kind::Interrupt).unwrap()).collect();
         let other = Subscription::new(Kind::Terminate).unwrap();
         let watches: Vec<_> = told.iter().map(watch).collect();
         let other_watch = watch(&other);
@@ -90,45 +84,37 @@ fn every_subscription_to_a_kind_is_told_and_no_other() {
 
 #[test]
 fn the_sixty_fifth_subscription_is_an_error_until_one_is_dropped() {
-    in_child(
-        "the_sixty_fifth_subscription_is_an_error_until_one_is_dropped",
-        || {
-            let mut all: Vec<_> = (0..64)
-                .map(|_| Subscription::new(Kind::Terminate).unwrap())
-                .collect();
-            let error = Subscription::new(Kind::Interrupt).unwrap_err();
-            assert!(error.to_string().contains("64"), "{error}");
-            drop(all.remove(20));
-            let subscription = Subscription::new(Kind::Interrupt).unwrap();
-            raise(libc::SIGTERM);
-            assert!(all.iter().all(|subscription| subscription.drain().unwrap()));
-            assert!(!subscription.drain().unwrap());
-        },
-    );
+    in_child("the_sixty_fifth_subscription_is_an_error_until_one_is_dropped", || {
+        let mut all: Vec<_> = (0..64).map(|_| Subscription::new(Kind::Terminate).unwrap()).collect();
+        let error = Subscription::new(Kind::Interrupt).unwrap_err();
+        assert!(error.to_string().contains("64"), "{error}");
+        drop(all.remove(20));
+        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        raise(libc::SIGTERM);
+        assert!(all.iter().all(|subscription| subscription.drain().unwrap()));
+        assert!(!subscription.drain().unwrap());
+    });
 }
 
 #[test]
 fn a_recycled_subscription_knows_nothing_of_the_one_before() {
-    in_child(
-        "a_recycled_subscription_knows_nothing_of_the_one_before",
-        || {
-            for round in 0..200 {
-                let (kind, number) = match round % 2 {
-                    0 => (Kind::Interrupt, libc::SIGINT),
-                    _ => (Kind::Terminate, libc::SIGTERM),
-                };
-                let subscription = Subscription::new(kind).unwrap();
-                let watch = watch(&subscription);
-                watch.nothing();
-                assert!(!subscription.drain().unwrap());
-                raise(number);
-                watch.next();
-                // Dropped with the signal not taken.
-            }
-            #[cfg(target_os = "linux")]
-            assert!(std::fs::read_dir("/proc/self/fd").unwrap().count() < 20);
-        },
-    );
+    in_child("a_recycled_subscription_knows_nothing_of_the_one_before", || {
+        for round in 0..200 {
+            let (kind, number) = match round % 2 {
+                0 => (Kind::Interrupt, libc::SIGINT),
+                _ => (Kind::Terminate, libc::SIGTERM),
+            };
+            let subscription = Subscription::new(kind).unwrap();
+            let watch = watch(&subscription);
+            watch.nothing();
+            assert!(!subscription.drain().unwrap());
+            raise(number);
+            watch.next();
+            // Dropped with the signal not taken.
+        }
+        #[cfg(target_os = "linux")]
+        assert!(std::fs::read_dir("/proc/self/fd").unwrap().count() < 20);
+    });
 }
 
 #[test]
@@ -159,10 +145,7 @@ fn a_wait_that_a_signal_interrupts_is_no_error() {
             });
             let mut taken = 0;
             while !waker.take() {
-                watch
-                    .selector
-                    .select(&mut events, Some(util::LIMIT))
-                    .unwrap();
+                watch.selector.select(&mut events, Some(util::LIMIT)).unwrap();
                 taken += usize::from(subscription.drain().unwrap());
             }
             assert!((1..=SIGNALS).contains(&taken));

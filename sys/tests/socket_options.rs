@@ -30,11 +30,7 @@ fn linger_is_rounded_up_to_seconds_and_bounded() {
     ];
     for (asked, seconds) in table {
         client.set_linger(Some(asked)).unwrap();
-        assert_eq!(
-            client.linger().unwrap(),
-            Some(Duration::from_secs(seconds)),
-            "{asked:?}"
-        );
+        assert_eq!(client.linger().unwrap(), Some(Duration::from_secs(seconds)), "{asked:?}");
     }
     client.set_linger(None).unwrap();
     assert_eq!(client.linger().unwrap(), None);
@@ -52,11 +48,7 @@ fn keepalive_is_rounded_up_to_seconds_and_bounded() {
     ];
     for (asked, seconds) in table {
         client.set_keepalive(Some(asked)).unwrap();
-        assert_eq!(
-            client.keepalive().unwrap(),
-            Some(Duration::from_secs(seconds)),
-            "{asked:?}"
-        );
+        assert_eq!(client.keepalive().unwrap(), Some(Duration::from_secs(seconds)), "{asked:?}");
     }
     client.set_keepalive(None).unwrap();
     assert_eq!(client.keepalive().unwrap(), None);

@@ -17,11 +17,7 @@ fn an_address_in_text_is_its_own_answer() {
 fn localhost_is_on_loopback() {
     let addresses = resolve("localhost", 443).unwrap();
     assert!(!addresses.is_empty());
-    assert!(
-        addresses
-            .iter()
-            .all(|address| address.ip().is_loopback() && address.port() == 443)
-    );
+    assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 443));
 }
 
 #[test]
@@ -29,10 +25,7 @@ fn a_name_that_is_too_long_is_refused_by_its_value() {
     let name = "x".repeat(254);
     let error = resolve(&name, 80).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(
-        error.to_string().contains("254 bytes") && error.to_string().contains("xxx"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("254 bytes") && error.to_string().contains("xxx"), "{error}");
     assert!(error.to_string().len() < 400);
 }
 

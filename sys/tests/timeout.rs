@@ -11,18 +11,12 @@ use mainspring_sys::{Events, OsSelector, Selector};
 fn a_wait_is_never_early() {
     let selector = OsSelector::new().unwrap();
     let mut events = Events::with_capacity(8);
-    for nanoseconds in [
-        1, 999, 50_000, 100_001, 999_999, 1_000_000, 1_000_001, 3_100_000,
-    ] {
+    for nanoseconds in [1, 999, 50_000, 100_001, 999_999, 1_000_000, 1_000_001, 3_100_000] {
         let timeout = Duration::from_nanos(nanoseconds);
         for _ in 0..20 {
             let start = Instant::now();
             selector.select(&mut events, Some(timeout)).unwrap();
-            assert!(
-                start.elapsed() >= timeout,
-                "{timeout:?}: {:?}",
-                start.elapsed()
-            );
+            assert!(start.elapsed() >= timeout, "{timeout:?}: {:?}", start.elapsed());
             assert!(events.is_empty());
         }
     }
@@ -35,9 +29,7 @@ fn a_wait_below_a_millisecond_is_shorter_than_one() {
     let mut events = Events::with_capacity(8);
     let shortest = (0..100).map(|_| {
         let start = Instant::now();
-        selector
-            .select(&mut events, Some(Duration::from_micros(100)))
-            .unwrap();
+        selector.select(&mut events, Some(Duration::from_micros(100))).unwrap();
         start.elapsed()
     });
     assert!(shortest.min().unwrap() < Duration::from_millis(1));
@@ -59,11 +51,7 @@ fn every_duration_is_a_timeout() {
     let selector = OsSelector::new().unwrap();
     let waker = selector.waker().unwrap();
     let mut events = Events::with_capacity(8);
-    let longest = [
-        Duration::MAX,
-        Duration::from_secs(1 << 40),
-        Duration::new(999_999, 999_999_999),
-    ];
+    let longest = [Duration::MAX, Duration::from_secs(1 << 40), Duration::new(999_999, 999_999_999)];
     for timeout in longest.map(Some).into_iter().chain([None]) {
         std::thread::scope(|scope| {
             scope.spawn(|| waker.wake());

@@ -90,6 +90,7 @@ fn data_and_the_end_come_in_one_event_and_nothing_follows() {
     let (client, server) = tcp_pair();
     server.send(b"abc").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
+    util::await_end(&client);
     let watch = watch(&client);
     assert_eq!(watch.next(), R | W | RC);
     // A short read has not seen the end, and no event will tell of it.
@@ -106,6 +107,7 @@ fn a_half_closed_stream_is_still_writable_and_not_hung_up() {
     server.shutdown(Shutdown::Write).unwrap();
     assert_eq!(watch.next(), R | W | RC);
     client.send(b"still").unwrap();
+    util::await_bytes(&server, 5);
     assert_eq!(server.recv(&mut [0; 9]).unwrap(), 5);
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(watch.next(), R | W | RC | WC | H);
@@ -157,7 +159,6 @@ fn a_full_stream_is_writable_again_when_the_peer_has_read() {
     let watch = Watch::new(&client, Interest::WRITABLE, Mode::Edge);
     assert_eq!(watch.next(), W);
     let mut left = fill(&client);
-    watch.nothing();
     let ready = Watch::new(&server, Interest::READABLE, Mode::Level);
     while left > 0 {
         ready.next();
@@ -196,10 +197,7 @@ fn a_full_pipe_whose_reader_is_gone_wakes_both_sides() {
 
 #[test]
 fn a_datagram_socket_with_a_refused_packet_is_not_closed() {
-    let gone = UdpSocket::bind(util::any_port())
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = UdpSocket::bind(util::any_port()).unwrap().local_addr().unwrap();
     let socket = UdpSocket::bind(util::any_port()).unwrap();
     socket.connect(gone).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -208,10 +206,7 @@ fn a_datagram_socket_with_a_refused_packet_is_not_closed() {
     socket.send(b"anyone?").unwrap();
     // One event for the packet that has left, one for the answer, or one for both.
     while !watch.next().contains(E) {}
-    assert_eq!(
-        socket.recv(&mut [0; 9]).unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionRefused
-    );
+    assert_eq!(socket.recv(&mut [0; 9]).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     socket.send(b"still sends").unwrap();
 }
 
@@ -222,6 +217,6 @@ fn a_connecting_socket_watched_for_reading_alone_does_not_report_success() {
     let client = Socket::tcp(&address).unwrap();
     client.connect(&address).unwrap();
     let watch = Watch::new(&client, Interest::READABLE, Mode::Edge);
-    let _server = listener.accept().unwrap();
+    let _server = util::accept(&listener);
     watch.nothing();
 }

@@ -39,7 +39,7 @@ pub(super) struct Shared<T> {
 struct State<T> {
     /// Values that were accepted and not received. Senders push, the receiver pops.
     queue: VecDeque<T>,
-    /// Places handed to senders that have left `waiting` and not pushed yet.
+    /// Places handed to senders that have left `waiting` and not pushed yet. Without meaning once `closed`.
     reserved: usize,
     /// How many senders there are. At zero the receiver gets the end once the queue is empty.
     senders: usize,
@@ -240,7 +240,6 @@ impl<T> Shared<T> {
     pub(super) fn close(&self, discard: bool) {
         let mut state = self.state.lock();
         state.closed = true;
-        state.reserved = 0;
         let mut wakers = Wakers { one: state.receiver.take(), rest: Vec::new() };
         let waiting = mem::take(&mut state.waiting).into_values();
         let closing = mem::take(&mut state.closing).into_values();

@@ -221,3 +221,81 @@ fn check(outcome: Outcome) -> io::Result<()> {
     let message = "the source says `WouldBlock` and records no wait, so it is not one of this reactor";
     Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::codec::Lines;
+
+    /// Says "not yet" until it is opened, and records the waker of the scope as a socket does.
+    #[derive(Default)]
+    struct Gate {
+        open: bool,
+        recorded: Vec<Waker>,
+    }
+
+    impl Gate {
+        fn pass(&mut self) -> io::Result<()> {
+            if self.open {
+                return Ok(());
+            }
+            scope::blocked(|waker| self.recorded.push(waker.clone()));
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl Read for Gate {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.pass()?;
+            buffer[..2].copy_from_slice(b"a\n");
+            Ok(2)
+        }
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.pass().map(|()| bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl HalfClose for Gate {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            self.pass()
+        }
+    }
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn each_pending_operation_records_the_waker_of_its_caller() {
+        type Operation = fn(&mut Framed<Gate, Lines>, &mut Context<'_>) -> bool;
+        let operations: [Operation; 4] = [
+            |framed, cx| framed.poll_next(cx).is_ready(),
+            |framed, cx| framed.poll_ready(cx).is_ready(),
+            |framed, cx| framed.poll_flush(cx).is_ready(),
+            |framed, cx| framed.poll_shutdown(cx).is_ready(),
+        ];
+        for operation in operations {
+            let mut framed = Framed::new(Gate::default(), Lines::new()).watermarks(0, 1);
+            framed.try_send("b").unwrap().unwrap();
+            let waker = Waker::from(Arc::new(Nobody));
+            let mut cx = Context::from_waker(&waker);
+            assert!(!operation(&mut framed, &mut cx));
+            let recorded = std::mem::take(&mut framed.io_mut().recorded);
+            assert!(recorded.len() == 1 && recorded[0].will_wake(&waker), "{recorded:?}");
+            framed.io_mut().open = true;
+            assert!(operation(&mut framed, &mut cx));
+        }
+    }
+}

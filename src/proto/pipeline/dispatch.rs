@@ -16,9 +16,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use super::ServeError;
+use super::phase::{Phase, Progress};
 use super::slots::Slots;
 use crate::proto::watchdog::Watchdog;
 use crate::proto::{Deadlines, Transport};
@@ -36,21 +36,6 @@ enum Source {
     Buffer,
     /// Nowhere: the peer has sent its last request, or the connection is about to close.
     Nothing,
-}
-
-/// What the connection waits for. The numbers make each wait one of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The first byte.
-    FirstByte,
-    /// The rest of a request, after this many whole ones.
-    PartialFrame(u64),
-    /// The first byte of another request, after this many whole ones.
-    Idle(u64),
-    /// The answer of this number.
-    Request(u64),
-    /// The last bytes to be written.
-    Closing,
 }
 
 pub(super) struct Dispatch<T, F: Future, E, S> {
@@ -109,13 +94,13 @@ where
 
         // 4. and 5.
         loop {
-            let closing = self.source == Source::Nothing && self.slots.is_empty();
-            if closing {
+            if self.is_closing() {
                 if let Poll::Ready(end) = self.transport.poll_close(cx) {
                     return Poll::Ready(self.outcome(end));
                 }
             }
-            let (phase, limit) = self.phase(closing);
+            let phase = Phase::of(self.progress());
+            let limit = phase.limit(&self.deadlines);
             if self.watchdog.poll(cx, phase, limit).is_pending() {
                 return Poll::Pending;
             }
@@ -124,7 +109,7 @@ where
                 Phase::PartialFrame(_) => {
                     self.source = Source::Nothing;
                     let Some(request) = self.transport.give_up() else {
-                        return Poll::Ready(self.outcome(Err(expired(phase, limit))));
+                        return Poll::Ready(self.outcome(Err(phase.expired(limit).into())));
                     };
                     self.received += 1;
                     self.slots.start(call(request), cx);
@@ -132,7 +117,7 @@ where
                         return Poll::Ready(self.outcome(Err(error)));
                     }
                 }
-                _ => return Poll::Ready(self.outcome(Err(expired(phase, limit)))),
+                _ => return Poll::Ready(self.outcome(Err(phase.expired(limit).into()))),
             }
         }
     }
@@ -238,29 +223,18 @@ where
         }
     }
 
-    /// The phase that the connection is in, and how long it may last.
-    fn phase(&self, closing: bool) -> (Phase, Duration) {
-        if closing {
-            (Phase::Closing, self.deadlines.request)
-        } else if !self.slots.is_empty() {
-            (Phase::Request(self.answered), self.deadlines.request)
-        } else if self.transport.has_partial() {
-            (Phase::PartialFrame(self.received), self.deadlines.partial_frame)
-        } else if self.received == 0 {
-            (Phase::FirstByte, self.deadlines.first_byte)
-        } else {
-            (Phase::Idle(self.received), self.deadlines.idle)
+    fn progress(&self) -> Progress {
+        Progress {
+            received: self.received,
+            answered: self.answered,
+            in_flight: !self.slots.is_empty(),
+            partial: self.transport.has_partial(),
+            closing: self.is_closing(),
         }
     }
-}
 
-fn expired<E: From<io::Error>>(phase: Phase, limit: Duration) -> E {
-    let what = match phase {
-        Phase::FirstByte => "the first byte of a connection",
-        Phase::PartialFrame(_) => "the rest of a request",
-        Phase::Idle(_) => "another request",
-        Phase::Request(_) => "the answer to a request",
-        Phase::Closing => "the last answers to be written",
-    };
-    io::Error::new(io::ErrorKind::TimedOut, format!("waited {limit:?} for {what}")).into()
+    /// Whether nothing is left but to write and close.
+    fn is_closing(&self) -> bool {
+        self.source == Source::Nothing && self.slots.is_empty()
+    }
 }

@@ -17,6 +17,7 @@ mod connection;
 mod dispatch;
 mod error;
 mod exchange;
+mod phase;
 mod serve_error;
 mod server;
 mod slots;

@@ -60,38 +60,14 @@ impl Selector for OsSelector {
         Ok(Self { epoll, waker })
     }
 
-    fn register(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
-        control(
-            &self.epoll,
-            libc::EPOLL_CTL_ADD,
-            fd,
-            token,
-            flags_of(interest, mode),
-        )
+        control(&self.epoll, libc::EPOLL_CTL_ADD, fd, token, flags_of(interest, mode))
     }
 
-    fn reregister(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
-        control(
-            &self.epoll,
-            libc::EPOLL_CTL_MOD,
-            fd,
-            token,
-            flags_of(interest, mode),
-        )
+        control(&self.epoll, libc::EPOLL_CTL_MOD, fd, token, flags_of(interest, mode))
     }
 
     fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -149,9 +125,7 @@ impl Alarm {
         // Twice at most: nobody adds 2^64 - 2 to the counter between a reset and the next write.
         for _ in 0..2 {
             // SAFETY: `one` is readable for its 8 bytes.
-            let written = check(unsafe {
-                libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8)
-            });
+            let written = check(unsafe { libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8) });
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reset(),
                 result => return result.map(drop),
@@ -165,31 +139,15 @@ impl Alarm {
         let mut count = 0_u64;
         // Why the result does not matter: the only error is that the counter is zero already.
         // SAFETY: `count` is writable for its 8 bytes.
-        let _ = unsafe {
-            libc::read(
-                self.eventfd.as_raw_fd(),
-                ptr::from_mut(&mut count).cast(),
-                8,
-            )
-        };
+        let _ = unsafe { libc::read(self.eventfd.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
     }
 }
 
 /// epoll_ctl(2).
-fn control(
-    epoll: &OwnedFd,
-    operation: c_int,
-    fd: BorrowedFd<'_>,
-    token: Token,
-    flags: u32,
-) -> io::Result<()> {
-    let mut record = Record {
-        events: flags,
-        u64: token.0,
-    };
+fn control(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, token: Token, flags: u32) -> io::Result<()> {
+    let mut record = Record { events: flags, u64: token.0 };
     // SAFETY: both descriptors are open while they are borrowed, and the record lives through the call.
-    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) })
-        .map(drop)
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) }).map(drop)
 }
 
 /// What to ask the kernel for.
@@ -250,8 +208,7 @@ const _: () = assert!(libc::EPOLLRDHUP as usize >> RDHUP_SHIFT == LOW + 1);
 /// The epoll column of the table on `Readiness`.
 const fn truth(flags: c_int) -> Readiness {
     use libc::{
-        EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI,
-        EPOLLRDHUP as RDHUP,
+        EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI, EPOLLRDHUP as RDHUP,
     };
     Readiness::EMPTY
         .union(Readiness::READABLE.when(flags & (IN | PRI | RDHUP | HUP | ERR) != 0))

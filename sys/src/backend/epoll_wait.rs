@@ -57,17 +57,7 @@ fn wait_fine(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io
     let fd = epoll.as_raw_fd();
     // SAFETY: the list is writable for `room` records, the capacity of the vector. The time lives until
     // the end of this function, and is two 64-bit numbers on every 64-bit target, as the kernel wants it.
-    let count = check(unsafe {
-        libc::syscall(
-            libc::SYS_epoll_pwait2,
-            fd,
-            list,
-            room,
-            time,
-            no_set,
-            SIGNAL_SET_SIZE,
-        )
-    });
+    let count = check(unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE) });
     if let Err(Some(libc::ENOSYS | libc::EPERM)) = count.as_ref().map_err(io::Error::raw_os_error) {
         FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
         return wait_coarse(epoll, records, timeout);

@@ -42,14 +42,8 @@ type Filter = u32;
 type Flags = u32;
 
 /// Errors of accept(2) that belong to the new connection.
-pub(crate) const ACCEPT_PASSES_ON: &[c_int] = &[
-    libc::ENETDOWN,
-    libc::EPROTO,
-    libc::ENOPROTOOPT,
-    libc::EHOSTDOWN,
-    libc::EHOSTUNREACH,
-    libc::ENETUNREACH,
-];
+pub(crate) const ACCEPT_PASSES_ON: &[c_int] =
+    &[libc::ENETDOWN, libc::EPROTO, libc::ENOPROTOOPT, libc::EHOSTDOWN, libc::EHOSTUNREACH, libc::ENETUNREACH];
 
 /// The number of the waker's note; notes are apart from descriptors.
 const ALARM_NUMBER: usize = 0;
@@ -67,23 +61,11 @@ impl Selector for OsSelector {
         Ok(Self { waker })
     }
 
-    fn register(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         self.reregister(fd, token, interest, mode)
     }
 
-    fn reregister(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: Token,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
         if !interest.is_readable() && !interest.is_writable() {
             let message = "could not register for urgent data alone: kqueue has no filter for it";
@@ -221,8 +203,7 @@ fn control<const N: usize>(kqueue: &OwnedFd, changes: &mut [Record; N]) -> io::R
     let list = changes.as_mut_ptr();
     // SAFETY: the list is readable and writable for `N` records, and may be both lists: a receipt is
     // written after its change was read. With as many receipts as there is room the call does not wait.
-    let count =
-        check(unsafe { os::kevent(kqueue.as_raw_fd(), list, N as _, list, N as _, ptr::null()) });
+    let count = check(unsafe { os::kevent(kqueue.as_raw_fd(), list, N as _, list, N as _, ptr::null()) });
     match count {
         // Interrupted when all changes had been made, kqueue(2): there are no receipts, and no errors.
         Err(error) if is_interrupted(&error) => Ok([0; N]),

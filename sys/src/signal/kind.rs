@@ -33,11 +33,7 @@ impl Kind {
 
     /// The kind of a number that the handler was installed for.
     pub(super) const fn of(number: c_int) -> Self {
-        if number == libc::SIGINT {
-            Self::Interrupt
-        } else {
-            Self::Terminate
-        }
+        if number == libc::SIGINT { Self::Interrupt } else { Self::Terminate }
     }
 
     /// Counts one. Called by the handler.

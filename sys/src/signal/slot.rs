@@ -63,9 +63,7 @@ impl Slot {
         // Nothing panics with the lock held, and what it guards is valid at every moment.
         let _claim = CLAIM.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = SLOTS.iter().find(|slot| slot.kind.load(SeqCst) == FREE) else {
-            let message = format!(
-                "could not subscribe to a signal: all {SLOTS_MAX} subscriptions are in use"
-            );
+            let message = format!("could not subscribe to a signal: all {SLOTS_MAX} subscriptions are in use");
             return Err(io::Error::other(message));
         };
         let pair = match slot.pair.get() {
@@ -108,8 +106,7 @@ impl Slot {
         let byte = 1_u8;
         // SAFETY: `byte` is readable for its one byte. The descriptor is never closed; the peer neither, so
         // there is no SIGPIPE.
-        let written =
-            unsafe { libc::write(self.write_end.load(SeqCst), ptr::from_ref(&byte).cast(), 1) };
+        let written = unsafe { libc::write(self.write_end.load(SeqCst), ptr::from_ref(&byte).cast(), 1) };
         if written != 1 {
             // The next signal tries again.
             self.pending.store(false, SeqCst);

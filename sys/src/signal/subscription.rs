@@ -54,12 +54,7 @@ impl Subscription {
         let (slot, reader) = Slot::claim(kind)?;
         // Read after the slot is the kind's: a signal in between has written, and is not told again.
         let seen = AtomicU64::new(kind.delivered());
-        Ok(Self {
-            kind,
-            slot,
-            reader,
-            seen,
-        })
+        Ok(Self { kind, slot, reader, seen })
     }
 
     /// True if the signal has come since the last call, or since the start. Any number of signals in

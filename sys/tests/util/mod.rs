@@ -10,9 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mainspring_sys::{
-    Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token,
-};
+use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
 
 /// After this an event that has to come is missing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -45,11 +43,30 @@ pub(crate) fn tcp_pair() -> (Socket, Socket) {
         assert!(watch.next().contains(Readiness::WRITABLE));
     }
     assert!(client.take_error().unwrap().is_none());
-    let ready = Watch::new(&listener, Interest::READABLE, Mode::Level);
-    assert!(ready.next().contains(Readiness::READABLE));
-    let (server, peer) = listener.accept().unwrap();
+    let (server, peer) = accept(&listener);
     assert_eq!(peer, client.local_addr().unwrap());
     (client, server)
+}
+
+/// The next connection, once it is there: on loopback too the handshake takes its time on a busy machine.
+pub(crate) fn accept(listener: &Socket) -> (Socket, SocketAddr) {
+    let watch = Watch::new(listener, Interest::READABLE, Mode::Level);
+    assert!(watch.next().contains(Readiness::READABLE));
+    listener.accept().unwrap()
+}
+
+/// Waits until so many bytes can be read, at most 4,096.
+pub(crate) fn await_bytes(socket: &Socket, count: usize) {
+    let watch = Watch::new(socket, Interest::READABLE, Mode::Edge);
+    while socket.peek(&mut [0; 4096]).unwrap_or(0) < count {
+        watch.next();
+    }
+}
+
+/// Waits until the peer's half-close has come.
+pub(crate) fn await_end(socket: &Socket) {
+    let watch = Watch::new(socket, Interest::READABLE, Mode::Edge);
+    while !watch.next().contains(Readiness::READ_CLOSED) {}
 }
 
 /// The reading and the writing end of a non-blocking pipe.
@@ -98,12 +115,8 @@ pub(crate) fn fill(socket: &Socket) -> usize {
 /// True if the descriptor is non-blocking and close-on-exec.
 pub(crate) fn is_well_born(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: these commands take no pointer.
-    let (status, descriptor) = unsafe {
-        (
-            libc::fcntl(fd.as_raw_fd(), libc::F_GETFL),
-            libc::fcntl(fd.as_raw_fd(), libc::F_GETFD),
-        )
-    };
+    let (status, descriptor) =
+        unsafe { (libc::fcntl(fd.as_raw_fd(), libc::F_GETFL), libc::fcntl(fd.as_raw_fd(), libc::F_GETFD)) };
     status & libc::O_NONBLOCK != 0 && descriptor & libc::FD_CLOEXEC != 0
 }
 
@@ -117,22 +130,15 @@ impl Watch {
 
     pub(crate) fn new(source: &impl AsFd, interest: Interest, mode: Mode) -> Self {
         let selector = OsSelector::new().unwrap();
-        selector
-            .register(source.as_fd(), Self::TOKEN, interest, mode)
-            .unwrap();
+        selector.register(source.as_fd(), Self::TOKEN, interest, mode).unwrap();
         Self { selector }
     }
 
     /// All that is reported in the next batch that has something.
     pub(crate) fn next(&self) -> Readiness {
         let events = expect(&self.selector);
-        assert!(
-            events.iter().all(|event| event.token() == Self::TOKEN),
-            "{events:?}"
-        );
-        events
-            .iter()
-            .fold(Readiness::EMPTY, |all, event| all | event.readiness())
+        assert!(events.iter().all(|event| event.token() == Self::TOKEN), "{events:?}");
+        events.iter().fold(Readiness::EMPTY, |all, event| all | event.readiness())
     }
 
     /// Fails if there is something to report.
@@ -149,7 +155,7 @@ pub(crate) fn expect(selector: &OsSelector) -> Vec<Event> {
     events.iter().collect()
 }
 
-/// Fails if there is an event. What happens on loopback and in pipes is over when its call returns.
+/// Fails if there is an event.
 pub(crate) fn expect_nothing(selector: &OsSelector) {
     let mut events = Events::with_capacity(64);
     selector.select(&mut events, Some(Duration::ZERO)).unwrap();
@@ -167,23 +173,13 @@ pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
         return body();
     }
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new("/bin/sh")
+    let Output { status, stdout, stderr } = Command::new("/bin/sh")
         .args(["-c", &format!("{prelude}\nexec \"$@\""), "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
         .output()
         .unwrap();
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&stdout),
-        String::from_utf8_lossy(&stderr),
-    );
-    assert!(
-        status.success() && stdout.contains("1 passed"),
-        "{status}\n{stdout}\n{stderr}"
-    );
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success() && stdout.contains("1 passed"), "{status}\n{stdout}\n{stderr}");
 }

@@ -1,0 +1,125 @@
+//! What a served connection waits for.
+//!
+//! `Dispatch` asks at the end of each poll, and hands the answer to the watchdog, which limits how long a phase
+//! lasts.
+//!
+//! Exactly one phase holds at any time. A request in flight comes before the rest of the next one, for as long
+//! as the server itself is busy the peer is not to blame; whole requests are counted, so each wait is a phase
+//! of its own and a peer that goes on sending does not prolong it.
+//!
+//! Pure, without a clock, so the table below can be tested row by row. Deciding at each event which timer to
+//! start was turned down: there are more events than phases, and a path that forgets one is found in production.
+use std::io;
+use std::time::Duration;
+
+use crate::proto::Deadlines;
+
+/// The state of a connection, as far as it decides what is waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// How many whole requests have been read.
+    pub(super) received: u64,
+    /// How many answers have been handed to the transport.
+    pub(super) answered: u64,
+    /// Whether calls are in flight.
+    pub(super) in_flight: bool,
+    /// Whether a part of a request has arrived.
+    pub(super) partial: bool,
+    /// Whether nothing is left but to write and close.
+    pub(super) closing: bool,
+}
+
+/// What the connection waits for. The numbers make each wait one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first byte.
+    FirstByte,
+    /// The rest of a request, after this many whole ones.
+    PartialFrame(u64),
+    /// The first byte of another request, after this many whole ones.
+    Idle(u64),
+    /// The answer of this number.
+    Request(u64),
+    /// The last bytes to be written.
+    Closing,
+}
+
+impl Phase {
+    pub(super) const fn of(progress: Progress) -> Self {
+        match progress {
+            Progress { closing: true, .. } => Self::Closing,
+            Progress { in_flight: true, answered, .. } => Self::Request(answered),
+            Progress { partial: true, received, .. } => Self::PartialFrame(received),
+            Progress { received: 0, .. } => Self::FirstByte,
+            Progress { received, .. } => Self::Idle(received),
+        }
+    }
+
+    /// How long the phase may last.
+    pub(super) const fn limit(self, deadlines: &Deadlines) -> Duration {
+        match self {
+            Self::FirstByte => deadlines.first_byte,
+            Self::PartialFrame(_) => deadlines.partial_frame,
+            Self::Idle(_) => deadlines.idle,
+            Self::Request(_) | Self::Closing => deadlines.request,
+        }
+    }
+
+    /// The error of a phase that has lasted too long.
+    pub(super) fn expired(self, limit: Duration) -> io::Error {
+        let what = match self {
+            Self::FirstByte => "the first byte of the connection",
+            Self::PartialFrame(_) => "the rest of a request",
+            Self::Idle(_) => "another request",
+            Self::Request(_) => "the answer to a request",
+            Self::Closing => "the last answers to be written",
+        };
+        io::Error::new(io::ErrorKind::TimedOut, format!("waited {limit:?} for {what}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_of_a_connection_is_one_phase() {
+        let start = Progress::default();
+        let partial = Progress { partial: true, ..start };
+        let busy = Progress { received: 2, answered: 1, in_flight: true, ..start };
+        let rest = Progress { received: 2, answered: 2, ..start };
+        let rows = [
+            (start, Phase::FirstByte),
+            (partial, Phase::PartialFrame(0)),
+            (busy, Phase::Request(1)),
+            (Progress { partial: true, ..busy }, Phase::Request(1)),
+            (rest, Phase::Idle(2)),
+            (Progress { partial: true, ..rest }, Phase::PartialFrame(2)),
+            (Progress { closing: true, ..start }, Phase::Closing),
+            (Progress { closing: true, ..busy }, Phase::Closing),
+        ];
+        for (progress, phase) in rows {
+            assert_eq!(Phase::of(progress), phase, "{progress:?}");
+        }
+    }
+
+    #[test]
+    fn another_request_starts_another_phase_and_another_byte_does_not() {
+        let partial = Progress { partial: true, ..Progress::default() };
+        assert_eq!(Phase::of(partial), Phase::of(partial));
+        let waits = [1, 2].map(|received| Phase::of(Progress { received, answered: received, ..Progress::default() }));
+        assert_ne!(waits[0], waits[1]);
+        let answers = [0, 1].map(|answered| Phase::of(Progress { received: 2, answered, in_flight: true, ..partial }));
+        assert_ne!(answers[0], answers[1]);
+    }
+
+    #[test]
+    fn each_phase_has_its_deadline() {
+        let second = Duration::from_secs;
+        let deadlines =
+            Deadlines { first_byte: second(1), partial_frame: second(2), idle: second(3), request: second(4) };
+        let phases = [Phase::FirstByte, Phase::PartialFrame(5), Phase::Idle(5), Phase::Request(5), Phase::Closing];
+        assert_eq!(phases.map(|phase| phase.limit(&deadlines).as_secs()), [1, 2, 3, 4, 4]);
+        assert_eq!(Phase::Idle(5).expired(second(3)).to_string(), "waited 3s for another request");
+    }
+}
