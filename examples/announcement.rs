@@ -113,7 +113,6 @@ async fn announce() -> io::Result<()> {
     ask("6. an error is answered: ", &patient, "soon").await;
 
     // The last client is gone, and so the connection ends; the listener would wait for ever.
-    drop((hasty, patient));
     drop(client);
     connection.await?.map_err(io::Error::other)?;
     listener.abort();
