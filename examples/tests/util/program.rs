@@ -1,0 +1,84 @@
+//! An example as a child process: started, awaited, told to end, and killed when the test is over.
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for anything; only a failure takes so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A command that runs the example `name`, which `cargo test` builds beside the tests.
+pub(crate) fn example(name: &str) -> Command {
+    let test = std::env::current_exe().expect("the path of the test");
+    let target: PathBuf = test.parent().and_then(|deps| deps.parent()).expect("a target directory").into();
+    let path = target.join("examples").join(name);
+    assert!(path.exists(), "{} is missing: build it with `cargo build --examples`", path.display());
+    Command::new(path)
+}
+
+/// A server among the examples, at work.
+pub(crate) struct Program {
+    child: Child,
+    /// What it says of itself on stderr, up to the address.
+    greeting: String,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Hears of the end of its stdout, and so of its own.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Program {
+    /// Starts the server `name` on a free port, and waits until it is ready.
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut child = example(name)
+            .args(["--port", "0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+
+        let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut greeting = String::new();
+        errors.read_line(&mut greeting).expect("a line on stderr");
+        let address = greeting.trim().rsplit(' ').next().and_then(|word| word.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {greeting:?}"));
+        // What it says later is shown with the output of the test.
+        thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut first = String::new();
+        output.read_line(&mut first).expect("a line on stdout");
+        assert_eq!(first, "ready\n", "the first line on stdout");
+        let (end, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = output.read_to_string(&mut rest);
+            assert_eq!(rest, "", "more on stdout than \"ready\"");
+            let _ = end.send(());
+        });
+        Self { child, greeting, address, ended }
+    }
+
+    /// Sends `signal` (`TERM`, `INT`) and waits for the end, at most for `limit`.
+    pub(crate) fn end(mut self, signal: &str, limit: Duration) -> ExitStatus {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
+        assert!(sent.expect("a shell").success(), "cannot send {signal} to {id}");
+        let ended = self.ended.recv_timeout(limit);
+        assert!(ended.is_ok(), "{:?} has not ended {limit:?} after {signal}", self.greeting);
+        self.child.wait().expect("the status of a child")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Why ignored: it has ended already, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
