@@ -105,7 +105,8 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
 /// Try-style operations ask first: false is a refusal, to be answered as "not yet" with nothing recorded.
 #[inline]
 pub(crate) fn admit() -> bool {
-    if has_budget() || !is_refused() {
+    // Outside a scope there is nobody to wake.
+    if has_budget() || waker::with_scope(|scope| scope.is_none()) || !is_refused() {
         return true;
     }
     refuse();

@@ -17,11 +17,11 @@ use mainspring_sys::{Interest, Readiness, Selector};
 use crate::core::Core;
 use crate::source::{Direction, Source};
 
-/// Waits for Ctrl-C (`SIGINT`). It listens from this call on.
+/// Waits for Ctrl-C (`SIGINT`). It listens from this call on, or from the first poll if no reactor runs in the call.
 ///
 /// # Errors
 ///
-/// When it is polled: no reactor was running in the call, the process is out of descriptors, or 64 listen already.
+/// When it is polled: no reactor is running, the process is out of descriptors, or 64 listen already.
 ///
 /// # Cancel safety
 ///
@@ -36,19 +36,28 @@ use crate::source::{Direction, Source};
 /// # ;std::io::Result::Ok(())
 /// ```
 pub fn ctrl_c() -> Signal {
-    Signal { listening: Some(Listening::start(Kind::Interrupt)) }
+    Signal::new(Kind::Interrupt)
 }
 
 /// Waits for `SIGTERM`, by which a supervisor asks a program to end; as [`ctrl_c`].
 pub fn terminate() -> Signal {
-    Signal { listening: Some(Listening::start(Kind::Terminate)) }
+    Signal::new(Kind::Terminate)
 }
 
 /// The future of [`ctrl_c`] and [`terminate`]. Polled again after it was ready, it waits for the next signal.
 #[must_use = "futures do nothing unless polled"]
 pub struct Signal {
-    /// What it listens with; an error is reported once, and none left after.
-    listening: Option<io::Result<Listening>>,
+    /// Which signal.
+    kind: Kind,
+    /// What it listens with; none before it does.
+    listening: Option<Listening>,
+}
+
+impl Signal {
+    fn new(kind: Kind) -> Self {
+        // Why the error is dropped: the first poll tries again, and reports it.
+        Self { kind, listening: Listening::start(kind).ok() }
+    }
 }
 
 struct Listening {
@@ -73,15 +82,14 @@ impl Future for Signal {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.listening {
-            Some(Ok(Listening { subscription, source, owner })) => source.poll_io(owner, cx, Direction::Read, || {
-                if subscription.drain()? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
-            }),
-            failed => Poll::Ready(match failed.take() {
-                Some(Err(error)) => Err(error),
-                _ => Err(io::Error::other("a signal was polled again after it had failed")),
-            }),
-        }
+        let this = &mut *self;
+        let Listening { subscription, source, owner } = match &mut this.listening {
+            Some(listening) => listening,
+            none => none.insert(Listening::start(this.kind)?),
+        };
+        source.poll_io(owner, cx, Direction::Read, || {
+            if subscription.drain()? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        })
     }
 }
 
@@ -96,7 +104,6 @@ impl Drop for Listening {
 
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failed = !matches!(self.listening, Some(Ok(_)));
-        f.debug_struct("Signal").field("failed", &failed).finish_non_exhaustive()
+        f.debug_struct("Signal").field("kind", &self.kind).field("listening", &self.listening.is_some()).finish()
     }
 }

@@ -202,6 +202,10 @@ impl Tasks {
     pub(crate) fn take(&mut self, index: u32) -> Option<(Number, Body, bool)> {
         let entry = self.entries.get_mut(index as usize)?;
         entry.state &= !QUEUED;
+        // Woken during its last poll: the body has the output, and waits for its handle.
+        if entry.state & DONE != 0 {
+            return None;
+        }
         let body = entry.body.take()?;
         Some((Number::new(self.reactor, entry.generation, index), body, entry.state & ABORTED != 0))
     }

@@ -11,6 +11,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::time::Elapsed;
+
 /// Why a call failed.
 ///
 /// # Examples
@@ -45,6 +47,8 @@ pub enum ErrorKind {
     ConnectionLost,
     /// The request has no encoding. Nothing was written, and trying again would fail again.
     Unencodable,
+    /// The call took longer than a timeout around the client allows: it may have been carried out.
+    TimedOut,
 }
 
 impl Error {
@@ -70,9 +74,17 @@ impl fmt::Display for Error {
             ErrorKind::Rejected => "the call was rejected",
             ErrorKind::ConnectionLost => "the connection was lost before the answer",
             ErrorKind::Unencodable => "the request cannot be encoded",
+            ErrorKind::TimedOut => "the call timed out",
         };
         write!(f, "{what}: {}", self.cause)
     }
 }
 
 impl std::error::Error for Error {}
+
+/// So that a [`Timeout`](crate::service::Timeout) goes around a client.
+impl From<Elapsed> for Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(ErrorKind::TimedOut, elapsed.to_string().into())
+    }
+}
