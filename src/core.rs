@@ -14,12 +14,13 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 
-use mainspring_sys::{Clock, Event, Interest, Mode, OsSelector, Readiness, Selector, Token};
+use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
 use slab::Slab;
 
 use crate::deadline::Due;
 use crate::join_error::JoinError;
 use crate::remote::{Mail, Slot};
+use crate::scope;
 use crate::source::{Direction, Source};
 use crate::stats::Counters;
 use crate::task::{Body, Join, Tasks};
@@ -42,14 +43,18 @@ pub(crate) struct Core {
     pub(crate) selector: Arc<OsSelector>,
     /// Where other threads leave their wakes.
     slot: &'static Slot,
+    /// Operations that the running poll may still do; 0 while the reactor is not running.
+    left: Cell<u32>,
+    /// Refusals within the running poll.
+    refusals: Cell<u32>,
+    /// The number of the running poll, wrapping.
+    poll: Cell<u32>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// Its tasks and their run queue.
     pub(crate) tasks: RefCell<Tasks>,
     /// Its sources by token.
     sources: RefCell<Slab<Rc<Source>>>,
-    /// Waits that stand in its sources.
-    waits: Cell<isize>,
     /// The generation of the source registered last.
     generation: Cell<u32>,
     /// Sleeping tasks and deadlines of sources.
@@ -96,11 +101,13 @@ impl Core {
             this: this.clone(),
             selector,
             slot,
+            left: Cell::new(0),
+            refusals: Cell::new(0),
+            poll: Cell::new(0),
             timers: RefCell::new(Wheel::new(clock.now())),
             clock,
             tasks: RefCell::new(Tasks::new(number)),
             sources: RefCell::new(Slab::new()),
-            waits: Cell::new(0),
             generation: Cell::new(generation),
             changed: RefCell::default(),
             mail: RefCell::default(),
@@ -120,6 +127,50 @@ impl Core {
     pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
         waker::current(|core| core.and_then(|core| core.this.upgrade()))
             .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))
+    }
+
+    // The budget of the running poll.
+
+    /// Before each poll of a task, and before one is dropped: a new budget.
+    #[inline]
+    pub(crate) fn begin_poll(&self) {
+        self.left.set(scope::BUDGET);
+        self.refusals.set(0);
+        self.poll.set(self.poll.get().wrapping_add(1));
+    }
+
+    /// The reactor stops running: its sources are refused.
+    pub(crate) fn end_polls(&self) {
+        self.left.set(0);
+    }
+
+    #[inline]
+    pub(crate) fn has_budget(&self) -> bool {
+        self.left.get() > 0
+    }
+
+    /// An operation returned a value or an error.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// Whether a poll without budget has been refused so often that it must be spinning: then it goes on, since what it
+    /// spins for may be in its own hands.
+    pub(crate) fn is_let_through(&self) -> bool {
+        let refusals = self.refusals.get();
+        self.refusals.set(refusals.saturating_add(1));
+        let spins = refusals >= scope::ASKED_MAX;
+        if spins {
+            self.left.set(scope::BUDGET);
+        }
+        spins
+    }
+
+    /// Tells a source whether it is asked within the same poll.
+    #[inline]
+    pub(crate) fn poll_number(&self) -> u32 {
+        self.poll.get()
     }
 
     // Tasks.
@@ -165,30 +216,35 @@ impl Core {
     }
 
     /// The task has ended: whoever awaits it is woken.
-    pub(crate) fn finish(&self, index: u32, body: Body) {
-        let (joiner, body) = self.tasks.borrow_mut().finish(index, body);
+    pub(crate) fn finish(&self, number: Number, body: Body) {
+        let (joiner, body) = self.tasks.borrow_mut().finish(number, body);
         drop(body);
         if let Some(joiner) = joiner {
             joiner.wake();
         }
     }
 
+    /// The number that `waker` carries, if it is that of a task of this reactor.
+    #[inline]
+    pub(crate) fn own_number(&self, waker: &Waker) -> Option<Number> {
+        Number::of(waker).filter(|number| number.reactor() == self.number)
+    }
+
     /// Wakes a task of this reactor at once, and keeps any other waker for [`Core::wake_foreign`].
     #[inline]
-    fn woken(&self, waker: Waker) {
-        match Number::of(&waker) {
-            Some(number) if number.reactor() == self.number => self.wake(number),
-            _ => self.foreign.borrow_mut().push(waker),
+    pub(crate) fn woken(&self, waker: Waker, tasks: &mut Tasks) {
+        match self.own_number(&waker) {
+            Some(number) => tasks.wake(number),
+            None => self.foreign.borrow_mut().push(waker),
         }
     }
 
     /// Calls the foreign wakers that were collected; a panic in one does not skip the rest.
     #[inline]
     pub(crate) fn wake_foreign(&self) {
-        if self.foreign.borrow().is_empty() {
-            return;
+        if !self.foreign.borrow().is_empty() {
+            self.call_foreign();
         }
-        self.call_foreign();
     }
 
     #[cold]
@@ -259,15 +315,23 @@ impl Core {
         }
     }
 
-    /// 5: records one event, and wakes this reactor's own tasks; nothing else runs before the batch is recorded.
+    /// 5: records the events of a batch, and wakes this reactor's own tasks; nothing else runs before all are recorded.
     #[inline]
-    pub(crate) fn record(&self, event: Event) {
+    pub(crate) fn record(&self, events: &Events) {
         let sources = self.sources.borrow();
-        let token = event.token();
-        match sources.get(token.0 as u32 as usize) {
-            Some(source) if source.token() == token => source.record(event.readiness(), |waker| self.woken(waker)),
-            _ => self.counters.stale.add(1),
+        let mut tasks = self.tasks.borrow_mut();
+        let mut count = 0;
+        for event in events.iter() {
+            count += 1;
+            let token = event.token();
+            match sources.get(token.0 as u32 as usize) {
+                Some(source) if source.token() == token => source.record(event.readiness(), &mut tasks),
+                _ => self.counters.stale.add(1),
+            }
         }
+        drop((sources, tasks));
+        self.counters.events.add(count);
+        self.wake_foreign();
     }
 
     /// The reactor ends: sources that outlive it say so from now on.
@@ -275,7 +339,7 @@ impl Core {
         let sources: Vec<_> = self.sources.borrow_mut().drain().collect();
         for source in sources {
             source.detach();
-            source.wake_all();
+            source.wake_all(self);
         }
     }
 
@@ -284,15 +348,9 @@ impl Core {
         self.sources.borrow().len()
     }
 
-    /// A wait of a source was recorded (1) or ended (-1).
-    #[inline]
-    pub(crate) fn count_wait(&self, change: isize) {
-        self.waits.set(self.waits.get() + change);
-    }
-
-    /// How many waits stand in its sources.
+    /// How many waits stand in its sources. Looks at each.
     pub(crate) fn waits(&self) -> usize {
-        self.waits.get().unsigned_abs()
+        self.sources.borrow().iter().map(|(_, source)| source.waits()).sum()
     }
 
     /// The generation that the next tenant of this selector goes on from.
@@ -361,7 +419,7 @@ impl Core {
                     drop(timers);
                     self.counters.timers.add(1);
                     if let Some(waker) = waker {
-                        self.woken(waker);
+                        self.woken(waker, &mut self.tasks.borrow_mut());
                     }
                 }
                 &mut Timer::Deadline(token, direction) => {
@@ -372,11 +430,7 @@ impl Core {
                     timers.remove(key);
                     drop(timers);
                     if let Some(source) = self.source(token) {
-                        let readiness = match direction {
-                            Direction::Read => Readiness::READABLE,
-                            Direction::Write => Readiness::WRITABLE,
-                        };
-                        source.record(readiness, |waker| self.woken(waker));
+                        source.record(direction.bit(), &mut self.tasks.borrow_mut());
                     }
                 }
             }
@@ -406,7 +460,7 @@ impl Core {
             Some(Due::Later(at)) => self.arm_timer(key, at),
             Some(Due::Expired) => {
                 self.counters.timers.add(1);
-                source.expire(direction, |waker| self.woken(waker));
+                source.expire(direction, &mut self.tasks.borrow_mut());
             }
             Some(Due::Idle) | None => {}
         }

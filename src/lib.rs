@@ -85,6 +85,7 @@ mod task;
 pub mod tick;
 pub mod time;
 mod unblock;
+mod waits;
 mod waker;
 mod wheel;
 

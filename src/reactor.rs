@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -24,9 +25,8 @@ use crate::core::Core;
 use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::remote::Lease;
-use crate::scope;
 use crate::stats::Stats;
-use crate::task::Body;
+use crate::task::{Body, Next};
 use crate::waker::{self, Number, ROOT};
 
 /// Polls per batch: what may run before the inbox and the timers are looked at.
@@ -147,6 +147,7 @@ impl Reactor {
         if waker::current(|core| core.is_some()) {
             return Err(io::Error::other("a reactor is already running on this thread"));
         }
+        let _stop = Stop(&self.core);
         waker::run(&self.core, || self.turn_until(root))
     }
 
@@ -198,13 +199,9 @@ impl Reactor {
             // 5. Record readiness, then wake.
             if events.is_empty() {
                 self.jump(runnable);
-                continue;
+            } else {
+                core.record(&events);
             }
-            core.counters.events.add(events.len() as u64);
-            for event in events.iter() {
-                core.record(event);
-            }
-            core.wake_foreign();
         }
     }
 
@@ -236,21 +233,27 @@ impl Reactor {
         let core = &*self.core;
         let mut left = BATCH;
         // The task that is being polled stands here, outside what unwinds.
-        let mut running: Option<(u32, Body)> = None;
+        let mut running: Option<(Number, Body)> = None;
         while left > 0 {
             let mut in_root = false;
             let result = catch_unwind(AssertUnwindSafe(|| {
                 while left > 0 {
                     left -= 1;
-                    let Some(index) = core.tasks.borrow_mut().pop() else { return false };
-                    if index == ROOT {
-                        in_root = true;
-                        if Self::poll_root(core, root) {
-                            return true;
+                    let Some(next) = core.tasks.borrow_mut().next() else { return false };
+                    match next {
+                        Next::Task { number, body, aborted: false } => {
+                            Self::poll_task(core, number, body, &mut running)
                         }
-                        in_root = false;
-                    } else {
-                        Self::poll_task(core, index, &mut running);
+                        Next::Task { number, body, aborted: true } => {
+                            Self::end_task(core, number, body, JoinError::aborted());
+                        }
+                        Next::Root => {
+                            in_root = true;
+                            if Self::poll_root(core, root) {
+                                return true;
+                            }
+                            in_root = false;
+                        }
                     }
                 }
                 false
@@ -260,8 +263,8 @@ impl Reactor {
                 Err(payload) if in_root => resume_unwind(payload),
                 Err(payload) => {
                     core.counters.panics.add(1);
-                    if let Some((index, body)) = running.take() {
-                        Self::end_task(core, index, body, JoinError::panicked(payload));
+                    if let Some((number, body)) = running.take() {
+                        Self::end_task(core, number, body, JoinError::panicked(payload));
                     }
                 }
             }
@@ -271,34 +274,42 @@ impl Reactor {
 
     fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
         let Some(root) = root else { return false };
-        scope::begin_poll();
+        core.begin_poll();
         core.counters.polls.add(1);
         root(&mut Context::from_waker(&Number::new(core.number, 0, ROOT).waker()))
     }
 
     #[inline]
-    fn poll_task(core: &Core, index: u32, running: &mut Option<(u32, Body)>) {
-        let Some((number, body, aborted)) = core.tasks.borrow_mut().take(index) else { return };
-        if aborted {
-            return Self::end_task(core, index, body, JoinError::aborted());
-        }
-        scope::begin_poll();
+    fn poll_task(core: &Core, number: Number, body: Body, running: &mut Option<(Number, Body)>) {
+        core.begin_poll();
         core.counters.polls.add(1);
-        let (_, body) = running.insert((index, body));
-        let poll = body.as_mut().poll(&mut Context::from_waker(&number.waker()));
-        let Some((index, body)) = running.take() else { return };
+        // Why not dropped: there is nothing to drop in a number, and the drop would be a call.
+        let waker = ManuallyDrop::new(number.waker());
+        let (_, body) = running.insert((number, body));
+        let poll = body.as_mut().poll(&mut Context::from_waker(&waker));
+        let Some((number, body)) = running.take() else { return };
         match poll {
-            Poll::Pending => core.tasks.borrow_mut().put_back(index, body),
-            Poll::Ready(()) => core.finish(index, body),
+            Poll::Pending => core.tasks.borrow_mut().put_back(number, body),
+            Poll::Ready(()) => core.finish(number, body),
         }
     }
 
     /// Drops the future of a task, whose drop may panic, and reports `error` to its handle.
     #[cold]
-    fn end_task(core: &Core, index: u32, mut body: Body, error: JoinError) {
+    fn end_task(core: &Core, number: Number, mut body: Body, error: JoinError) {
+        core.begin_poll();
         let dropped = catch_unwind(AssertUnwindSafe(|| body.as_mut().fail(error)));
-        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(index, body)));
+        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(number, body)));
         core.counters.panics.add(u64::from(dropped.is_err()) + u64::from(finished.is_err()));
+    }
+}
+
+/// The reactor stops running, also when the future of `block_on` panics.
+struct Stop<'a>(&'a Core);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.end_polls();
     }
 }
 
@@ -309,9 +320,10 @@ impl Drop for Reactor {
             // Tasks first: what they own may be sources of this reactor.
             core.tasks.borrow_mut().close();
             loop {
-                let Some((index, body)) = core.tasks.borrow_mut().take_live() else { break };
-                Self::end_task(core, index, body, JoinError::aborted());
+                let Some((number, body)) = core.tasks.borrow_mut().take_live() else { break };
+                Self::end_task(core, number, body, JoinError::aborted());
             }
+            core.end_polls();
             core.detach_sources();
         });
         if let Some(mut lease) = self.lease.take() {

@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::core::Core;
 use crate::source::{Direction, Source};
 use crate::waker;
 
@@ -23,79 +24,40 @@ pub(crate) const BUDGET: u32 = 128;
 /// How often one source may say "not yet" in a row within one poll before that is reported as a spin.
 pub(crate) const ASKED_MAX: u32 = 10_000;
 
-struct Meter {
-    /// Units that the running poll has left.
-    left: Cell<u32>,
-    /// Refusals within the running poll.
-    refusals: Cell<u32>,
-    /// Polls begun on this thread, wrapping: tells a source whether it is asked within the same poll.
-    polls: Cell<u32>,
-}
-
 thread_local! {
-    static METER: Meter = const { Meter { left: Cell::new(BUDGET), refusals: Cell::new(0), polls: Cell::new(0) } };
     /// The last owner's id on this thread; 0 stands for no owner.
     static OWNERS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A fresh id for one that waits, unique on this thread.
+#[inline]
 pub(crate) fn owner_id() -> u64 {
     let id = OWNERS.get() + 1;
     OWNERS.set(id);
     id
 }
 
-/// Called by the reactor before each poll of a task: a new budget.
-#[inline]
-pub(crate) fn begin_poll() {
-    METER.with(|meter| {
-        meter.left.set(BUDGET);
-        meter.refusals.set(0);
-        meter.polls.set(meter.polls.get().wrapping_add(1));
-    });
-}
-
-/// The number of the running poll.
-#[inline]
-pub(crate) fn poll_number() -> u32 {
-    METER.with(|meter| meter.polls.get())
-}
-
 /// Whether the running poll has budget left. Outside a reactor there is always some.
 #[inline]
 pub(crate) fn has_budget() -> bool {
-    METER.with(|meter| meter.left.get() > 0 || renew(meter, waker::current(|core| core.is_none())))
+    waker::current(|core| core.is_none_or(Core::has_budget))
 }
 
 #[cold]
-fn renew(meter: &Meter, allowed: bool) -> bool {
-    if allowed {
-        meter.left.set(BUDGET);
-    }
-    allowed
-}
-
-/// A refusal, unless the poll has been refused so often that it must be spinning: then it is let through, since what it
-/// spins for may be in its own hands.
-#[cold]
-fn is_refused() -> bool {
-    METER.with(|meter| {
-        let refusals = meter.refusals.get();
-        meter.refusals.set(refusals.saturating_add(1));
-        !renew(meter, refusals >= ASKED_MAX)
-    })
+fn is_let_through() -> bool {
+    waker::current(|core| core.is_none_or(Core::is_let_through))
 }
 
 /// Futures: a value or a real error is about to be returned. Costs a unit of the budget.
 #[inline]
 pub(crate) fn spend() {
-    METER.with(|meter| meter.left.set(meter.left.get().saturating_sub(1)));
+    waker::current(|core| core.map_or((), Core::spend));
 }
 
 /// Futures ask first: `Pending` is a refusal, and the waker of `cx` has been woken.
 #[inline]
 pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
-    if has_budget() || !is_refused() {
+    if has_budget() || is_let_through() {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
@@ -106,7 +68,7 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
 #[inline]
 pub(crate) fn admit() -> bool {
     // Outside a scope there is nobody to wake.
-    if has_budget() || waker::with_scope(|scope| scope.is_none()) || !is_refused() {
+    if has_budget() || waker::with_scope(|scope| scope.is_none()) || is_let_through() {
         return true;
     }
     refuse();
@@ -174,12 +136,10 @@ impl Scope<'_> {
         self.note(PROGRESS);
     }
 
-    /// A wait of this scope's owner was recorded in `source`.
-    pub(crate) fn recorded(&self, source: &Rc<Source>, direction: Direction, new: bool) {
+    /// An operation said "not yet" for want of readiness.
+    #[inline]
+    pub(crate) fn blocked(&self) {
         self.note(BLOCKED);
-        if new {
-            self.owner.remember(source, direction);
-        }
     }
 }
 
@@ -212,7 +172,7 @@ impl Outcome {
 pub(crate) struct Owner {
     /// Its name in the waiter lists of sources; 0 until its first wait.
     id: Cell<u64>,
-    /// The sources in which a wait of this owner may stand. Those whose wait has ended are weeded out when it grows.
+    /// The sources in which this owner may have a place. Those in which it has none any more are weeded out when it grows.
     waits: RefCell<Vec<(Rc<Source>, Direction)>>,
 }
 
@@ -230,12 +190,6 @@ impl Owner {
         self.id.get()
     }
 
-    /// Whether it has ever waited.
-    #[inline]
-    pub(crate) fn has_waited(&self) -> bool {
-        self.id.get() != 0
-    }
-
     /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
     #[inline]
     pub(crate) fn enter<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> (R, Outcome) {
@@ -245,13 +199,14 @@ impl Owner {
     }
 
     /// Keeps a source in which a wait of this owner stands, to end it there.
-    fn remember(&self, source: &Rc<Source>, direction: Direction) {
+    #[cold]
+    pub(crate) fn remember(&self, source: &Rc<Source>, direction: Direction) {
         let mut waits = self.waits.borrow_mut();
         if waits.iter().any(|(known, side)| Rc::ptr_eq(known, source) && *side == direction) {
             return;
         }
         if waits.len() == waits.capacity() {
-            waits.retain(|(known, side)| known.waits_for(*side, self.id.get()));
+            waits.retain(|(known, side)| known.knows(*side, self.id.get()));
         }
         waits.push((source.clone(), direction));
     }

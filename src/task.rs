@@ -83,8 +83,8 @@ const JOINED: u8 = 1 << 2;
 const DONE: u8 = 1 << 3;
 
 struct Entry {
-    /// Which tenant of the slot this is, modulo 2^28.
-    generation: u32,
+    /// Which task this is.
+    number: Number,
     /// `QUEUED` and the other constants above.
     state: u8,
     /// The task; none while it is polled.
@@ -101,6 +101,14 @@ pub(crate) enum Join {
     Waiting(Option<Waker>),
     /// There is no such task.
     Gone,
+}
+
+/// What the run queue has next.
+pub(crate) enum Next {
+    /// The future of `block_on`.
+    Root,
+    /// A task, to be polled, or to be dropped if it is `aborted`.
+    Task { number: Number, body: Body, aborted: bool },
 }
 
 /// All tasks of a reactor.
@@ -146,33 +154,37 @@ impl Tasks {
         let entry = self.entries.vacant_entry();
         let index = entry.key() as u32;
         let number = Number::new(self.reactor, self.generation, index);
-        entry.insert(Entry { generation: number.generation(), state: QUEUED | JOINED, body: Some(body), joiner: None });
+        entry.insert(Entry { number, state: QUEUED | JOINED, body: Some(body), joiner: None });
         self.queue.push_back(index);
         self.live += 1;
         Ok(number)
     }
 
+    #[inline]
     fn entry(&mut self, number: Number) -> Option<&mut Entry> {
-        self.entries.get_mut(number.index() as usize).filter(|entry| entry.generation == number.generation())
+        self.entries.get_mut(number.index() as usize).filter(|entry| entry.number == number)
     }
 
     /// Queues a task, unless it is queued already, has ended, or never was.
     #[inline]
     pub(crate) fn wake(&mut self, number: Number) {
         let index = number.index();
-        if index == ROOT {
-            if !self.root_queued {
-                self.root_queued = true;
-                self.queue.push_back(ROOT);
+        match self.entries.get_mut(index as usize) {
+            Some(entry) if entry.number == number => {
+                if entry.state & (QUEUED | DONE) == 0 {
+                    entry.state |= QUEUED;
+                    self.queue.push_back(index);
+                }
             }
-            return;
+            _ => self.wake_root(index),
         }
-        match self.entry(number) {
-            Some(entry) if entry.state & (QUEUED | DONE) == 0 => {
-                entry.state |= QUEUED;
-                self.queue.push_back(index);
-            }
-            _ => {}
+    }
+
+    #[cold]
+    fn wake_root(&mut self, index: u32) {
+        if index == ROOT && !self.root_queued {
+            self.root_queued = true;
+            self.queue.push_back(ROOT);
         }
     }
 
@@ -187,43 +199,42 @@ impl Tasks {
         self.live
     }
 
-    /// The next index in the run queue.
+    /// Takes the next woken task out of the run queue, its body with it.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<u32> {
-        let index = self.queue.pop_front()?;
-        if index == ROOT {
-            self.root_queued = false;
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        loop {
+            let index = self.queue.pop_front()?;
+            let Some(entry) = self.entries.get_mut(index as usize) else {
+                if index == ROOT {
+                    self.root_queued = false;
+                    return Some(Next::Root);
+                }
+                continue;
+            };
+            entry.state &= !QUEUED;
+            // Why the state: a task woken during its last poll has a body that holds the output for its handle.
+            if entry.state & DONE == 0 {
+                if let Some(body) = entry.body.take() {
+                    return Some(Next::Task { number: entry.number, body, aborted: entry.state & ABORTED != 0 });
+                }
+            }
         }
-        Some(index)
-    }
-
-    /// Takes the body of the task out, to be polled, or dropped if the last value is true.
-    #[inline]
-    pub(crate) fn take(&mut self, index: u32) -> Option<(Number, Body, bool)> {
-        let entry = self.entries.get_mut(index as usize)?;
-        entry.state &= !QUEUED;
-        // Woken during its last poll: the body has the output, and waits for its handle.
-        if entry.state & DONE != 0 {
-            return None;
-        }
-        let body = entry.body.take()?;
-        Some((Number::new(self.reactor, entry.generation, index), body, entry.state & ABORTED != 0))
     }
 
     /// Puts the body of a task that is not ready back.
     #[inline]
-    pub(crate) fn put_back(&mut self, index: u32, body: Body) {
-        if let Some(entry) = self.entries.get_mut(index as usize) {
+    pub(crate) fn put_back(&mut self, number: Number, body: Body) {
+        if let Some(entry) = self.entries.get_mut(number.index() as usize) {
             entry.body = Some(body);
         }
     }
 
     /// The task has ended: returns who awaits it, and the body if nobody ever will.
-    pub(crate) fn finish(&mut self, index: u32, body: Body) -> (Option<Waker>, Option<Body>) {
+    pub(crate) fn finish(&mut self, number: Number, body: Body) -> (Option<Waker>, Option<Body>) {
         self.live -= 1;
-        let Some(entry) = self.entries.get_mut(index as usize) else { return (None, Some(body)) };
+        let Some(entry) = self.entry(number) else { return (None, Some(body)) };
         if entry.state & JOINED == 0 {
-            self.entries.remove(index as usize);
+            self.entries.remove(number.index() as usize);
             return (None, Some(body));
         }
         entry.state |= DONE;
@@ -278,9 +289,8 @@ impl Tasks {
     }
 
     /// After `close`: any task that has not ended, its body taken out.
-    pub(crate) fn take_live(&mut self) -> Option<(u32, Body)> {
-        let (index, entry) =
-            self.entries.iter_mut().find(|(_, entry)| entry.state & DONE == 0 && entry.body.is_some())?;
-        Some((index as u32, entry.body.take()?))
+    pub(crate) fn take_live(&mut self) -> Option<(Number, Body)> {
+        let (_, entry) = self.entries.iter_mut().find(|(_, entry)| entry.state & DONE == 0 && entry.body.is_some())?;
+        Some((entry.number, entry.body.take()?))
     }
 }

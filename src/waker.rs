@@ -20,6 +20,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -38,44 +39,53 @@ pub(crate) const ROOT: u32 = (1 << INDEX_BITS) - 1;
 
 /// A task of a reactor of this process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Number(u64);
+pub(crate) struct Number(NonZeroU64);
 
 impl Number {
     /// Packs the three; a generation is taken modulo 2^28.
     pub(crate) const fn new(reactor: u16, generation: u32, index: u32) -> Self {
-        let generation = generation & ((1 << GENERATION_BITS) - 1);
-        Self((reactor as u64) << (INDEX_BITS + GENERATION_BITS) | (generation as u64) << INDEX_BITS | index as u64)
+        let generation = generation as u64 & ((1 << GENERATION_BITS) - 1);
+        let bits = (reactor as u64) << (INDEX_BITS + GENERATION_BITS) | generation << INDEX_BITS | index as u64;
+        // Why 1 for 0: an equal number costs a poll too many, and the word may not be 0.
+        Self(match NonZeroU64::new(bits) {
+            Some(bits) => bits,
+            None => NonZeroU64::MIN,
+        })
     }
 
     /// The number that `waker` carries, if it is one of ours.
     #[inline]
     pub(crate) fn of(waker: &Waker) -> Option<Self> {
-        ptr::eq(waker.vtable(), &VTABLE).then(|| Self(waker.data().addr() as u64))
+        if ptr::eq(waker.vtable(), &VTABLE) { Self::from_data(waker.data()) } else { None }
+    }
+
+    #[inline]
+    fn from_data(data: *const ()) -> Option<Self> {
+        NonZeroU64::new(data.addr() as u64).map(Self)
     }
 
     /// Which of the process's reactors.
     #[inline]
     pub(crate) const fn reactor(self) -> u16 {
-        (self.0 >> (INDEX_BITS + GENERATION_BITS)) as u16
+        (self.0.get() >> (INDEX_BITS + GENERATION_BITS)) as u16
     }
 
     /// Which tenant of the slot.
-    #[inline]
-    pub(crate) const fn generation(self) -> u32 {
-        (self.0 >> INDEX_BITS) as u32 & ((1 << GENERATION_BITS) - 1)
+    const fn generation(self) -> u32 {
+        (self.0.get() >> INDEX_BITS) as u32 & ((1 << GENERATION_BITS) - 1)
     }
 
     /// Which slot of the task table.
     #[inline]
     pub(crate) const fn index(self) -> u32 {
-        self.0 as u32 & ((1 << INDEX_BITS) - 1)
+        self.0.get() as u32 & ((1 << INDEX_BITS) - 1)
     }
 
     /// The waker that carries this number.
     #[inline]
     pub(crate) fn waker(self) -> Waker {
         // SAFETY: the functions of VTABLE take the data word as a number and never follow it, and are thread-safe.
-        unsafe { Waker::new(ptr::without_provenance(self.0 as usize), &VTABLE) }
+        unsafe { Waker::new(ptr::without_provenance(self.0.get() as usize), &VTABLE) }
     }
 }
 
@@ -89,7 +99,7 @@ static VTABLE: RawWakerVTable =
     RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake_number, wake_number, |_| ());
 
 fn wake_number(data: *const ()) {
-    let number = Number(data.addr() as u64);
+    let Some(number) = Number::from_data(data) else { return };
     let here = current(|core| match core {
         Some(core) if core.number == number.reactor() => {
             core.wake(number);

@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 use crate::source::{Direction, Source};
 
 /// Tries `operation` until it does not say "not yet". `operation` is one system call.
-pub(super) struct Leaf<'a, F> {
+///
+/// The direction is a parameter of the type (`WRITE`), so that each direction has code of its own.
+pub(super) struct Leaf<'a, F, const WRITE: bool> {
     /// What it waits for.
     source: &'a Source,
-    /// Which half of it.
-    direction: Direction,
     /// 0 before its first wait.
     owner: u64,
     /// The system call.
@@ -23,28 +23,37 @@ pub(super) struct Leaf<'a, F> {
 }
 
 // The operation is called by `&mut`, and never pinned.
-impl<F> Unpin for Leaf<'_, F> {}
+impl<F, const WRITE: bool> Unpin for Leaf<'_, F, WRITE> {}
 
-impl<'a, F> Leaf<'a, F> {
-    #[inline]
-    pub(super) const fn new(source: &'a Source, direction: Direction, operation: F) -> Self {
-        Self { source, direction, owner: 0, operation }
-    }
+/// Tries `operation`, which reads.
+#[inline]
+pub(super) const fn reading<F>(source: &Source, operation: F) -> Leaf<'_, F, false> {
+    Leaf { source, owner: 0, operation }
 }
 
-impl<T, F: FnMut() -> io::Result<T>> Future for Leaf<'_, F> {
+/// Tries `operation`, which writes.
+#[inline]
+pub(super) const fn writing<F>(source: &Source, operation: F) -> Leaf<'_, F, true> {
+    Leaf { source, owner: 0, operation }
+}
+
+impl<F, const WRITE: bool> Leaf<'_, F, WRITE> {
+    const DIRECTION: Direction = if WRITE { Direction::Write } else { Direction::Read };
+}
+
+impl<T, F: FnMut() -> io::Result<T>, const WRITE: bool> Future for Leaf<'_, F, WRITE> {
     type Output = io::Result<T>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let this = &mut *self;
-        this.source.poll_io(&mut this.owner, cx, this.direction, &mut this.operation)
+        this.source.poll_io(&mut this.owner, cx, Self::DIRECTION, &mut this.operation)
     }
 }
 
-impl<F> Drop for Leaf<'_, F> {
+impl<F, const WRITE: bool> Drop for Leaf<'_, F, WRITE> {
     #[inline]
     fn drop(&mut self) {
-        self.source.end_own(&mut self.owner, self.direction);
+        self.source.end_own(&mut self.owner, Self::DIRECTION);
     }
 }

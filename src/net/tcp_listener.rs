@@ -17,7 +17,7 @@ use mainspring_sys::{AcceptError, Interest, Readiness, Selector, Socket};
 
 use super::addresses::ToAddresses;
 use super::incoming::Incoming;
-use super::leaf::Leaf;
+use super::leaf;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
 use crate::source::{Direction, Source};
@@ -175,7 +175,7 @@ impl TcpListener {
     ///
     /// No connection is accepted unless the future returns it.
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
-        Leaf::new(&self.source, Direction::Read, || self.accept_one())
+        leaf::reading(&self.source, || self.accept_one())
     }
 
     /// A try of [`accept`](Self::accept): `None` is "not yet".

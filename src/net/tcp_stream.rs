@@ -16,7 +16,7 @@ use mainspring_sys::{Interest, Readiness, Selector, Socket};
 
 use super::addresses::ToAddresses;
 use super::connect::{self, Connecting};
-use super::leaf::Leaf;
+use super::leaf;
 use crate::codec::HalfClose;
 use crate::core::Core;
 use crate::source::{Direction, Source};
@@ -165,7 +165,7 @@ impl TcpStream {
     /// Nothing is read unless the future returns it.
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        Leaf::new(&self.source, Direction::Read, move || self.recv(buffer))
+        leaf::reading(&self.source, move || self.recv(buffer))
     }
 
     /// A try of [`read`](Self::read): `None` is "not yet".
@@ -188,7 +188,7 @@ impl TcpStream {
     ///
     /// As `read`.
     pub fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> impl Future<Output = io::Result<usize>> {
-        Leaf::new(&self.source, Direction::Read, move || self.recv_vectored(buffers))
+        leaf::reading(&self.source, move || self.recv_vectored(buffers))
     }
 
     /// Reads without taking the bytes away.
@@ -201,7 +201,7 @@ impl TcpStream {
     ///
     /// Nothing is taken in any case.
     pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        Leaf::new(&self.source, Direction::Read, move || self.socket.peek(buffer))
+        leaf::reading(&self.source, move || self.socket.peek(buffer))
     }
 
     /// A try of [`peek`](Self::peek): `None` is "not yet".
@@ -225,7 +225,7 @@ impl TcpStream {
     /// Nothing is written unless the future says so.
     #[inline]
     pub fn write(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        Leaf::new(&self.source, Direction::Write, move || self.send(buffer))
+        leaf::writing(&self.source, move || self.send(buffer))
     }
 
     /// A try of [`write`](Self::write): `None` is "not yet".
@@ -248,7 +248,7 @@ impl TcpStream {
     ///
     /// As `write`.
     pub fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
-        Leaf::new(&self.source, Direction::Write, move || self.send_vectored(buffers))
+        leaf::writing(&self.source, move || self.send_vectored(buffers))
     }
 
     /// A try of [`write_vectored`](Self::write_vectored): `None` is "not yet".
@@ -291,7 +291,7 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        Leaf::new(&self.source, Direction::Read, || self.hint(Readiness::READABLE))
+        leaf::reading(&self.source, || self.hint(Readiness::READABLE))
     }
 
     /// Waits until writing is worth a try.
@@ -304,7 +304,7 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        Leaf::new(&self.source, Direction::Write, || self.hint(Readiness::WRITABLE))
+        leaf::writing(&self.source, || self.hint(Readiness::WRITABLE))
     }
 
     /// Says "not yet" when a deadline has made a try of a direction whose bit is off.
@@ -321,7 +321,7 @@ impl TcpStream {
     /// Those of `shutdown(2)`; a peer that has closed already is none.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.shutdown(how)?;
-        self.source.wake_all();
+        self.source.wake_all(self.source.core());
         Ok(())
     }
 

@@ -20,13 +20,26 @@ pub(crate) fn check<T: From<i8> + PartialEq>(result: T) -> io::Result<T> {
 /// the error is `Interrupted`.
 #[inline]
 pub(crate) fn retry<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io::Result<T> {
-    let mut interruptions = 0;
-    loop {
+    let result = call();
+    // Apart, so that a call that succeeds costs one comparison.
+    if result == T::from(-1) { failed(call) } else { Ok(result) }
+}
+
+/// The call has failed: makes it again if it was interrupted.
+#[cold]
+#[inline(never)]
+fn failed<T: From<i8> + PartialEq>(mut call: impl FnMut() -> T) -> io::Result<T> {
+    let mut error = io::Error::last_os_error();
+    for _ in 0..INTERRUPTIONS_MAX {
+        if !is_interrupted(&error) {
+            break;
+        }
         match check(call()) {
-            Err(error) if is_interrupted(&error) && interruptions < INTERRUPTIONS_MAX => interruptions += 1,
-            result => return result,
+            Ok(result) => return Ok(result),
+            Err(again) => error = again,
         }
     }
+    Err(error)
 }
 
 /// True for `EINTR`.
