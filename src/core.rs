@@ -155,6 +155,12 @@ impl Core {
         self.left.set(self.left.get().saturating_sub(1));
     }
 
+    /// The same, where there was budget before the operation.
+    #[inline]
+    pub(crate) fn spend_one(&self) {
+        self.left.set(self.left.get().wrapping_sub(1));
+    }
+
     /// Whether a poll without budget has been refused so often that it must be spinning: then it goes on, since what it
     /// spins for may be in its own hands.
     pub(crate) fn is_let_through(&self) -> bool {
@@ -224,16 +230,10 @@ impl Core {
         }
     }
 
-    /// The number that `waker` carries, if it is that of a task of this reactor.
-    #[inline]
-    pub(crate) fn own_number(&self, waker: &Waker) -> Option<Number> {
-        Number::of(waker).filter(|number| number.reactor() == self.number)
-    }
-
-    /// Wakes a task of this reactor at once, and keeps any other waker for [`Core::wake_foreign`].
+    /// Wakes a task at once, and keeps any other waker for [`Core::wake_foreign`].
     #[inline]
     pub(crate) fn woken(&self, waker: Waker, tasks: &mut Tasks) {
-        match self.own_number(&waker) {
+        match Number::of(&waker) {
             Some(number) => tasks.wake(number),
             None => self.foreign.borrow_mut().push(waker),
         }

@@ -77,7 +77,7 @@ where
 /// })
 /// # .unwrap();
 /// ```
-pub const fn ready_if<T, E, F, P>(op: F, is_not_yet: P) -> Ready<F, P>
+pub fn ready_if<T, E, F, P>(op: F, is_not_yet: P) -> Ready<F, P>
 where
     F: FnMut() -> Result<T, E>,
     P: Fn(&E) -> bool,

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::core::Core;
 use crate::source::{Direction, Source};
-use crate::waker;
+use crate::waker::{self, Number};
 
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
 pub(crate) const BUDGET: u32 = 128;
@@ -120,6 +120,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) owner: &'a Owner,
     /// Who is woken.
     pub(crate) waker: &'a Waker,
+    /// The number that the waker carries, if it is a task's.
+    pub(crate) task: Option<Number>,
     /// `BLOCKED`, `REFUSED` and `PROGRESS`, added to by the operations inside.
     outcome: Cell<u8>,
 }
@@ -168,32 +170,23 @@ impl Outcome {
 }
 
 /// One that waits through `try_*` or std I/O: a tick task, a `ready`, a `Framed`. Its waits on sources end with it.
-#[derive(Default)]
 pub(crate) struct Owner {
-    /// Its name in the waiter lists of sources; 0 until its first wait.
-    id: Cell<u64>,
+    /// Its name in the waiter lists of sources; not 0.
+    pub(crate) id: u64,
     /// The sources in which this owner may have a place. Those in which it has none any more are weeded out when it grows.
     waits: RefCell<Vec<(Rc<Source>, Direction)>>,
 }
 
 impl Owner {
-    pub(crate) const fn new() -> Self {
-        Self { id: Cell::new(0), waits: RefCell::new(Vec::new()) }
-    }
-
-    /// Its name, made on the first call.
     #[inline]
-    pub(crate) fn id(&self) -> u64 {
-        if self.id.get() == 0 {
-            self.id.set(owner_id());
-        }
-        self.id.get()
+    pub(crate) fn new() -> Self {
+        Self { id: owner_id(), waits: RefCell::new(Vec::new()) }
     }
 
     /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
     #[inline]
     pub(crate) fn enter<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> (R, Outcome) {
-        let scope = Scope { owner: self, waker, outcome: Cell::new(0) };
+        let scope = Scope { owner: self, waker, task: Number::of(waker), outcome: Cell::new(0) };
         let result = waker::enter_scope(&scope, f);
         (result, Outcome(scope.outcome.get()))
     }
@@ -206,7 +199,7 @@ impl Owner {
             return;
         }
         if waits.len() == waits.capacity() {
-            waits.retain(|(known, side)| known.knows(*side, self.id.get()));
+            waits.retain(|(known, side)| known.knows(*side, self.id));
         }
         waits.push((source.clone(), direction));
     }
@@ -215,13 +208,13 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         for (source, direction) in self.waits.get_mut().drain(..) {
-            source.end_wait(direction, self.id.get());
+            source.end_wait(direction, self.id);
         }
     }
 }
 
 impl std::fmt::Debug for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Owner").field("id", &self.id.get()).finish_non_exhaustive()
+        f.debug_struct("Owner").field("id", &self.id).finish_non_exhaustive()
     }
 }

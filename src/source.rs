@@ -27,7 +27,7 @@ use mainspring_sys::{Readiness, Token};
 
 use crate::core::Core;
 use crate::scope;
-use crate::waits::{Rare, Seat};
+use crate::waits::{Rare, Seat, Sit};
 use crate::waker;
 
 /// Which half of a source an operation needs.
@@ -49,22 +49,16 @@ impl Direction {
         }
     }
 
-    /// Set if the seat of this direction waits.
+    /// Set if this direction has a deadline, or a wait that has no seat.
     #[inline]
-    pub(crate) const fn waiting(self) -> u16 {
-        1 << (4 + self as u16)
-    }
-
-    /// Set if this direction has a deadline, or waits beside the seat's.
-    #[inline]
-    pub(crate) const fn rare(self) -> u16 {
-        1 << (6 + self as u16)
+    pub(crate) const fn rare(self) -> u8 {
+        1 << (4 + self as u8)
     }
 
     /// Set if a wait of this direction has expired and nobody has been told.
     #[inline]
-    pub(crate) const fn expired(self) -> u16 {
-        1 << (8 + self as u16)
+    pub(crate) const fn expired(self) -> u8 {
+        1 << (6 + self as u8)
     }
 }
 
@@ -73,13 +67,13 @@ const STICKY: Readiness =
     Readiness::READ_CLOSED.union(Readiness::HANGUP).union(Readiness::ERROR).union(Readiness::PRIORITY);
 
 /// Set if a short read or write means "drained" or "full": a TCP stream, and nothing else.
-const DRAINS: u16 = 1;
+const DRAINS: u8 = 1;
 /// Set if the reactor has ended; operations return `NotConnected`. Written by the reactor.
-const DETACHED: u16 = 1 << 1;
+const DETACHED: u8 = 1 << 1;
 /// Set if end-of-file has been counted as progress once.
-const ENDED: u16 = 1 << 2;
+const ENDED: u8 = 1 << 2;
 /// Set if a descriptor of this source was handed out: it is removed from the selector before it is closed.
-const HANDED_OUT: u16 = 1 << 3;
+const HANDED_OUT: u8 = 1 << 3;
 
 /// One registered descriptor, shared by the object that owns the descriptor and the reactor's table.
 pub(crate) struct Source {
@@ -90,23 +84,25 @@ pub(crate) struct Source {
     /// What is known of the descriptor. Events add, tries take `READABLE` and `WRITABLE` away.
     readiness: Cell<Readiness>,
     /// `DRAINS` and the other constants above, and those of each [`Direction`].
-    pub(crate) flags: Cell<u16>,
-    /// The poll in which it last said "not yet" (upper half), and how often it has in that poll.
-    asked: Cell<u64>,
+    pub(crate) flags: Cell<u8>,
+    /// The poll in which somebody who waits already was last told "not yet".
+    asked_in: Cell<u32>,
+    /// How often that was within that poll.
+    asked: Cell<u32>,
     /// Who waits, by direction.
     pub(crate) seats: [Seat; 2],
     /// Deadlines, and waits for which the seat is not enough.
     pub(crate) rare: RefCell<Option<Box<Rare>>>,
 }
 
-/// What became of one try.
-enum Attempt<T> {
-    /// A value or a real error; a unit of the budget is spent.
-    Done(io::Result<T>),
+/// Why a try gave no value.
+enum Failure {
     /// The descriptor is not ready.
     NotYet,
-    /// The budget is spent.
+    /// The budget is spent, or a signal came in between: it is worth another try after the others had their turn.
     Refused,
+    /// A real error; a unit of the budget is spent.
+    Error(io::Error),
 }
 
 impl Source {
@@ -117,6 +113,7 @@ impl Source {
             token,
             readiness: Cell::new(readiness),
             flags: Cell::new(if drains { DRAINS } else { 0 }),
+            asked_in: Cell::new(0),
             asked: Cell::new(0),
             seats: [Seat::default(), Seat::default()],
             rare: RefCell::new(None),
@@ -141,17 +138,17 @@ impl Source {
     }
 
     #[inline]
-    pub(crate) const fn has(&self, flag: u16) -> bool {
+    pub(crate) const fn has(&self, flag: u8) -> bool {
         self.flags.get() & flag != 0
     }
 
     #[inline]
-    pub(crate) fn set(&self, flag: u16) {
+    pub(crate) fn set(&self, flag: u8) {
         self.flags.set(self.flags.get() | flag);
     }
 
     #[inline]
-    pub(crate) fn unset(&self, flag: u16) {
+    pub(crate) fn unset(&self, flag: u8) {
         self.flags.set(self.flags.get() & !flag);
     }
 
@@ -199,61 +196,60 @@ impl Source {
         first
     }
 
-    /// The budget, the cached bit, then `operation`, which is one system call.
-    #[inline(always)]
-    fn attempt<T>(&self, direction: Direction, operation: impl FnOnce() -> io::Result<T>) -> Attempt<T> {
-        if !self.core.has_budget() {
-            return self.without_budget();
+    /// Whether to make the system call: the budget is not spent, and the cached bit is on.
+    #[inline]
+    fn is_worth_a_try(&self, direction: Direction) -> bool {
+        self.core.has_budget() && self.readiness.get().intersects(direction.bit())
+    }
+
+    /// Why there was no system call.
+    #[cold]
+    fn without_budget(&self) -> Failure {
+        if self.core.has_budget() {
+            return Failure::NotYet;
         }
-        if !self.readiness.get().intersects(direction.bit()) {
-            return Attempt::NotYet;
+        // A reactor that is not running has no budget.
+        if waker::is_current(&self.core) {
+            return self.asked_again().map_or_else(Failure::Error, |()| Failure::Refused);
         }
-        match operation() {
-            Ok(value) => {
+        Failure::Error(if self.has(DETACHED) {
+            io::Error::new(io::ErrorKind::NotConnected, "the reactor of this source has ended")
+        } else {
+            io::Error::other("a source was used while its reactor is not running on this thread")
+        })
+    }
+
+    /// Sorts the error of a system call: "not yet", an expired wait, or a real one.
+    #[cold]
+    fn failed(&self, direction: Direction, error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {}
+            // A signal that came in the same moment; it is no business of the caller.
+            io::ErrorKind::Interrupted => return Failure::Refused,
+            _ => {
                 self.core.spend();
-                Attempt::Done(Ok(value))
+                return Failure::Error(error);
             }
-            Err(error) => self.failed(direction, error),
-        }
-    }
-
-    /// A reactor that is not running has no budget.
-    #[cold]
-    fn without_budget<T>(&self) -> Attempt<T> {
-        if !waker::is_current(&self.core) {
-            return Attempt::Done(Err(if self.has(DETACHED) {
-                io::Error::new(io::ErrorKind::NotConnected, "the reactor of this source has ended")
-            } else {
-                io::Error::other("a source was used while its reactor is not running on this thread")
-            }));
-        }
-        self.asked_again().map_or_else(|spin| Attempt::Done(Err(spin)), |()| Attempt::Refused)
-    }
-
-    /// Sorts the error of an operation: "not yet", an expired wait, or a real one.
-    #[cold]
-    fn failed<T>(&self, direction: Direction, error: io::Error) -> Attempt<T> {
-        if error.kind() != io::ErrorKind::WouldBlock {
-            self.core.spend();
-            return Attempt::Done(Err(error));
         }
         self.clear(direction);
         if !self.has(direction.expired()) {
-            return Attempt::NotYet;
+            return Failure::NotYet;
         }
         self.unset(direction.expired());
         self.core.spend();
-        Attempt::Done(Err(io::ErrorKind::TimedOut.into()))
+        Failure::Error(io::ErrorKind::TimedOut.into())
     }
 
-    /// Counts "not yet" answers within one poll; an error names the spin.
+    /// Counts "not yet" answers to who waits already, within one poll; an error names the spin.
     #[inline]
     fn asked_again(&self) -> io::Result<()> {
-        let poll = u64::from(self.core.poll_number()) << 32;
-        let asked = self.asked.get();
-        let asked = if asked & !u64::from(u32::MAX) == poll { asked + 1 } else { poll + 1 };
-        self.asked.set(asked);
-        if asked as u32 > scope::ASKED_MAX { Err(self.spins()) } else { Ok(()) }
+        let poll = self.core.poll_number();
+        if self.asked_in.get() != poll {
+            self.asked_in.set(poll);
+            self.asked.set(0);
+        }
+        self.asked.set(self.asked.get() + 1);
+        if self.asked.get() > scope::ASKED_MAX { Err(self.spins()) } else { Ok(()) }
     }
 
     #[cold]
@@ -271,16 +267,16 @@ impl Source {
         direction: Direction,
         operation: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        match self.attempt(direction, operation) {
-            Attempt::Done(result) => {
+        if !self.is_worth_a_try(direction) {
+            return self.try_later(direction);
+        }
+        match operation() {
+            Ok(value) => {
+                self.core.spend_one();
                 self.done_in_scope(direction, true);
-                result.map(Some)
+                Ok(Some(value))
             }
-            Attempt::NotYet => self.record_in_scope(direction).map(|()| None),
-            Attempt::Refused => {
-                scope::refuse();
-                Ok(None)
-            }
+            Err(error) => self.try_failed(direction, self.failed(direction, error)),
         }
     }
 
@@ -291,21 +287,44 @@ impl Source {
         room: usize,
         operation: impl FnOnce() -> io::Result<usize>,
     ) -> io::Result<Option<usize>> {
-        match self.attempt(Direction::Read, operation) {
-            Attempt::Done(result) => {
-                let progress = !matches!(result, Ok(0)) || room == 0 || self.is_first_end();
-                self.done_in_scope(Direction::Read, progress);
-                result.map(Some)
+        if !self.is_worth_a_try(Direction::Read) {
+            return self.try_later(Direction::Read);
+        }
+        match operation() {
+            Ok(count) => {
+                self.core.spend_one();
+                self.done_in_scope(Direction::Read, count > 0 || room == 0 || self.is_first_end());
+                Ok(Some(count))
             }
-            Attempt::NotYet => self.record_in_scope(Direction::Read).map(|()| None),
-            Attempt::Refused => {
+            Err(error) => self.try_failed(Direction::Read, self.failed(Direction::Read, error)),
+        }
+    }
+
+    /// No system call is made. The common reason is that the descriptor is not ready.
+    #[inline]
+    fn try_later<T>(self: &Rc<Self>, direction: Direction) -> io::Result<Option<T>> {
+        if self.core.has_budget() {
+            return self.record_in_scope(direction).map(|()| None);
+        }
+        self.try_failed(direction, self.without_budget())
+    }
+
+    #[cold]
+    fn try_failed<T>(self: &Rc<Self>, direction: Direction, failure: Failure) -> io::Result<Option<T>> {
+        match failure {
+            Failure::NotYet => self.record_in_scope(direction).map(|()| None),
+            Failure::Refused => {
                 scope::refuse();
                 Ok(None)
+            }
+            Failure::Error(error) => {
+                self.done_in_scope(direction, true);
+                Err(error)
             }
         }
     }
 
-    /// The scope's wait has ended.
+    /// The scope has made progress, and its wait has ended. The seat is empty already: the bit that was on emptied it.
     #[inline]
     fn done_in_scope(&self, direction: Direction, progress: bool) {
         waker::with_scope(|scope| {
@@ -313,22 +332,35 @@ impl Source {
             if progress {
                 scope.progressed();
             }
-            if self.has(direction.waiting() | direction.rare()) {
-                self.end_wait(direction, scope.owner.id());
+            if self.has(direction.rare()) {
+                self.end_rare(direction, scope.owner.id);
             }
         });
     }
 
+    /// "Not yet" in the style of a tick.
     #[inline]
     fn record_in_scope(self: &Rc<Self>, direction: Direction) -> io::Result<()> {
-        self.asked_again()?;
-        waker::with_scope(|scope| {
-            let Some(scope) = scope else { return };
-            scope.blocked();
-            if self.wait(direction, scope.owner.id(), scope.waker) {
-                scope.owner.remember(self, direction);
+        waker::with_scope(|scope| match scope {
+            Some(scope) => {
+                scope.blocked();
+                match self.sit(direction, scope.owner.id, scope.task) {
+                    Sit::Down => Ok(()),
+                    Sit::Already => self.asked_again(),
+                    Sit::No => self.record_slowly(direction, scope),
+                }
             }
-        });
+            // Nobody to be woken: the caller looks again by himself.
+            None => self.asked_again(),
+        })
+    }
+
+    #[inline(never)]
+    fn record_slowly(self: &Rc<Self>, direction: Direction, scope: &scope::Scope<'_>) -> io::Result<()> {
+        self.asked_again()?;
+        if self.wait(direction, scope.owner.id, scope.waker) {
+            scope.owner.remember(self, direction);
+        }
         Ok(())
     }
 
@@ -341,27 +373,65 @@ impl Source {
         direction: Direction,
         operation: impl FnOnce() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        match self.attempt(direction, operation) {
-            Attempt::Done(result) => {
-                self.end_own(owner, direction);
-                Poll::Ready(result)
+        if !self.is_worth_a_try(direction) {
+            if self.core.has_budget() {
+                return self.poll_later(owner, cx, direction);
             }
-            Attempt::NotYet => {
-                if let Err(spin) = self.asked_again() {
-                    self.end_own(owner, direction);
-                    return Poll::Ready(Err(spin));
+            return self.poll_failed(owner, cx, direction, self.without_budget());
+        }
+        match operation() {
+            Ok(value) => {
+                self.core.spend_one();
+                if self.has(direction.rare()) {
+                    self.end_rare(direction, *owner);
                 }
-                if *owner == 0 {
-                    *owner = scope::owner_id();
-                }
-                self.wait(direction, *owner, cx.waker());
-                Poll::Pending
+                *owner = 0;
+                Poll::Ready(Ok(value))
             }
-            Attempt::Refused => {
+            Err(error) => self.poll_failed(owner, cx, direction, self.failed(direction, error)),
+        }
+    }
+
+    #[inline]
+    fn poll_later<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+        if *owner != 0 {
+            return self.poll_again(owner, cx, direction);
+        }
+        *owner = scope::owner_id();
+        self.wait(direction, *owner, cx.waker());
+        Poll::Pending
+    }
+
+    #[cold]
+    fn poll_failed<T>(
+        &self,
+        owner: &mut u64,
+        cx: &Context<'_>,
+        direction: Direction,
+        failure: Failure,
+    ) -> Poll<io::Result<T>> {
+        match failure {
+            Failure::NotYet => self.poll_later(owner, cx, direction),
+            Failure::Refused => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
+            Failure::Error(error) => {
+                self.end_own(owner, direction);
+                Poll::Ready(Err(error))
+            }
         }
+    }
+
+    /// A leaf future that waits already is asked again.
+    #[inline(never)]
+    fn poll_again<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+        if let Err(spin) = self.asked_again() {
+            self.end_own(owner, direction);
+            return Poll::Ready(Err(spin));
+        }
+        self.wait(direction, *owner, cx.waker());
+        Poll::Pending
     }
 
     /// Ends the wait of a leaf future, if it has one.

@@ -18,6 +18,7 @@ use slab::Slab;
 
 use crate::join_error::JoinError;
 use crate::pin::Projected;
+use crate::remote;
 use crate::waker::{Number, ROOT, TASKS_MAX};
 
 /// A task's future and its output, with their types forgotten.
@@ -165,7 +166,7 @@ impl Tasks {
         self.entries.get_mut(number.index() as usize).filter(|entry| entry.number == number)
     }
 
-    /// Queues a task, unless it is queued already, has ended, or never was.
+    /// Queues a task, unless it is queued already, has ended, or never was. Another reactor's is left in its inbox.
     #[inline]
     pub(crate) fn wake(&mut self, number: Number) {
         let index = number.index();
@@ -176,13 +177,15 @@ impl Tasks {
                     self.queue.push_back(index);
                 }
             }
-            _ => self.wake_root(index),
+            _ => self.wake_other(number),
         }
     }
 
     #[cold]
-    fn wake_root(&mut self, index: u32) {
-        if index == ROOT && !self.root_queued {
+    fn wake_other(&mut self, number: Number) {
+        if number.reactor() != self.reactor {
+            remote::wake(number);
+        } else if number.index() == ROOT && !self.root_queued {
             self.root_queued = true;
             self.queue.push_back(ROOT);
         }

@@ -2,9 +2,13 @@
 //!
 //! A wait belongs to an owner (a leaf future, a tick task, a `ready`) and lasts from its first "not yet" until the owner
 //! succeeds, fails or is dropped, also while its waker is out after a wake. There is hardly ever more than one per
-//! direction, and it is nearly always that of a task of this reactor: that one has a seat, two words in cells. An owner
-//! keeps its seat after a success, so that its next wait only has to say so; another may take it while it does not wait.
-//! Wakers of other executors, further waits and deadlines stand in [`Rare`], allocated when first needed.
+//! direction, and it is nearly always that of a task: that one has a seat, two words in cells. An owner keeps its seat
+//! when it was woken, so that its next wait only has to say so; another may take it while nobody is to be woken there.
+//! A direction with wakers of foreign executors, further waits or a deadline keeps its waits in [`Rare`], allocated when
+//! first needed.
+//!
+//! A seat names a task only while the direction's readiness bit is off: whatever turns the bit on takes the task out. So
+//! an operation that succeeds has nothing to clear.
 //!
 //! The alternative, a list of wakers emptied on each event, leaves wakers of cancelled reads behind and cannot say when a
 //! deadline has nobody behind it.
@@ -22,25 +26,35 @@ use crate::source::{Direction, Source};
 use crate::task::Tasks;
 use crate::waker::Number;
 
-/// The first wait of a direction, by a task of this reactor. The source's `waiting` flag says whether it goes on.
+/// The first wait of a direction, by a task.
 #[derive(Default)]
 pub(crate) struct Seat {
     /// Whose it is; 0 is nobody's.
     owner: Cell<u64>,
-    /// Which task is woken by the next event; none after a wake.
+    /// Which task is woken by the next event; none if nobody is.
     task: Cell<Option<Number>>,
+}
+
+/// What became of an owner who wants its seat back.
+pub(crate) enum Sit {
+    /// It waits.
+    Down,
+    /// It was waiting, and for the same task.
+    Already,
+    /// It is not its seat, or the seats of this direction are not used.
+    No,
 }
 
 /// What few sources have.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// Waits of both directions that have no seat.
+    /// Waits of both directions.
     crowd: Vec<Wait>,
     /// The deadline of each direction, if a timeout was set.
     deadlines: [Option<Deadline>; 2],
 }
 
-/// A wait without a seat.
+/// A wait that has no seat.
 struct Wait {
     /// Which half of the source.
     direction: Direction,
@@ -65,16 +79,29 @@ impl Rare {
 }
 
 impl Source {
+    /// Records that `owner` waits again, if it has the seat.
+    #[inline]
+    pub(crate) fn sit(&self, direction: Direction, owner: u64, task: Option<Number>) -> Sit {
+        let seat = &self.seats[direction as usize];
+        if seat.owner.get() != owner || task.is_none() || self.has(direction.rare()) {
+            return Sit::No;
+        }
+        if seat.task.get() == task {
+            return Sit::Already;
+        }
+        seat.task.set(task);
+        Sit::Down
+    }
+
     /// Records that `owner` waits and is woken through `waker`; true if the source did not know it before.
     #[inline]
     pub(crate) fn wait(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         let seat = &self.seats[direction as usize];
         let sits = seat.owner.get() == owner;
-        if !self.has(direction.rare()) && (sits || !self.has(direction.waiting())) {
-            if let Some(number) = self.core.own_number(waker) {
+        if !self.has(direction.rare()) && (sits || seat.task.get().is_none()) {
+            if let Some(task) = Number::of(waker) {
                 seat.owner.set(owner);
-                seat.task.set(Some(number));
-                self.set(direction.waiting());
+                seat.task.set(Some(task));
                 return !sits;
             }
         }
@@ -83,31 +110,22 @@ impl Source {
 
     #[cold]
     fn wait_rare(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
-        let number = self.core.own_number(waker);
         // Cloned before, and the one replaced dropped after, anything is borrowed: a foreign waker may do anything.
         let waker = waker.clone();
         let _replaced;
         let mut rare = self.rare.borrow_mut();
         let rare = rare.get_or_insert_default();
         let seat = &self.seats[direction as usize];
-        let waited = self.has(direction.waiting()) || rare.has_crowd(direction);
-        let sits = self.has(direction.waiting()) && seat.owner.get() == owner;
+        let waited = seat.task.get().is_some() || rare.has_crowd(direction);
+        let sat = seat.owner.get() == owner;
+        if sat {
+            seat.owner.set(0);
+            seat.task.set(None);
+        }
         let standing = rare.position(direction, owner);
-        let known = sits || standing.is_some();
-        let free = sits || !self.has(direction.waiting());
-        _replaced = match (number, standing) {
-            (Some(number), None) if free => {
-                seat.owner.set(owner);
-                seat.task.set(Some(number));
-                self.set(direction.waiting());
-                None
-            }
-            (_, Some(position)) => rare.crowd[position].waker.replace(waker),
-            (_, None) => {
-                if sits {
-                    self.unset(direction.waiting());
-                    seat.task.set(None);
-                }
+        _replaced = match standing {
+            Some(position) => rare.crowd[position].waker.replace(waker),
+            None => {
                 rare.crowd.push(Wait { direction, owner, waker: Some(waker) });
                 self.set(direction.rare());
                 None
@@ -116,37 +134,29 @@ impl Source {
         if !waited && rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::start) {
             self.core.wait_changed(self.token(), direction);
         }
-        !known
+        !sat && standing.is_none()
     }
 
-    /// Ends the wait of `owner`, if it has one. The end of the last wait disarms the deadline.
+    /// Ends the wait of `owner`, if it has one.
     #[inline]
     pub(crate) fn end_wait(&self, direction: Direction, owner: u64) {
-        if self.has(direction.rare()) {
-            return self.end_rare(direction, owner);
-        }
         let seat = &self.seats[direction as usize];
         if seat.owner.get() == owner {
             seat.task.set(None);
-            self.unset(direction.waiting());
+        }
+        if self.has(direction.rare()) {
+            self.end_rare(direction, owner);
         }
     }
 
+    /// Ends the wait of `owner` where a direction is not simple. The end of the last wait disarms the deadline.
     #[cold]
-    fn end_rare(&self, direction: Direction, owner: u64) {
+    pub(crate) fn end_rare(&self, direction: Direction, owner: u64) {
         let mut borrowed = self.rare.borrow_mut();
         let Some(rare) = borrowed.as_mut() else { return };
-        let seat = &self.seats[direction as usize];
-        let mut _removed = None;
-        if self.has(direction.waiting()) && seat.owner.get() == owner {
-            seat.task.set(None);
-            self.unset(direction.waiting());
-        } else if let Some(position) = rare.position(direction, owner) {
-            _removed = Some(rare.crowd.swap_remove(position));
-        } else {
-            return;
-        }
-        let waiting = self.has(direction.waiting()) || rare.has_crowd(direction);
+        let Some(position) = rare.position(direction, owner) else { return };
+        let _removed = rare.crowd.swap_remove(position);
+        let waiting = self.seats[direction as usize].task.get().is_some() || rare.has_crowd(direction);
         if rare.deadlines[direction as usize].as_mut().is_some_and(|deadline| deadline.left(waiting)) {
             self.core.wait_changed(self.token(), direction);
         }
@@ -167,7 +177,7 @@ impl Source {
 
     /// How many wait, both directions together.
     pub(crate) fn waits(&self) -> usize {
-        let seats = [Direction::Read, Direction::Write].into_iter().filter(|side| self.has(side.waiting())).count();
+        let seats = self.seats.iter().filter(|seat| seat.task.get().is_some()).count();
         seats + self.rare.borrow().as_ref().map_or(0, |rare| rare.crowd.len())
     }
 

@@ -87,7 +87,7 @@ impl<T, C> Unpin for Framed<T, C> {}
 
 impl<T, C> Framed<T, C> {
     /// Joins `io` and `codec`. Allocates nothing until the first byte is to be read or written.
-    pub const fn new(io: T, codec: C) -> Self {
+    pub fn new(io: T, codec: C) -> Self {
         Self { io, codec, incoming: Incoming::new(MAX_FRAME), outgoing: Outgoing::new(), owner: Owner::new() }
     }
 

@@ -4,8 +4,9 @@
 //! to a closed one is an error and never `SIGPIPE`: by a flag in the same system call where there is
 //! one, by `SO_NOSIGPIPE` at birth on Apple.
 //!
-//! Each operation on bytes is one system call with nothing around it. One that was interrupted is made
-//! again here, a bounded number of times, then the error is `Interrupted`. Options stand in
+//! Each operation on bytes is one system call. `recv` and `send` have nothing around it: that a signal came in the same
+//! moment is the error `Interrupted`, and the caller tries again. The others try again here, a bounded number of times.
+//! Options stand in
 //! `socket_options.rs`. They go through `socket2`, which knows how each system spells them; the calls
 //! on bytes do not, because they are what is measured.
 
@@ -17,7 +18,7 @@ use libc::{c_int, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockRef, Type};
 
 use crate::Connect;
-use crate::check::{is_interrupted, retry};
+use crate::check::{check, is_interrupted, retry};
 
 /// The longest buffer that is given to the system, in bytes. Apple refuses more with `EINVAL`.
 #[cfg(target_vendor = "apple")]
@@ -174,7 +175,7 @@ impl Socket {
         }
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is writable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
+        let count = check(unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
         Ok(count as usize)
     }
 
@@ -187,7 +188,7 @@ impl Socket {
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let length = buffer.len().min(LENGTH_MAX);
         // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let count = retry(|| unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) });
+        let count = check(unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) });
         Ok(count.map_err(send_error)? as usize)
     }
 
