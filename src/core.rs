@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,7 @@ use crate::remote::{Mail, Slot};
 use crate::scope;
 use crate::source::{Direction, Source};
 use crate::stats::Counters;
-use crate::task::{Body, Join, Tasks};
+use crate::task::{Join, Task, Tasks};
 use crate::unblock::Pool;
 use crate::waker::{self, Number};
 use crate::wheel::{Key, Wheel};
@@ -45,10 +46,8 @@ pub(crate) struct Core {
     slot: &'static Slot,
     /// Operations that the running poll may still do; 0 while the reactor is not running.
     left: Cell<u32>,
-    /// Refusals within the running poll.
-    refusals: Cell<u32>,
-    /// The number of the running poll, wrapping.
-    poll: Cell<u32>,
+    /// Refusals, and "not yet" answers, within the running poll.
+    asked: Cell<u32>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// Its tasks and their run queue.
@@ -102,8 +101,7 @@ impl Core {
             selector,
             slot,
             left: Cell::new(0),
-            refusals: Cell::new(0),
-            poll: Cell::new(0),
+            asked: Cell::new(0),
             timers: RefCell::new(Wheel::new(clock.now())),
             clock,
             tasks: RefCell::new(Tasks::new(number)),
@@ -135,8 +133,8 @@ impl Core {
     #[inline]
     pub(crate) fn begin_poll(&self) {
         self.left.set(scope::BUDGET);
-        self.refusals.set(0);
-        self.poll.set(self.poll.get().wrapping_add(1));
+        self.asked.set(0);
+        self.counters.polls.add(1);
     }
 
     /// The reactor stops running: its sources are refused.
@@ -161,12 +159,16 @@ impl Core {
         self.left.set(self.left.get().wrapping_sub(1));
     }
 
-    /// Whether a poll without budget has been refused so often that it must be spinning: then it goes on, since what it
-    /// spins for may be in its own hands.
+    /// Counts a refusal or a "not yet"; true if the running poll has had so many that it may be spinning.
+    #[inline]
+    pub(crate) fn is_asked_too_often(&self) -> bool {
+        self.asked.set(self.asked.get().wrapping_add(1));
+        self.asked.get() > scope::ASKED_MAX
+    }
+
+    /// A poll without budget that spins goes on, since what it spins for may be in its own hands.
     pub(crate) fn is_let_through(&self) -> bool {
-        let refusals = self.refusals.get();
-        self.refusals.set(refusals.saturating_add(1));
-        let spins = refusals >= scope::ASKED_MAX;
+        let spins = self.is_asked_too_often();
         if spins {
             self.left.set(scope::BUDGET);
         }
@@ -174,9 +176,8 @@ impl Core {
     }
 
     /// Tells a source whether it is asked within the same poll.
-    #[inline]
-    pub(crate) fn poll_number(&self) -> u32 {
-        self.poll.get()
+    pub(crate) fn poll_number(&self) -> u64 {
+        self.counters.polls.get()
     }
 
     // Tasks.
@@ -189,16 +190,20 @@ impl Core {
     }
 
     /// Adds a task.
-    pub(crate) fn spawn(&self, body: Body) -> Result<(Rc<Self>, Number), JoinError> {
+    pub(crate) fn spawn<F>(&self, future: F) -> Result<(Rc<Self>, Number), JoinError>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
-        let inserted = self.tasks.borrow_mut().insert(body);
+        let inserted = self.tasks.borrow_mut().insert(future);
         match inserted {
             Ok(number) => {
                 self.counters.spawned.add(1);
                 Ok((this, number))
             }
-            Err((body, error)) => {
-                drop(body);
+            Err((future, error)) => {
+                drop(future);
                 Err(error)
             }
         }
@@ -209,7 +214,7 @@ impl Core {
     }
 
     pub(crate) fn is_finished(&self, number: Number) -> bool {
-        self.tasks.borrow_mut().is_finished(number)
+        self.tasks.borrow().get(number).is_none_or(|task| task.header.is_done())
     }
 
     pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
@@ -222,9 +227,9 @@ impl Core {
     }
 
     /// The task has ended: whoever awaits it is woken.
-    pub(crate) fn finish(&self, number: Number, body: Body) {
-        let (joiner, body) = self.tasks.borrow_mut().finish(number, body);
-        drop(body);
+    pub(crate) fn finish(&self, task: &Task) {
+        let (joiner, removed) = self.tasks.borrow_mut().finish(task);
+        drop(removed);
         if let Some(joiner) = joiner {
             joiner.wake();
         }

@@ -84,7 +84,9 @@ impl<T: 'static> Future for JoinHandle<T> {
                     drop(before);
                     return Poll::Pending;
                 }
-                Join::Done(mut body) => body.as_mut().take_output(&mut output as &mut dyn Any),
+                Join::Done(task) => {
+                    task.as_ref().lend(|body| body.take_output(&mut output as &mut dyn Any));
+                }
                 Join::Gone => {}
             }
         }

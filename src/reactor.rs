@@ -26,7 +26,7 @@ use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::remote::Lease;
 use crate::stats::Stats;
-use crate::task::{Body, Next};
+use crate::task::Task;
 use crate::waker::{self, Number, ROOT};
 
 /// Polls per batch: what may run before the inbox and the timers are looked at.
@@ -140,7 +140,7 @@ impl Reactor {
         F: Future + 'static,
         F::Output: 'static,
     {
-        crate::JoinHandle::new(self.core.spawn(crate::task::body(future)))
+        crate::JoinHandle::new(self.core.spawn(future))
     }
 
     fn drive(&self, root: Option<Root<'_>>) -> io::Result<()> {
@@ -232,29 +232,24 @@ impl Reactor {
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
         let mut left = BATCH;
-        // The task that is being polled stands here, outside what unwinds.
-        let mut running: Option<(Number, Body)> = None;
+        // The task that was polled last, for whoever has to say what panicked.
+        let running = Cell::new(None);
         while left > 0 {
             let mut in_root = false;
             let result = catch_unwind(AssertUnwindSafe(|| {
                 while left > 0 {
                     left -= 1;
                     let Some(next) = core.tasks.borrow_mut().next() else { return false };
-                    match next {
-                        Next::Task { number, body, aborted: false } => {
-                            Self::poll_task(core, number, body, &mut running)
-                        }
-                        Next::Task { number, body, aborted: true } => {
-                            Self::end_task(core, number, body, JoinError::aborted());
-                        }
-                        Next::Root => {
-                            in_root = true;
-                            if Self::poll_root(core, root) {
-                                return true;
-                            }
-                            in_root = false;
-                        }
+                    if let Some(task) = next {
+                        running.set(Some(task.header.number));
+                        Self::poll_task(core, &task);
+                        continue;
                     }
+                    in_root = true;
+                    if Self::poll_root(core, root) {
+                        return true;
+                    }
+                    in_root = false;
                 }
                 false
             }));
@@ -263,8 +258,9 @@ impl Reactor {
                 Err(payload) if in_root => resume_unwind(payload),
                 Err(payload) => {
                     core.counters.panics.add(1);
-                    if let Some((number, body)) = running.take() {
-                        Self::end_task(core, number, body, JoinError::panicked(payload));
+                    let task = running.take().and_then(|number| core.tasks.borrow().get(number).cloned());
+                    if let Some(task) = task {
+                        Self::end_task(core, &task, JoinError::panicked(payload));
                     }
                 }
             }
@@ -275,31 +271,32 @@ impl Reactor {
     fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
         let Some(root) = root else { return false };
         core.begin_poll();
-        core.counters.polls.add(1);
         root(&mut Context::from_waker(&Number::new(core.number, 0, ROOT).waker()))
     }
 
     #[inline]
-    fn poll_task(core: &Core, number: Number, body: Body, running: &mut Option<(Number, Body)>) {
+    fn poll_task(core: &Core, task: &Task) {
+        if !task.header.begin() {
+            return Self::end_task(core, task, JoinError::aborted());
+        }
         core.begin_poll();
-        core.counters.polls.add(1);
         // Why not dropped: there is nothing to drop in a number, and the drop would be a call.
-        let waker = ManuallyDrop::new(number.waker());
-        let (_, body) = running.insert((number, body));
-        let poll = body.as_mut().poll(&mut Context::from_waker(&waker));
-        let Some((number, body)) = running.take() else { return };
-        match poll {
-            Poll::Pending => core.tasks.borrow_mut().put_back(number, body),
-            Poll::Ready(()) => core.finish(number, body),
+        let waker = ManuallyDrop::new(task.header.number.waker());
+        let poll = task.as_ref().lend(|body| body.poll(&mut Context::from_waker(&waker)));
+        if poll == Some(Poll::Ready(())) {
+            core.finish(task);
         }
     }
 
-    /// Drops the future of a task, whose drop may panic, and reports `error` to its handle.
+    /// Drops the future of a task that has not ended, whose drop may panic, and reports `error` to its handle.
     #[cold]
-    fn end_task(core: &Core, number: Number, mut body: Body, error: JoinError) {
+    fn end_task(core: &Core, task: &Task, error: JoinError) {
+        if task.header.is_done() {
+            return;
+        }
         core.begin_poll();
-        let dropped = catch_unwind(AssertUnwindSafe(|| body.as_mut().fail(error)));
-        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(number, body)));
+        let dropped = catch_unwind(AssertUnwindSafe(|| task.as_ref().lend(|body| body.fail(error))));
+        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(task)));
         core.counters.panics.add(u64::from(dropped.is_err()) + u64::from(finished.is_err()));
     }
 }
@@ -318,11 +315,11 @@ impl Drop for Reactor {
         let core = &*self.core;
         waker::run(core, || {
             // Tasks first: what they own may be sources of this reactor.
-            core.tasks.borrow_mut().close();
-            loop {
-                let Some((number, body)) = core.tasks.borrow_mut().take_live() else { break };
-                Self::end_task(core, number, body, JoinError::aborted());
+            let (live, queue) = core.tasks.borrow_mut().close();
+            for task in live {
+                Self::end_task(core, &task, JoinError::aborted());
             }
+            drop(queue);
             core.end_polls();
             core.detach_sources();
         });

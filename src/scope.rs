@@ -21,8 +21,11 @@ use crate::waker::{self, Number};
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
 pub(crate) const BUDGET: u32 = 128;
 
-/// How often one source may say "not yet" in a row within one poll before that is reported as a spin.
+/// Refusals and "not yet" answers within one poll after which it is looked at for spinning.
 pub(crate) const ASKED_MAX: u32 = 10_000;
+
+/// How often one source then says "not yet" to the same owner before that is reported as a spin.
+pub(crate) const SPINS_MAX: u32 = 16;
 
 thread_local! {
     /// The last owner's id on this thread; 0 stands for no owner.
@@ -122,11 +125,22 @@ pub(crate) struct Scope<'a> {
     pub(crate) waker: &'a Waker,
     /// The number that the waker carries, if it is a task's.
     pub(crate) task: Option<Number>,
+    /// The owner's id if it can have a seat, that is if the waker is a task's; otherwise one that nobody has.
+    pub(crate) sitter: u64,
     /// `BLOCKED`, `REFUSED` and `PROGRESS`, added to by the operations inside.
     outcome: Cell<u8>,
 }
 
+/// An owner's id that is never given out.
+const NOBODY: u64 = u64::MAX;
+
 impl Scope<'_> {
+    /// What the operations inside had to say since the last call.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome(self.outcome.replace(0))
+    }
+
     #[inline]
     fn note(&self, bit: u8) {
         self.outcome.set(self.outcome.get() | bit);
@@ -162,6 +176,12 @@ impl Outcome {
         self.0 & REFUSED != 0
     }
 
+    /// Nobody will wake the task: nothing said "not yet", and nothing was refused (whoever refuses wakes).
+    #[inline]
+    pub(crate) fn waits_for_nothing(self) -> bool {
+        self.0 & (BLOCKED | REFUSED) == 0
+    }
+
     /// An operation returned a value or a real error.
     #[inline]
     pub(crate) fn progress(self) -> bool {
@@ -183,12 +203,20 @@ impl Owner {
         Self { id: owner_id(), waits: RefCell::new(Vec::new()) }
     }
 
+    /// A stay in a scope, in which this owner waits through `waker`.
+    #[inline]
+    pub(crate) fn scope<'a>(&'a self, waker: &'a Waker) -> Scope<'a> {
+        let task = Number::of(waker);
+        let sitter = if task.is_some() { self.id } else { NOBODY };
+        Scope { owner: self, waker, task, sitter, outcome: Cell::new(0) }
+    }
+
     /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
     #[inline]
     pub(crate) fn enter<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> (R, Outcome) {
-        let scope = Scope { owner: self, waker, task: Number::of(waker), outcome: Cell::new(0) };
+        let scope = self.scope(waker);
         let result = waker::enter_scope(&scope, f);
-        (result, Outcome(scope.outcome.get()))
+        (result, scope.outcome())
     }
 
     /// Keeps a source in which a wait of this owner stands, to end it there.

@@ -27,7 +27,7 @@ use mainspring_sys::{Readiness, Token};
 
 use crate::core::Core;
 use crate::scope;
-use crate::waits::{Rare, Seat, Sit};
+use crate::waits::{Rare, Seat};
 use crate::waker;
 
 /// Which half of a source an operation needs.
@@ -85,9 +85,9 @@ pub(crate) struct Source {
     readiness: Cell<Readiness>,
     /// `DRAINS` and the other constants above, and those of each [`Direction`].
     pub(crate) flags: Cell<u8>,
-    /// The poll in which somebody who waits already was last told "not yet".
+    /// The poll that last asked suspiciously often.
     asked_in: Cell<u32>,
-    /// How often that was within that poll.
+    /// How often it has asked this source since that was noticed.
     asked: Cell<u32>,
     /// Who waits, by direction.
     pub(crate) seats: [Seat; 2],
@@ -133,12 +133,12 @@ impl Source {
 
     /// What is known of the descriptor.
     #[inline]
-    pub(crate) const fn readiness(&self) -> Readiness {
+    pub(crate) fn readiness(&self) -> Readiness {
         self.readiness.get()
     }
 
     #[inline]
-    pub(crate) const fn has(&self, flag: u8) -> bool {
+    pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags.get() & flag != 0
     }
 
@@ -240,23 +240,28 @@ impl Source {
         Failure::Error(io::ErrorKind::TimedOut.into())
     }
 
-    /// Counts "not yet" answers to who waits already, within one poll; an error names the spin.
+    /// Counts a "not yet" or a refusal; an error names the spin.
     #[inline]
     fn asked_again(&self) -> io::Result<()> {
-        let poll = self.core.poll_number();
-        if self.asked_in.get() != poll {
-            self.asked_in.set(poll);
+        if self.core.is_asked_too_often() { self.asked_too_often() } else { Ok(()) }
+    }
+
+    /// The running poll has asked very often. If it was this source again and again, it spins.
+    #[cold]
+    fn asked_too_often(&self) -> io::Result<()> {
+        let poll = self.core.poll_number() as u32;
+        if self.asked_in.replace(poll) != poll {
             self.asked.set(0);
         }
         self.asked.set(self.asked.get() + 1);
-        if self.asked.get() > scope::ASKED_MAX { Err(self.spins()) } else { Ok(()) }
+        if self.asked.get() > scope::SPINS_MAX { Err(self.spins()) } else { Ok(()) }
     }
 
     #[cold]
     fn spins(&self) -> io::Error {
         self.asked.set(0);
         io::Error::other(
-            "a source was asked 10000 times within one poll and was not ready: the task spins instead of waiting",
+            "a source was asked over 10000 times within one poll and was not ready: the task spins instead of waiting",
         )
     }
 
@@ -341,17 +346,14 @@ impl Source {
     /// "Not yet" in the style of a tick.
     #[inline]
     fn record_in_scope(self: &Rc<Self>, direction: Direction) -> io::Result<()> {
-        waker::with_scope(|scope| match scope {
-            Some(scope) => {
-                scope.blocked();
-                match self.sit(direction, scope.owner.id, scope.task) {
-                    Sit::Down => Ok(()),
-                    Sit::Already => self.asked_again(),
-                    Sit::No => self.record_slowly(direction, scope),
-                }
+        waker::with_scope(|scope| {
+            // Outside a scope there is nobody to be woken: the caller looks again by himself.
+            let Some(scope) = scope else { return self.asked_again() };
+            scope.blocked();
+            if self.sit(direction, scope.sitter, scope.task) {
+                return self.asked_again();
             }
-            // Nobody to be woken: the caller looks again by himself.
-            None => self.asked_again(),
+            self.record_slowly(direction, scope)
         })
     }
 

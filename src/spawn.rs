@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
-use crate::task;
 use crate::waker;
 
 /// Starts `future` as a task of the reactor that is running on this thread. It need not be `Send`.
@@ -35,7 +34,7 @@ where
     F::Output: 'static,
 {
     JoinHandle::new(waker::current(|core| match core {
-        Some(core) => core.spawn(task::body(future)),
+        Some(core) => core.spawn(future),
         None => Err(JoinError::not_running()),
     }))
 }

@@ -15,7 +15,8 @@ impl Counter {
         self.0.set(self.0.get().wrapping_add(count));
     }
 
-    fn get(&self) -> u64 {
+    #[inline]
+    pub(crate) const fn get(&self) -> u64 {
         self.0.get()
     }
 }

@@ -1,23 +1,26 @@
 //! The task table and the run queue of one reactor.
 //!
-//! A task is one allocation: its future and the place for its output, [`Projected`] so that the future stays pinned while
-//! the output moves. The table holds it by index; wakers and handles hold numbers, checked against the generation of the
-//! slot. While a task is polled its body is out of the table, so that user code may spawn, wake, abort and join with
-//! nothing borrowed; the body then stands outside the `catch_unwind` of the batch, so that a panic ends that task alone.
+//! A task is one allocation: a header, its future and the place for its output. Wakers and handles hold its number, which
+//! the table turns into the task, checked against the number that the task has. The run queue holds the tasks themselves,
+//! so that running one looks nothing up. While a task is polled its body is lent out ([`Pinned`]), so that user code may
+//! spawn, wake, abort and join with nothing borrowed.
 //!
-//! A counted task cell, as in async-task, frees a task from any thread that drops the last waker; here only the loop and
-//! the `JoinHandle`, both on the reactor's thread, ever drop a future or an output.
+//! The counts are of one thread. A task cell with atomic counts, as in async-task, frees a task from any thread that drops
+//! the last waker; here wakers hold nothing, and only the loop and the `JoinHandle`, on the reactor's thread, ever drop a
+//! future or an output.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use crate::join_error::JoinError;
-use crate::pin::Projected;
+use crate::pin::{Pinned, Projected};
 use crate::remote;
 use crate::waker::{Number, ROOT, TASKS_MAX};
 
@@ -31,17 +34,15 @@ pub(crate) trait Run {
     fn take_output(self: Pin<&mut Self>, output: &mut dyn Any);
 }
 
-/// What the table holds of a task.
-pub(crate) type Body = Pin<Box<dyn Run>>;
-
 /// The future, until it has ended, and then its output.
-type Cell<F, T> = Projected<Option<F>, Option<Result<T, JoinError>>>;
+type Body<F, T> = Projected<Option<F>, Option<Result<T, JoinError>>>;
 
-impl<F> Run for Cell<F, F::Output>
+impl<F> Run for Body<F, F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let (mut future, output) = self.project();
         let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
@@ -64,62 +65,77 @@ where
     }
 }
 
-/// The body of a task that runs `future`.
-pub(crate) fn body<F>(future: F) -> Body
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let cell: Cell<F, F::Output> = Projected::new(Some(future), None);
-    Box::pin(cell)
-}
-
 /// Set if the task is in the run queue.
 const QUEUED: u8 = 1;
 /// Set if it is to be dropped when its turn comes, instead of polled. Set by `abort`.
 const ABORTED: u8 = 1 << 1;
 /// Set if a `JoinHandle` will take the output. Cleared when it is dropped.
 const JOINED: u8 = 1 << 2;
-/// Set if it has ended and its output waits for the `JoinHandle`.
+/// Set if it has ended; its output may wait for the `JoinHandle`.
 const DONE: u8 = 1 << 3;
 
-struct Entry {
-    /// Which task this is.
-    number: Number,
+/// What is known of a task beside its body.
+pub(crate) struct Header {
+    /// Which task it is.
+    pub(crate) number: Number,
     /// `QUEUED` and the other constants above.
-    state: u8,
-    /// The task; none while it is polled.
-    body: Option<Body>,
+    state: Cell<u8>,
     /// Who awaits its `JoinHandle`.
-    joiner: Option<Waker>,
+    joiner: Cell<Option<Waker>>,
 }
+
+impl Header {
+    #[inline]
+    fn has(&self, bits: u8) -> bool {
+        self.state.get() & bits != 0
+    }
+
+    #[inline]
+    fn set(&self, bits: u8) {
+        self.state.set(self.state.get() | bits);
+    }
+
+    #[inline]
+    fn unset(&self, bits: u8) {
+        self.state.set(self.state.get() & !bits);
+    }
+
+    /// Its turn has come: false if it has ended, or is to be dropped.
+    #[inline]
+    pub(crate) fn begin(&self) -> bool {
+        self.unset(QUEUED);
+        !self.has(DONE | ABORTED)
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        self.has(DONE)
+    }
+}
+
+/// A task.
+pub(crate) type Task = Pin<Rc<Pinned<Header, dyn Run>>>;
 
 /// What awaiting a `JoinHandle` finds.
 pub(crate) enum Join {
-    /// It has ended; the body has the output.
-    Done(Body),
+    /// It has ended, and has the output.
+    Done(Task),
     /// Not yet. The waker that was recorded before, to be dropped with nothing borrowed.
     Waiting(Option<Waker>),
     /// There is no such task.
     Gone,
 }
 
-/// What the run queue has next.
-pub(crate) enum Next {
-    /// The future of `block_on`.
-    Root,
-    /// A task, to be polled, or to be dropped if it is `aborted`.
-    Task { number: Number, body: Body, aborted: bool },
-}
-
 /// All tasks of a reactor.
 pub(crate) struct Tasks {
     /// The reactor's number, part of each task's.
     reactor: u16,
-    /// The tasks, and the outputs that are waited for.
-    entries: Slab<Entry>,
-    /// Woken tasks in the order of their wakes, each at most once.
-    queue: VecDeque<u32>,
+    /// The tasks that have not ended, and those whose output is waited for.
+    entries: Slab<Task>,
+    /// Tasks woken since `running` was filled, in the order of their wakes; none is the future of `block_on`.
+    woken: Vec<Option<Task>>,
+    /// The tasks whose turn it is, last first.
+    running: Vec<Option<Task>>,
     /// The last generation that was given out.
     generation: u32,
     /// Tasks that have not ended.
@@ -131,11 +147,12 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn new(reactor: u16) -> Self {
+    pub(crate) const fn new(reactor: u16) -> Self {
         Self {
             reactor,
             entries: Slab::new(),
-            queue: VecDeque::new(),
+            woken: Vec::new(),
+            running: Vec::new(),
             generation: 0,
             live: 0,
             root_queued: false,
@@ -143,38 +160,44 @@ impl Tasks {
         }
     }
 
-    /// Adds a task that will be joined, and queues it. Gives the body back if the table is full or closed.
-    pub(crate) fn insert(&mut self, body: Body) -> Result<Number, (Body, JoinError)> {
+    /// Adds a task that will be joined, and queues it. Gives the future back if the table is full or closed.
+    pub(crate) fn insert<F>(&mut self, future: F) -> Result<Number, (F, JoinError)>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         if self.closed {
-            return Err((body, JoinError::aborted()));
+            return Err((future, JoinError::aborted()));
         }
         if self.entries.len() >= TASKS_MAX {
-            return Err((body, JoinError::full()));
+            return Err((future, JoinError::full()));
         }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.entries.vacant_entry();
-        let index = entry.key() as u32;
-        let number = Number::new(self.reactor, self.generation, index);
-        entry.insert(Entry { number, state: QUEUED | JOINED, body: Some(body), joiner: None });
-        self.queue.push_back(index);
+        let number = Number::new(self.reactor, self.generation, entry.key() as u32);
+        let header = Header { number, state: Cell::new(QUEUED | JOINED), joiner: Cell::new(None) };
+        let body: Body<F, F::Output> = Projected::new(Some(future), None);
+        let task: Task = Pinned::new(header, body);
+        self.woken.push(Some(task.clone()));
+        entry.insert(task);
         self.live += 1;
         Ok(number)
     }
 
+    /// The task of that number.
     #[inline]
-    fn entry(&mut self, number: Number) -> Option<&mut Entry> {
-        self.entries.get_mut(number.index() as usize).filter(|entry| entry.number == number)
+    pub(crate) fn get(&self, number: Number) -> Option<&Task> {
+        self.entries.get(number.index() as usize).filter(|task| task.header.number == number)
     }
 
     /// Queues a task, unless it is queued already, has ended, or never was. Another reactor's is left in its inbox.
     #[inline]
     pub(crate) fn wake(&mut self, number: Number) {
-        let index = number.index();
-        match self.entries.get_mut(index as usize) {
-            Some(entry) if entry.number == number => {
-                if entry.state & (QUEUED | DONE) == 0 {
-                    entry.state |= QUEUED;
-                    self.queue.push_back(index);
+        match self.entries.get(number.index() as usize) {
+            Some(task) if task.header.number == number => {
+                if !task.header.has(QUEUED | DONE) {
+                    task.header.set(QUEUED);
+                    self.woken.push(Some(task.clone()));
                 }
             }
             _ => self.wake_other(number),
@@ -187,113 +210,85 @@ impl Tasks {
             remote::wake(number);
         } else if number.index() == ROOT && !self.root_queued {
             self.root_queued = true;
-            self.queue.push_back(ROOT);
+            self.woken.push(None);
         }
     }
 
     /// How many are queued.
     #[inline]
-    pub(crate) fn queued(&self) -> usize {
-        self.queue.len()
+    pub(crate) const fn queued(&self) -> usize {
+        self.running.len() + self.woken.len()
     }
 
     /// How many have not ended.
-    pub(crate) fn live(&self) -> usize {
+    pub(crate) const fn live(&self) -> usize {
         self.live
     }
 
-    /// Takes the next woken task out of the run queue, its body with it.
+    /// Takes the next out of the run queue; the inner none is the future of `block_on`.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<Next> {
-        loop {
-            let index = self.queue.pop_front()?;
-            let Some(entry) = self.entries.get_mut(index as usize) else {
-                if index == ROOT {
-                    self.root_queued = false;
-                    return Some(Next::Root);
-                }
-                continue;
-            };
-            entry.state &= !QUEUED;
-            // Why the state: a task woken during its last poll has a body that holds the output for its handle.
-            if entry.state & DONE == 0 {
-                if let Some(body) = entry.body.take() {
-                    return Some(Next::Task { number: entry.number, body, aborted: entry.state & ABORTED != 0 });
-                }
+    pub(crate) fn next(&mut self) -> Option<Option<Task>> {
+        if self.running.is_empty() {
+            if self.woken.is_empty() {
+                return None;
             }
+            mem::swap(&mut self.running, &mut self.woken);
+            self.running.reverse();
         }
+        let next = self.running.pop()?;
+        if next.is_none() {
+            self.root_queued = false;
+        }
+        Some(next)
     }
 
-    /// Puts the body of a task that is not ready back.
-    #[inline]
-    pub(crate) fn put_back(&mut self, number: Number, body: Body) {
-        if let Some(entry) = self.entries.get_mut(number.index() as usize) {
-            entry.body = Some(body);
+    /// The task has ended: takes it out of the table if nobody will join it, and returns who awaits it.
+    pub(crate) fn finish(&mut self, task: &Task) -> (Option<Waker>, Option<Task>) {
+        let header = &task.header;
+        if header.is_done() {
+            return (None, None);
         }
-    }
-
-    /// The task has ended: returns who awaits it, and the body if nobody ever will.
-    pub(crate) fn finish(&mut self, number: Number, body: Body) -> (Option<Waker>, Option<Body>) {
         self.live -= 1;
-        let Some(entry) = self.entry(number) else { return (None, Some(body)) };
-        if entry.state & JOINED == 0 {
-            self.entries.remove(number.index() as usize);
-            return (None, Some(body));
-        }
-        entry.state |= DONE;
-        entry.body = Some(body);
-        (entry.joiner.take(), None)
+        header.set(DONE);
+        let removed = if header.has(JOINED) { None } else { self.entries.try_remove(header.number.index() as usize) };
+        (header.joiner.take(), removed)
     }
 
     /// Queues the task to be dropped, if it has not ended.
     pub(crate) fn abort(&mut self, number: Number) {
-        match self.entry(number) {
-            Some(entry) if entry.state & DONE == 0 => {
-                entry.state |= ABORTED;
-                self.wake(number);
-            }
-            _ => {}
+        if let Some(task) = self.get(number) {
+            task.header.set(ABORTED);
+            self.wake(number);
         }
-    }
-
-    /// Whether the task has ended.
-    pub(crate) fn is_finished(&mut self, number: Number) -> bool {
-        self.entry(number).is_none_or(|entry| entry.state & DONE != 0)
     }
 
     /// Takes the output of an ended task, or records who waits for it.
     pub(crate) fn join(&mut self, number: Number, waker: Waker) -> Join {
-        let Some(entry) = self.entry(number) else { return Join::Gone };
-        if entry.state & DONE == 0 {
-            return Join::Waiting(entry.joiner.replace(waker));
+        let Some(task) = self.get(number) else { return Join::Gone };
+        if task.header.is_done() {
+            return Join::Done(self.entries.remove(number.index() as usize));
         }
-        match self.entries.remove(number.index() as usize).body {
-            Some(body) => Join::Done(body),
-            None => Join::Gone,
-        }
+        Join::Waiting(task.header.joiner.replace(Some(waker)))
     }
 
     /// Nobody will join it any more: returns what is to be dropped with nothing borrowed.
-    pub(crate) fn detach(&mut self, number: Number) -> (Option<Waker>, Option<Body>) {
-        let Some(entry) = self.entry(number) else { return (None, None) };
-        entry.state &= !JOINED;
-        let joiner = entry.joiner.take();
-        if entry.state & DONE == 0 {
+    pub(crate) fn detach(&mut self, number: Number) -> (Option<Waker>, Option<Task>) {
+        let Some(task) = self.get(number) else { return (None, None) };
+        task.header.unset(JOINED);
+        let joiner = task.header.joiner.take();
+        if !task.header.is_done() {
             return (joiner, None);
         }
-        (joiner, self.entries.remove(number.index() as usize).body)
+        (joiner, Some(self.entries.remove(number.index() as usize)))
     }
 
-    /// The reactor ends: no task is added from now on, and the run queue is emptied.
-    pub(crate) fn close(&mut self) {
+    /// The reactor ends: no task is added from now on. Returns those that have not ended, and the run queue.
+    pub(crate) fn close(&mut self) -> (Vec<Task>, Vec<Option<Task>>) {
         self.closed = true;
-        self.queue.clear();
         self.root_queued = false;
-    }
-
-    /// After `close`: any task that has not ended, its body taken out.
-    pub(crate) fn take_live(&mut self) -> Option<(Number, Body)> {
-        let (_, entry) = self.entries.iter_mut().find(|(_, entry)| entry.state & DONE == 0 && entry.body.is_some())?;
-        Some((entry.number, entry.body.take()?))
+        let live = self.entries.iter().map(|(_, task)| task).filter(|task| !task.header.is_done()).cloned().collect();
+        let mut queue = mem::take(&mut self.woken);
+        queue.append(&mut self.running);
+        (live, queue)
     }
 }

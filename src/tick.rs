@@ -21,6 +21,7 @@ use std::task::{Context, Poll};
 
 use crate::join_handle::JoinHandle;
 use crate::scope::{self, Owner};
+use crate::waker;
 
 /// A task that is ticked whenever something it waits for is ready.
 ///
@@ -116,29 +117,39 @@ impl<T: Task> Future for Ticking<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        loop {
-            let (result, outcome) = this.owner.enter(cx.waker(), || this.task.tick());
-            match result {
-                Ok(Tick::Final) => return Poll::Ready(Ok(())),
-                Ok(Tick::Again) => cx.waker().wake_by_ref(),
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
-                Ok(Tick::WouldBlock) | Err(_) => {
-                    if outcome.progress() && scope::has_budget() {
+        let Self { task, owner } = &mut *self;
+        let scope = owner.scope(cx.waker());
+        waker::enter_scope(&scope, || {
+            loop {
+                let result = task.tick();
+                let outcome = scope.outcome();
+                match result {
+                    Ok(Tick::WouldBlock) => {}
+                    Ok(Tick::Final) => return Poll::Ready(Ok(())),
+                    Ok(Tick::Again) => {
+                        scope.waker.wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+                if outcome.progress() {
+                    if scope::has_budget() {
                         continue;
                     }
-                    if outcome.progress() || outcome.refused() {
-                        cx.waker().wake_by_ref();
-                    } else if !outcome.blocked() {
-                        return Poll::Ready(Err(io::Error::other(
-                            "tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"",
-                        )));
-                    }
+                    scope.waker.wake_by_ref();
+                } else if outcome.waits_for_nothing() {
+                    return Poll::Ready(Err(waits_for_nothing()));
                 }
+                return Poll::Pending;
             }
-            return Poll::Pending;
-        }
+        })
     }
+}
+
+#[cold]
+fn waits_for_nothing() -> io::Error {
+    io::Error::other("tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"")
 }
 
 impl<T> fmt::Debug for Ticking<T> {

@@ -35,16 +35,6 @@ pub(crate) struct Seat {
     task: Cell<Option<Number>>,
 }
 
-/// What became of an owner who wants its seat back.
-pub(crate) enum Sit {
-    /// It waits.
-    Down,
-    /// It was waiting, and for the same task.
-    Already,
-    /// It is not its seat, or the seats of this direction are not used.
-    No,
-}
-
 /// What few sources have.
 #[derive(Default)]
 pub(crate) struct Rare {
@@ -79,18 +69,15 @@ impl Rare {
 }
 
 impl Source {
-    /// Records that `owner` waits again, if it has the seat.
+    /// Records that `owner` waits for `task`, if it has the seat.
     #[inline]
-    pub(crate) fn sit(&self, direction: Direction, owner: u64, task: Option<Number>) -> Sit {
+    pub(crate) fn sit(&self, direction: Direction, owner: u64, task: Option<Number>) -> bool {
         let seat = &self.seats[direction as usize];
-        if seat.owner.get() != owner || task.is_none() || self.has(direction.rare()) {
-            return Sit::No;
+        let sits = seat.owner.get() == owner && !self.has(direction.rare());
+        if sits {
+            seat.task.set(task);
         }
-        if seat.task.get() == task {
-            return Sit::Already;
-        }
-        seat.task.set(task);
-        Sit::Down
+        sits
     }
 
     /// Records that `owner` waits and is woken through `waker`; true if the source did not know it before.
