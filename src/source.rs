@@ -306,18 +306,42 @@ impl Source {
     }
 
     /// No system call is made. The common reason is that the descriptor is not ready.
-    #[inline]
+    #[inline(always)]
     fn try_later<T>(self: &Rc<Self>, direction: Direction) -> io::Result<Option<T>> {
-        if self.core.has_budget() {
-            return self.record_in_scope(direction).map(|()| None);
+        if !self.core.has_budget() {
+            return self.try_failed(direction, self.without_budget());
         }
-        self.try_failed(direction, self.without_budget())
+        waker::with_scope(|scope| match scope {
+            Some(scope) if self.sit(direction, scope.sitter, scope.task) && !self.core.is_asked_too_often() => {
+                scope.blocked();
+                Ok(None)
+            }
+            scope => self.record_slowly(direction, scope),
+        })
+    }
+
+    /// "Not yet" in the style of a tick, where the owner has no seat. Outside a scope there is nobody to be woken: the
+    /// caller looks again by himself.
+    #[inline(never)]
+    fn record_slowly<T>(
+        self: &Rc<Self>,
+        direction: Direction,
+        scope: Option<&scope::Scope<'_>>,
+    ) -> io::Result<Option<T>> {
+        self.asked_again()?;
+        if let Some(scope) = scope {
+            scope.blocked();
+            if self.wait(direction, scope.owner.id, scope.waker) {
+                scope.owner.remember(self, direction);
+            }
+        }
+        Ok(None)
     }
 
     #[cold]
     fn try_failed<T>(self: &Rc<Self>, direction: Direction, failure: Failure) -> io::Result<Option<T>> {
         match failure {
-            Failure::NotYet => self.record_in_scope(direction).map(|()| None),
+            Failure::NotYet => waker::with_scope(|scope| self.record_slowly(direction, scope)),
             Failure::Refused => {
                 scope::refuse();
                 Ok(None)
@@ -341,29 +365,6 @@ impl Source {
                 self.end_rare(direction, scope.owner.id);
             }
         });
-    }
-
-    /// "Not yet" in the style of a tick.
-    #[inline]
-    fn record_in_scope(self: &Rc<Self>, direction: Direction) -> io::Result<()> {
-        waker::with_scope(|scope| {
-            // Outside a scope there is nobody to be woken: the caller looks again by himself.
-            let Some(scope) = scope else { return self.asked_again() };
-            scope.blocked();
-            if self.sit(direction, scope.sitter, scope.task) {
-                return self.asked_again();
-            }
-            self.record_slowly(direction, scope)
-        })
-    }
-
-    #[inline(never)]
-    fn record_slowly(self: &Rc<Self>, direction: Direction, scope: &scope::Scope<'_>) -> io::Result<()> {
-        self.asked_again()?;
-        if self.wait(direction, scope.owner.id, scope.waker) {
-            scope.owner.remember(self, direction);
-        }
-        Ok(())
     }
 
     /// A try of a leaf future, which keeps its owner id in `owner` (0 before its first wait).

@@ -191,7 +191,7 @@ impl Tasks {
     }
 
     /// Queues a task, unless it is queued already, has ended, or never was. Another reactor's is left in its inbox.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&mut self, number: Number) {
         match self.entries.get(number.index() as usize) {
             Some(task) if task.header.number == number => {
