@@ -71,7 +71,8 @@ async fn serve_connection<S>(connection: Connection, service: Rc<S>, deadlines: 
 where
     S: Service<Incoming, Response = Response, Error = Infallible>,
 {
-    let framed = Framed::new(Lingering::new(connection.stream), Http::new()).max_frame(limits::REQUEST);
+    let stream = Lingering::new(connection.stream, connection.draining.clone());
+    let framed = Framed::new(stream, Http::new()).max_frame(limits::REQUEST);
     let server = pipeline::Server::new().deadlines(deadlines).drain(connection.draining);
     server.serve(framed, &*service).await.map_err(io::Error::other)
 }

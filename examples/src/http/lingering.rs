@@ -3,23 +3,26 @@
 //! A socket that is closed while the peer is still sending answers with a reset, and a reset may throw away what the peer
 //! has not read: a 413 would never arrive. So the writing side closes first, and what still comes is read and thrown
 //! away, within bounds of bytes and time. If the last read found nothing, nothing is unread, and dropping the stream is
-//! all that a good close takes.
+//! all that a good close takes. The same goes for a server that drains, which waits for no peer that is silent.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 use mainspring::codec::HalfClose;
 use mainspring::net::TcpStream;
+use mainspring::server::Draining;
 
 use super::limits;
 
-/// How long the peer may say nothing before it is no longer waited for.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long the peer may say nothing before it is no longer waited for. nginx's default.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A TCP stream that lingers.
 #[derive(Debug)]
 pub struct Lingering {
     stream: TcpStream,
+    /// Whether the server drains; a connection is woken when that begins.
+    draining: Draining,
     /// Set if the last read found nothing, cleared if it found something.
     quiet: bool,
     /// How many bytes are still thrown away.
@@ -28,8 +31,8 @@ pub struct Lingering {
 
 impl Lingering {
     /// Takes over the closing of `stream`, and its read timeout from then on.
-    pub const fn new(stream: TcpStream) -> Self {
-        Self { stream, quiet: true, left: limits::LINGERING }
+    pub const fn new(stream: TcpStream, draining: Draining) -> Self {
+        Self { stream, draining, quiet: true, left: limits::LINGERING }
     }
 }
 
@@ -65,8 +68,10 @@ impl HalfClose for Lingering {
                 Ok(0) => break,
                 Ok(count) => self.left = self.left.saturating_sub(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(error),
-                // The peer is gone, or silent: either way it has had its time.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && !self.draining.is_draining() => {
+                    return Err(error);
+                }
+                // The peer is gone, or silent for long enough, or silent and the server drains.
                 Err(_) => break,
             }
         }

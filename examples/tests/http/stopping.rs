@@ -59,6 +59,19 @@ fn idle_connections_hold_nothing_up() {
 }
 
 #[test]
+fn a_peer_that_was_refused_and_stays_holds_nothing_up() {
+    let program = Program::start(&[]);
+    let mut peer = Peer::connect(&program);
+    peer.send("nonsense\r\n\r\n");
+    assert_eq!(peer.answer().status(), 400);
+    peer.expect_end();
+    program.signal("TERM");
+    let (status, said, took) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(took < AT_ONCE, "it took {took:?}");
+}
+
+#[test]
 fn a_request_that_has_begun_to_arrive_is_answered() {
     let program = Program::start(&[]);
     let mut peer = in_flight(&program, 300);
