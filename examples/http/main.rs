@@ -1,0 +1,87 @@
+//! An HTTP/1.1 service on Mainspring's own reactor: a `Service` behind a `Timeout`, on a pipelined connection.
+//!
+//! ```text
+//! cargo run --release --example http
+//! curl -i http://127.0.0.1:8080/
+//! ```
+//!
+//! It prints `ready` on stdout once it accepts connections, and everything else on stderr. Ctrl-C or SIGTERM ends it,
+//! after the requests in flight; a second Ctrl-C ends it at once. `--help` names the options.
+#![forbid(unsafe_code)]
+
+mod answers;
+mod app;
+mod options;
+mod stop;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Parser;
+use examples::http::{Http, Incoming, Lingering, Response, limits};
+use mainspring::codec::Framed;
+use mainspring::proto::{Deadlines, pipeline};
+use mainspring::server::{Connection, Server};
+use mainspring::service::{Service, ServiceExt};
+
+use answers::Answers;
+use app::App;
+use options::Options;
+
+/// What a response may take beyond the request's own time: to be written, and to wait for those before it.
+const GRACE: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    match serve(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("http: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: Options) -> io::Result<()> {
+    // Why no idle timeout: the deadlines of the pipeline cover each phase of a connection.
+    let server = options.listen.bind(Server::builder().idle(None).drain(options.drain))?;
+    announce(server.local_addr());
+    let stop = stop::requested(options.drain);
+    let deadlines = Deadlines {
+        partial_frame: options.receive,
+        request: options.timeout.saturating_add(GRACE),
+        ..Deadlines::default()
+    };
+    let make = move || {
+        let service = Rc::new(App::new(options.plaintext).timeout(options.timeout).filter(Answers));
+        move |connection| serve_connection(connection, Rc::clone(&service), deadlines)
+    };
+    let drained = server.run(make, stop)?;
+    eprintln!(
+        "stopped: {} connections served, {} of them finished while stopping, {} cut off",
+        drained.served, drained.finished, drained.aborted
+    );
+    Ok(())
+}
+
+async fn serve_connection<S>(connection: Connection, service: Rc<S>, deadlines: Deadlines) -> io::Result<()>
+where
+    S: Service<Incoming, Response = Response, Error = Infallible>,
+{
+    let stream = Lingering::new(connection.stream, connection.draining.clone());
+    let framed = Framed::new(stream, Http::new()).max_frame(limits::REQUEST);
+    let server = pipeline::Server::new().deadlines(deadlines).drain(connection.draining);
+    server.serve(framed, &*service).await.map_err(io::Error::other)
+}
+
+fn announce(address: SocketAddr) {
+    eprintln!("listening on http://{address}");
+    eprintln!("try:  curl -i http://{address}/");
+    eprintln!("      curl -i http://{address}/echo -d 'some words'");
+    eprintln!("      curl -i 'http://{address}/slow?ms=1000'");
+    eprintln!("      curl -s http://{address}/stats");
+    eprintln!("stop: Ctrl-C");
+}

@@ -1,0 +1,195 @@
+//! The codec of a server's connection.
+//!
+//! Decoding: the head is looked for, parsed once when it is there, and left in the buffer until the body is there too,
+//! so that the connection counts as being inside a request all the while. A refusal is the last item.
+//!
+//! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every response
+//! its form.
+
+use std::collections::VecDeque;
+use std::io;
+
+use mainspring::codec::{Buffer, Decoder, Encoder};
+
+use super::chunks::Chunks;
+use super::framing::Framing;
+use super::head::Head;
+use super::lines::{self, NoLine};
+use super::owed::{Owed, Persistence};
+use super::{Incoming, Response, Status, limits};
+
+/// HTTP/1.1 and 1.0, as a server. One for each connection.
+#[derive(Debug)]
+pub struct Http {
+    /// What the front of the buffer is.
+    stage: Stage,
+    /// The form of each response that is due, in order. Bounded by the requests in flight.
+    owed: VecDeque<Owed>,
+    /// Set by a response behind which the connection closes.
+    last: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// A head, or a part of one.
+    Head,
+    /// A head that was parsed, and a part of its body.
+    Body(Box<Pending>),
+    /// Nothing that matters: the last request has been decoded.
+    Over,
+}
+
+/// A request whose body has not arrived.
+#[derive(Debug)]
+struct Pending {
+    head: Head,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// It stands in the buffer from the one place to the other.
+    Length(usize, usize),
+    Chunked(Chunks),
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Http {
+    /// For a new connection. Allocates nothing until the first request.
+    pub const fn new() -> Self {
+        Self { stage: Stage::Head, owed: VecDeque::new(), last: false }
+    }
+
+    /// The next item; the error is what to refuse the bytes with.
+    fn advance(&mut self, buffer: &mut Buffer) -> Result<Option<Incoming>, Status> {
+        if matches!(self.stage, Stage::Head) {
+            skip_empty_lines(buffer);
+            let Some(end) = head_end(buffer)? else { return Ok(None) };
+            let head = Head::parse(buffer.as_slice().get(..end).unwrap_or_default())?;
+            let body = match head.framing {
+                Framing::Empty => return Ok(Some(self.request(buffer, head, Vec::new(), end))),
+                Framing::Length(length) => Body::Length(end, end.saturating_add(length)),
+                Framing::Chunked => Body::Chunked(Chunks::new(end)),
+            };
+            // Once a part of the body is there, nobody waits for permission.
+            let asked = head.expects_continue && buffer.len() == end;
+            self.stage = Stage::Body(Box::new(Pending { head, body }));
+            if asked {
+                return Ok(Some(Incoming::Continue));
+            }
+        }
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Body(pending) => self.body(buffer, pending),
+            Stage::Head | Stage::Over => {
+                buffer.consume(buffer.len());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Goes on with the body of `pending`, which is put back if it has not arrived whole.
+    fn body(&mut self, buffer: &mut Buffer, mut pending: Box<Pending>) -> Result<Option<Incoming>, Status> {
+        let arrived = match &mut pending.body {
+            Body::Length(start, end) => buffer.as_slice().get(*start..*end).map(|body| (body.to_vec(), *end)),
+            Body::Chunked(chunks) => chunks.advance(buffer)?.map(|end| (std::mem::take(&mut chunks.body), end)),
+        };
+        match arrived {
+            Some((body, end)) => Ok(Some(self.request(buffer, pending.head, body, end))),
+            None => {
+                self.stage = Stage::Body(pending);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A whole request, which is taken off the buffer up to `end`.
+    fn request(&mut self, buffer: &mut Buffer, head: Head, body: Vec<u8>, end: usize) -> Incoming {
+        buffer.consume(end.min(buffer.len()));
+        let closing = head.owed.persistence == Persistence::Closing;
+        self.stage = if closing { Stage::Over } else { Stage::Head };
+        self.owed.push_back(head.owed);
+        let mut request = head.request;
+        request.body = body;
+        Incoming::Request(request)
+    }
+
+    /// The last item of a connection. `head_only` if what is refused was a `HEAD`.
+    fn refuse(&mut self, status: Status, head_only: bool) -> Incoming {
+        self.stage = Stage::Over;
+        self.owed.push_back(Owed { head_only, persistence: Persistence::Closing });
+        Incoming::Refused(status)
+    }
+}
+
+impl Decoder for Http {
+    type Item = Incoming;
+    type Error = io::Error;
+
+    fn decode(&mut self, buffer: &mut Buffer) -> io::Result<Option<Incoming>> {
+        match self.advance(buffer) {
+            Ok(item) => Ok(item),
+            Err(status) => {
+                let head_only = buffer.as_slice().starts_with(b"HEAD ");
+                buffer.consume(buffer.len());
+                Ok(Some(self.refuse(status, head_only)))
+            }
+        }
+    }
+
+    /// A request that ends in the middle is refused with 400, as RFC 9112, section 8, wants.
+    fn decode_eof(&mut self, buffer: &mut Buffer) -> io::Result<Option<Incoming>> {
+        match self.decode(buffer)? {
+            None if !buffer.is_empty() => {
+                buffer.consume(buffer.len());
+                Ok(Some(self.refuse(Status::BadRequest, false)))
+            }
+            item => Ok(item),
+        }
+    }
+
+    fn give_up(&mut self) -> Option<Incoming> {
+        Some(self.refuse(Status::RequestTimeout, false))
+    }
+}
+
+impl Encoder<Response> for Http {
+    type Error = io::Error;
+
+    fn encode(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<()> {
+        if response.is_interim() {
+            output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            return Ok(());
+        }
+        let Some(owed) = self.owed.pop_front() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a response was sent that no request asked for"));
+        };
+        self.last = owed.persistence == Persistence::Closing;
+        response.write(owed, output)
+    }
+
+    fn is_last(&self) -> bool {
+        self.last
+    }
+}
+
+/// Takes empty lines off the front: some clients send one behind a body (RFC 9112, section 2.2).
+fn skip_empty_lines(buffer: &mut Buffer) {
+    while buffer.as_slice().starts_with(b"\r\n") {
+        buffer.consume(2);
+    }
+}
+
+fn head_end(buffer: &mut Buffer) -> Result<Option<usize>, Status> {
+    lines::section_end(buffer, 0, limits::HEAD).map_err(|reason| match reason {
+        NoLine::BareLineFeed => Status::BadRequest,
+        NoLine::TooLong if buffer.as_slice().iter().take(limits::HEAD).any(|&byte| byte == b'\n') => {
+            Status::HeaderFieldsTooLarge
+        }
+        NoLine::TooLong => Status::UriTooLong,
+    })
+}
