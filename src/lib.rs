@@ -6,6 +6,7 @@ pub mod channel;
 mod core;
 mod deadline;
 mod handle;
+pub mod io;
 mod join_error;
 mod join_handle;
 pub mod net;
