@@ -34,10 +34,7 @@ impl Hook {
 
 /// A waker that calls `run`. It is never freed, so no event can come too late.
 pub(crate) fn hook_waker(run: impl Fn(Event) + Send + Sync + 'static) -> Waker {
-    let hook: &'static Hook = Box::leak(Box::new(Hook {
-        run: Box::new(run),
-        depth: AtomicUsize::new(0),
-    }));
+    let hook: &'static Hook = Box::leak(Box::new(Hook { run: Box::new(run), depth: AtomicUsize::new(0) }));
     // SAFETY: the table's functions take the data for the `&'static Hook` that it is.
     unsafe { Waker::new(std::ptr::from_ref(hook).cast(), &VTABLE) }
 }
