@@ -83,10 +83,10 @@ where
     W: Write + ?Sized,
 {
     let read = poll_try(owner, cx, || reader.read(buffer));
-    if read.is_pending()
-        && *held_back
-        && let Poll::Ready(flushed) = poll_try(owner, cx, || writer.flush())
-    {
+    if read.is_ready() || !*held_back {
+        return read;
+    }
+    if let Poll::Ready(flushed) = poll_try(owner, cx, || writer.flush()) {
         flushed?;
         *held_back = false;
     }

@@ -21,20 +21,16 @@ pub(super) fn poll_try<T>(
     loop {
         ready!(scope::poll_admit(cx));
         let (result, outcome) = owner.enter(cx.waker(), &mut step);
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
-            if outcome.blocked() || outcome.refused() {
-                return Poll::Pending;
-            }
-            return Poll::Ready(Err(waits_for_nothing()));
+        let failure = result.as_ref().err().map(io::Error::kind);
+        if failure == Some(io::ErrorKind::WouldBlock) {
+            let recorded = outcome.blocked() || outcome.refused();
+            return if recorded { Poll::Pending } else { Poll::Ready(Err(waits_for_nothing())) };
         }
         if !outcome.progress() {
             scope::spend();
         }
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return Poll::Ready(result),
+        if failure != Some(io::ErrorKind::Interrupted) {
+            return Poll::Ready(result);
         }
     }
 }

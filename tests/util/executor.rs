@@ -57,9 +57,8 @@ impl Future for Executor {
             let Some(index) = queue.woken.pop_front() else { break };
             drop(queue);
             let waker = Waker::from(Arc::new(Slot { index, queue: self.queue.clone() }));
-            if let Some(child) = &mut self.children[index]
-                && child.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
-            {
+            let Some(child) = &mut self.children[index] else { continue };
+            if child.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                 self.children[index] = None;
             }
         }
