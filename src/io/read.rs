@@ -1,7 +1,10 @@
-//! One read.
+//! One read of any reader.
 //!
-//! The spelling for any reader: a method named `read` would be std's, which fails outside a scope, or that of a socket,
-//! which exists for sockets only.
+//! The spelling that collides with nothing: a method named `read` would be std's, which fails outside a scope, or that
+//! of a socket, which sockets alone have. Called where a `BufReader`, a TLS stream or a generic reader is at hand; on a
+//! bare socket its own method is the same, and has no scope to enter.
+//!
+//! It keeps no position of its own, so it is as safe to abandon as its reader is.
 
 use std::future::poll_fn;
 use std::io::{self, Read};

@@ -1,6 +1,10 @@
 //! Reading a known number of bytes.
 //!
-//! The count of what has been read stands in the future, where std's `read_exact` forgets it at each "not yet".
+//! Called for headers and bodies of a length that is known. The count of what has been read stands in the future, where
+//! std's `read_exact` forgets it at each "not yet", and so fills the start of the buffer again and again.
+//!
+//! What comes after the last byte stays in the reader. The bytes go straight into the caller's buffer; a future with a
+//! buffer of its own could be abandoned without loss, at the price of a copy and an allocation.
 
 use std::future::poll_fn;
 use std::io::{self, Read};

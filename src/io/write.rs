@@ -1,7 +1,10 @@
-//! One write.
+//! One write to any writer.
 //!
-//! The spelling for any writer: a method named `write` would be std's, which fails outside a scope, or that of a socket,
-//! which exists for sockets only.
+//! The spelling that collides with nothing: a method named `write` would be std's, which fails outside a scope, or that
+//! of a socket, which sockets alone have. Called where a `BufWriter`, a TLS stream or a generic writer is at hand; on a
+//! bare socket its own method is the same, and has no scope to enter.
+//!
+//! It keeps no position of its own, so it is as safe to abandon as its writer is.
 
 use std::future::poll_fn;
 use std::io::{self, Write};

@@ -1,6 +1,9 @@
 //! Writing a whole buffer.
 //!
-//! The count of what has been written stands in the future, where std's `write_all` starts over after each "not yet".
+//! Called for whatever must go out complete. The count of what has been written stands in the future, where std's
+//! `write_all` starts over after each "not yet" and repeats what the peer has already got.
+//!
+//! It does not flush: the caller knows when a message is complete, and a flush for each part would undo a `BufWriter`.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
