@@ -26,7 +26,7 @@ use futures::future::{Either, join_all, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use mainspring::channel::{mpsc, oneshot};
 use mainspring::net::TcpStream;
-use mainspring::time::{Clock, Instant, sleep};
+use mainspring::time::{Clock, Instant, sleep, timeout};
 use mainspring::{Reactor, Stats, ready, spawn, yield_now};
 
 use util::checked::checked;
@@ -323,6 +323,19 @@ fn a_flood_for_one_child_starves_no_other() {
         writer.write_all(b"x").await.unwrap();
         let children: FuturesUnordered<_> = [flood, beside].into_iter().collect();
         assert_eq!(children.count().await, 2);
+    });
+}
+
+#[test]
+fn a_timeout_ends_a_future_that_spends_its_whole_budget() {
+    checked(async {
+        let start = Instant::now();
+        let busy = async {
+            while start.elapsed() < Duration::from_secs(1) {
+                mainspring::io::read(&mut std::io::repeat(0), &mut [0]).await.unwrap();
+            }
+        };
+        assert!(timeout(Duration::from_millis(1), busy).await.is_err());
     });
 }
 
