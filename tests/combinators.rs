@@ -300,6 +300,8 @@ fn a_flood_for_one_child_starves_no_other() {
     checked(async {
         let (sender, mut receiver) = mpsc::unbounded();
         let (reader, writer) = connection().await;
+        writer.write_all(b"x").await.unwrap();
+        assert_eq!(reader.peek(&mut [0]).await.unwrap(), 1);
         let received = Rc::new(Cell::new(0));
         let flood: Child = Box::pin({
             let received = received.clone();
@@ -320,7 +322,6 @@ fn a_flood_for_one_child_starves_no_other() {
                 assert!(received.get() < FLOOD, "the byte was there all the time");
             }
         });
-        writer.write_all(b"x").await.unwrap();
         let children: FuturesUnordered<_> = [flood, beside].into_iter().collect();
         assert_eq!(children.count().await, 2);
     });
