@@ -65,6 +65,7 @@ pub mod codec;
 mod core;
 mod deadline;
 mod handle;
+pub mod io;
 mod join_error;
 mod join_handle;
 pub mod net;
