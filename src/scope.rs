@@ -11,6 +11,7 @@
 //! need a clock reading per operation. A foreign executor, outside a reactor, is never refused. One that spins inside one
 //! poll is told so by sources, after [`ASKED_MAX`] answers, and let through by channels and timers, which have no error.
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -236,7 +237,10 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         for (source, direction) in self.waits.get_mut().drain(..) {
-            source.end_wait(direction, self.id);
+            // A waker that panics when it is dropped must not leave the other waits behind.
+            if catch_unwind(AssertUnwindSafe(|| source.end_wait(direction, self.id))).is_err() {
+                source.core.counters.panics.add(1);
+            }
         }
     }
 }

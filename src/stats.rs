@@ -16,7 +16,7 @@ impl Counter {
     }
 
     #[inline]
-    pub(crate) const fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.get()
     }
 }

@@ -216,7 +216,7 @@ impl Tasks {
 
     /// How many are queued.
     #[inline]
-    pub(crate) const fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.running.len() + self.woken.len()
     }
 

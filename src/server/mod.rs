@@ -144,21 +144,32 @@ impl Server {
         let reactor = Reactor::new()?;
         let mut stops = Vec::new();
         let mut threads = Vec::new();
+        let mut ends = Vec::new();
         for (position, socket) in sockets.enumerate() {
             let (stop, stopped) = oneshot::channel::<()>();
+            let (ended, end) = oneshot::channel::<()>();
             let make = make.clone();
             let thread = thread::Builder::new().name(format!("mainspring-{}", position + 1)).spawn(move || {
+                let _ended = ended;
                 // The sender is dropped, and never sends.
                 Reactor::new()?.block_on(serve_until(socket, limits, make(), stopped))?
             })?;
             stops.push(stop);
             threads.push(thread);
+            ends.push(end);
         }
         let stop_all = async {
             stop.await;
             drop(stops);
         };
-        let mut drained = reactor.block_on(serve_until(first, limits, make(), stop_all))??;
+        let mut drained = reactor.block_on(async {
+            let drained = serve_until(first, limits, make(), stop_all).await;
+            // Why not in `join` below: what the caller has spawned here, to hear signals for one, runs on meanwhile.
+            for end in ends {
+                let _ = end.await;
+            }
+            drained
+        })??;
         for thread in threads {
             drained += thread.join().map_err(|_| io::Error::other("a thread of the server panicked"))??;
         }

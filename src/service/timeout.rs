@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::{Service, Status};
 use crate::pin::{Projected, Step};
-use crate::time::{Elapsed, Sleep, sleep};
+use crate::time::{Elapsed, Limit, sleep};
 
 /// A service whose calls fail with [`Elapsed`] when they take too long.
 ///
@@ -58,7 +58,7 @@ where
     type Error = S::Error;
 
     fn call(&self, request: Request) -> impl Future<Output = Result<S::Response, S::Error>> {
-        let deadline: Deadline<Sleep> = Deadline(sleep(self.duration));
+        let deadline = Deadline(Limit(sleep(self.duration)));
         Projected::new(self.service.call(request), deadline)
     }
 

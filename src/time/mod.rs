@@ -12,6 +12,7 @@ pub use instant::Instant;
 pub use interval::{Interval, MissedTicks, interval, interval_at};
 pub use mainspring_sys::Clock;
 pub use sleep::{Sleep, sleep, sleep_until};
+pub(crate) use timeout::Limit;
 pub use timeout::{Elapsed, timeout};
 
 use std::time::Duration;

@@ -122,6 +122,15 @@ impl Sleep {
         Ok(elapsed.then(scope::progress))
     }
 
+    /// As `poll`, without the budget: a deadline around a future that spends all of it must still be seen.
+    pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match self.poll_with(cx.waker()) {
+            Ok(true) => Poll::Ready(()),
+            Ok(false) => Poll::Pending,
+            Err(error) => panic!("a sleep was polled outside a reactor: {error}"),
+        }
+    }
+
     /// Arms it if need be; true if it has ended.
     fn poll_with(&mut self, waker: &std::task::Waker) -> io::Result<bool> {
         if let State::New = self.state {
@@ -146,14 +155,9 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(scope::poll_admit(cx));
-        match self.poll_with(cx.waker()) {
-            Ok(true) => {
-                scope::spend();
-                Poll::Ready(())
-            }
-            Ok(false) => Poll::Pending,
-            Err(error) => panic!("a sleep was polled outside a reactor: {error}"),
-        }
+        ready!(self.poll_elapsed(cx));
+        scope::spend();
+        Poll::Ready(())
     }
 }
 

@@ -39,8 +39,19 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output =
     Projected::new(future, Limit(sleep(duration)))
 }
 
-/// What a `timeout` keeps beside its future.
-struct Limit(Sleep);
+/// What a `timeout` keeps beside its future: a sleep that is never refused, because a future that spends the budget of
+/// every poll would otherwise never be told that its time is over.
+#[derive(Debug)]
+pub(crate) struct Limit(pub(crate) Sleep);
+
+impl Future for Limit {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_elapsed(cx)
+    }
+}
 
 impl<F: Future> Step<F> for Limit {
     type Output = Result<F::Output, Elapsed>;
@@ -50,7 +61,7 @@ impl<F: Future> Step<F> for Limit {
         if let Poll::Ready(value) = future.poll(cx) {
             return Poll::Ready(Ok(value));
         }
-        Pin::new(&mut self.0).poll(cx).map(|()| Err(Elapsed(())))
+        Pin::new(self).poll(cx).map(|()| Err(Elapsed(())))
     }
 }
 
