@@ -159,6 +159,11 @@ impl Core {
         self.left.set(self.left.get().wrapping_sub(1));
     }
 
+    /// One operation beyond the budget.
+    pub(crate) fn grant_one(&self) {
+        self.left.set(1);
+    }
+
     /// Counts a refusal or a "not yet"; true if the running poll has had so many that it may be spinning.
     #[inline]
     pub(crate) fn is_asked_too_often(&self) -> bool {

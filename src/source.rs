@@ -95,6 +95,9 @@ pub(crate) struct Source {
     pub(crate) rare: RefCell<Option<Box<Rare>>>,
 }
 
+/// Set in the owner id of a leaf future that was refused: it is let through once. No id is that large.
+const REFUSED: u64 = 1 << 63;
+
 /// Why a try gave no value.
 enum Failure {
     /// The descriptor is not ready.
@@ -377,16 +380,18 @@ impl Source {
         operation: impl FnOnce() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         if !self.is_worth_a_try(direction) {
-            if self.core.has_budget() {
+            if !self.core.has_budget() && !self.is_granted(owner) {
+                return self.poll_failed(owner, cx, direction, self.without_budget());
+            }
+            if !self.readiness.get().intersects(direction.bit()) {
                 return self.poll_later(owner, cx, direction);
             }
-            return self.poll_failed(owner, cx, direction, self.without_budget());
         }
         match operation() {
             Ok(value) => {
                 self.core.spend_one();
                 if self.has(direction.rare()) {
-                    self.end_rare(direction, *owner);
+                    self.end_rare(direction, *owner & !REFUSED);
                 }
                 *owner = 0;
                 Poll::Ready(Ok(value))
@@ -395,8 +400,21 @@ impl Source {
         }
     }
 
+    /// Whether a leaf future may go on without budget: once, when it was refused before. A sibling that is never out of
+    /// work spends the budget of each poll first, and would keep it out for ever.
+    #[cold]
+    fn is_granted(&self, owner: &mut u64) -> bool {
+        let granted = *owner & REFUSED != 0 && waker::is_current(&self.core);
+        if granted {
+            *owner &= !REFUSED;
+            self.core.grant_one();
+        }
+        granted
+    }
+
     #[inline]
     fn poll_later<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+        *owner &= !REFUSED;
         if *owner != 0 {
             return self.poll_again(owner, cx, direction);
         }
@@ -416,6 +434,7 @@ impl Source {
         match failure {
             Failure::NotYet => self.poll_later(owner, cx, direction),
             Failure::Refused => {
+                *owner |= REFUSED;
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -440,9 +459,9 @@ impl Source {
     /// Ends the wait of a leaf future, if it has one.
     #[inline]
     pub(crate) fn end_own(&self, owner: &mut u64, direction: Direction) {
-        if *owner != 0 {
-            self.end_wait(direction, *owner);
-            *owner = 0;
+        let id = std::mem::take(owner) & !REFUSED;
+        if id != 0 {
+            self.end_wait(direction, id);
         }
     }
 }
