@@ -72,13 +72,8 @@ fn block_on_may_be_called_again_and_tasks_stay_in_between() {
     let (sender, receiver) = oneshot::channel();
     let count = Rc::new(Cell::new(0));
     let seen = count.clone();
-    let task = reactor
-        .block_on(async move {
-            spawn(async move {
-                seen.set(receiver.await.unwrap());
-            })
-        })
-        .unwrap();
+    let task = reactor.spawn(async move { seen.set(receiver.await.unwrap()) });
+    reactor.block_on(turns(2)).unwrap();
     // Between the two the reactor does not run: a wake from its own thread is kept.
     sender.send(7).unwrap();
     assert_eq!(count.get(), 0);

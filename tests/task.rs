@@ -82,8 +82,11 @@ fn a_parked_task_that_is_aborted_is_dropped() {
     });
 }
 
-/// A task that aborts itself in its first poll, and then returns `then`.
-fn aborts_itself(then: Poll<u32>) -> (Rc<RefCell<Option<JoinHandle<u32>>>>, Rc<Cell<u32>>) {
+/// Where a task finds its own handle.
+type Own = Rc<RefCell<Option<JoinHandle<u32>>>>;
+
+/// A task that aborts itself in its first poll, and then returns `then`; and how often it was polled.
+fn aborts_itself(then: Poll<u32>) -> (Own, Rc<Cell<u32>>) {
     let (own, polls) = (Rc::new(RefCell::new(None)), Rc::new(Cell::new(0)));
     let (handle, count) = (own.clone(), polls.clone());
     *own.borrow_mut() = Some(spawn(poll_fn(move |_| {
@@ -280,7 +283,7 @@ fn a_panic_of_the_future_of_block_on_is_its_callers() {
     let reactor = Reactor::new().unwrap();
     let task = reactor.spawn(async { 5 });
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        reactor.block_on(async { panic!("{EXPECTED}: root") }).map(|()| ())
+        reactor.block_on(async { panic!("{EXPECTED}: root") })
     }));
     assert!(result.unwrap_err().downcast_ref::<String>().unwrap().contains("root"));
     assert_eq!(reactor.block_on(task).unwrap().unwrap(), 5, "the reactor is whole");

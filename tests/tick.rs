@@ -235,9 +235,8 @@ fn an_error_ends_its_task_alone_and_is_seen_in_the_handle() {
     }
     run(async {
         let (alive, (other, mut peer)) = (Alive::default(), half_std().await);
-        let survivor = schedule(move || {
-            Ok(if other.try_read(&mut [0])?.is_some() { Tick::Final } else { Tick::WouldBlock })
-        });
+        let survivor =
+            schedule(move || Ok(if other.try_read(&mut [0])?.is_some() { Tick::Final } else { Tick::WouldBlock }));
         let failed = schedule(Failing(alive.token()));
         let error = ends(failed).await;
         assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::PermissionDenied, "no entry"));
@@ -274,8 +273,10 @@ fn a_source_asked_ten_thousand_times_within_a_poll_names_the_spin() {
         assert_eq!(ticks.get(), 1);
 
         let (stream, _peer) = half_std().await;
-        let spin = ends(schedule(move || loop {
-            stream.try_read(&mut [0])?;
+        let spin = ends(schedule(move || {
+            loop {
+                stream.try_read(&mut [0])?;
+            }
         }));
         assert!(spin.await.to_string().contains("10000 times within one poll"));
     });
@@ -378,12 +379,10 @@ fn a_reader_and_a_writer_that_share_a_stream_are_woken_each_by_its_own_event() {
             }
         }
         let (reading, writing) = (stream.clone(), stream.clone());
-        let (reader, reads) = counted(move || {
-            Ok(if reading.try_read(&mut [0])? == Some(0) { Tick::Final } else { Tick::WouldBlock })
-        });
-        let (writer, writes) = counted(move || {
-            Ok(if writing.try_write(b"last")?.is_some() { Tick::Final } else { Tick::WouldBlock })
-        });
+        let (reader, reads) =
+            counted(move || Ok(if reading.try_read(&mut [0])? == Some(0) { Tick::Final } else { Tick::WouldBlock }));
+        let (writer, writes) =
+            counted(move || Ok(if writing.try_write(b"last")?.is_some() { Tick::Final } else { Tick::WouldBlock }));
         turns(3).await;
         assert_eq!((reads.get(), writes.get()), (1, 1));
         peer.write_all(b"x").unwrap();
