@@ -305,8 +305,8 @@ fn a_busy_reactor_asks_its_selector_now_and_then() {
         let read = spawn(async move { stream.read(&mut [0]).await });
         turns(2).await;
         peer.write_all(b"x").unwrap();
-        // Never idle: one task always yields. At most 8 turns of the loop pass without a look.
-        for _ in 0..64 {
+        // Never idle: one task always yields. At most 8 batches of 64 polls pass without a look.
+        for _ in 0..1_200 {
             yield_now().await;
         }
         assert!(read.is_finished());

@@ -246,7 +246,11 @@ pub(crate) fn in_child(name: &str, body: impl FnOnce()) {
 
 fn child(name: &str) -> Output {
     let binary = std::env::current_exe().expect("the test binary has a path");
-    Command::new(binary).args([name, "--exact", "--nocapture"]).env(CHILD, name).output().expect("a child process")
+    Command::new(binary)
+        .args([name, "--exact", "--nocapture", "--include-ignored"])
+        .env(CHILD, name)
+        .output()
+        .expect("a child process")
 }
 
 /// How many descriptors this process has open.
