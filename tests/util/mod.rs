@@ -5,3 +5,4 @@ pub(crate) mod counting_waker;
 pub(crate) mod hook_waker;
 pub(crate) mod in_virtual_time;
 pub(crate) mod random;
+pub(crate) mod runtime;
