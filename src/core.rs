@@ -18,7 +18,6 @@ use std::task::Waker;
 use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
 use slab::Slab;
 
-use crate::deadline::Due;
 use crate::join_error::JoinError;
 use crate::remote::{Mail, Slot};
 use crate::scope;
@@ -452,27 +451,21 @@ impl Core {
         loop {
             let Some((token, direction)) = self.changed.borrow_mut().pop_front() else { return };
             let Some(source) = self.source(token) else { continue };
-            source.with_deadline(direction, |deadline| {
-                let mut timers = self.timers.borrow_mut();
-                let key = deadline.entry();
-                match deadline.assign(now) {
-                    None => timers.disarm(key),
-                    Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}
-                    Some(at) => timers.arm(key, at),
-                }
-            });
+            let Some((key, at)) = source.settle(direction, now) else { continue };
+            let mut timers = self.timers.borrow_mut();
+            match at {
+                None => timers.disarm(key),
+                Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}
+                Some(at) => timers.arm(key, at),
+            }
         }
     }
 
     fn deadline_due(&self, key: Key, token: Token, direction: Direction, now: u64) {
         let Some(source) = self.source(token) else { return };
-        match source.with_deadline(direction, |deadline| deadline.due(now)) {
-            Some(Due::Later(at)) => self.arm_timer(key, at),
-            Some(Due::Expired) => {
-                self.counters.timers.add(1);
-                source.expire(direction, &mut self.tasks.borrow_mut());
-            }
-            Some(Due::Idle) | None => {}
+        let next = source.expire(direction, now, &mut self.tasks.borrow_mut());
+        if let Some(at) = next {
+            self.arm_timer(key, at);
         }
     }
 
@@ -490,7 +483,8 @@ impl Core {
 
     /// The pool for blocking work, made on the first call.
     pub(crate) fn pool(&self) -> &Pool {
-        self.pool.get_or_init(|| Pool::new(self.blocking_threads))
+        self.pool
+            .get_or_init(|| Pool::new(self.blocking_threads, self.clock.is_auto().then(|| self.slot.waker().clone())))
     }
 
     /// Whether blocking work is under way, so that a virtual clock must not jump.

@@ -222,6 +222,11 @@ impl Reactor {
         if runnable || !clock.is_auto() || self.core.is_blocking() {
             return;
         }
+        // A job that has just ended has left its wake here.
+        self.core.take_inbox();
+        if self.core.tasks.borrow().queued() > 0 {
+            return;
+        }
         if let Some(next) = self.core.next_timer() {
             // Why ignored: the only error is that the clock is not virtual.
             let _ = clock.advance_to(next);

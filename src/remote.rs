@@ -9,6 +9,7 @@
 //! (`mainspring_sys::Waker`). A push to a slot whose reactor has ended is dropped after the lock is released.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mainspring_sys::{OsSelector, Selector, Waker};
@@ -121,13 +122,21 @@ impl Lease {
             inbox.epoch += 1;
             let mail = std::mem::take(&mut inbox.mail);
             drop(inbox);
-            drop(mail);
+            for call in mail.calls {
+                // What was sent may panic when it is dropped, which must not keep the slot from being let again.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(call)));
+            }
         }
         directory().lock().free.push(self);
     }
 }
 
 impl Slot {
+    /// Wakes the selector of this slot.
+    pub(crate) const fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
     /// Takes what has come, into the (empty) lists of `mail`, so that their memory is used again.
     pub(crate) fn take(&self, mail: &mut Mail) {
         if self.waker.take() {

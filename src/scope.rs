@@ -111,6 +111,12 @@ pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
     });
 }
 
+/// The owner of the innermost scope; 0 outside one.
+#[cold]
+pub(crate) fn sitting() -> u64 {
+    waker::with_scope(|scope| scope.map_or(0, |scope| scope.owner.id))
+}
+
 /// Set if an operation said "not yet" for want of readiness, and the waker was recorded.
 const BLOCKED: u8 = 1;
 /// Set if an operation was refused for want of budget, and the waker was woken.

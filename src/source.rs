@@ -55,7 +55,7 @@ impl Direction {
         1 << (4 + self as u8)
     }
 
-    /// Set if a wait of this direction has expired and nobody has been told.
+    /// Set if a wait of this direction has expired, and the cached bit is on for no other reason.
     #[inline]
     pub(crate) const fn expired(self) -> u8 {
         1 << (6 + self as u8)
@@ -155,6 +155,11 @@ impl Source {
         self.flags.set(self.flags.get() & !flag);
     }
 
+    /// Whether the descriptor is believed to be ready, other than by an expired wait.
+    pub(crate) fn is_ready(&self, direction: Direction) -> bool {
+        self.readiness.get().intersects(direction.bit()) && !self.has(direction.expired())
+    }
+
     /// One descriptor or a duplicate of it is about to be in other hands.
     pub(crate) fn hand_out(&self) {
         self.set(HANDED_OUT);
@@ -224,7 +229,7 @@ impl Source {
 
     /// Sorts the error of a system call: "not yet", an expired wait, or a real one.
     #[cold]
-    fn failed(&self, direction: Direction, error: io::Error) -> Failure {
+    fn failed(&self, direction: Direction, owner: u64, error: io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::WouldBlock => {}
             // A signal that came in the same moment; it is no business of the caller.
@@ -235,10 +240,9 @@ impl Source {
             }
         }
         self.clear(direction);
-        if !self.has(direction.expired()) {
+        if !self.has(direction.rare()) || !self.take_expired(direction, owner) {
             return Failure::NotYet;
         }
-        self.unset(direction.expired());
         self.core.spend();
         Failure::Error(io::ErrorKind::TimedOut.into())
     }
@@ -284,7 +288,7 @@ impl Source {
                 self.done_in_scope(direction, true);
                 Ok(Some(value))
             }
-            Err(error) => self.try_failed(direction, self.failed(direction, error)),
+            Err(error) => self.try_failed(direction, self.failed(direction, scope::sitting(), error)),
         }
     }
 
@@ -304,7 +308,7 @@ impl Source {
                 self.done_in_scope(Direction::Read, count > 0 || room == 0 || self.is_first_end());
                 Ok(Some(count))
             }
-            Err(error) => self.try_failed(Direction::Read, self.failed(Direction::Read, error)),
+            Err(error) => self.try_failed(Direction::Read, self.failed(Direction::Read, scope::sitting(), error)),
         }
     }
 
@@ -396,7 +400,7 @@ impl Source {
                 *owner = 0;
                 Poll::Ready(Ok(value))
             }
-            Err(error) => self.poll_failed(owner, cx, direction, self.failed(direction, error)),
+            Err(error) => self.poll_failed(owner, cx, direction, self.failed(direction, *owner & !REFUSED, error)),
         }
     }
 

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use mainspring_sys::Waker;
+
 use crate::channel::oneshot;
 use crate::core::Core;
 use crate::join_error::JoinError;
@@ -77,6 +79,8 @@ pub(crate) struct Pool {
 
 struct Shared {
     state: Mutex<State>,
+    /// Woken after each job, if the reactor has a virtual clock that waits for jobs.
+    waker: Option<Waker>,
     /// Signalled when a job was queued, and when the pool closes.
     work: Condvar,
 }
@@ -97,9 +101,9 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(threads_max: usize) -> Self {
+    pub(crate) fn new(threads_max: usize, waker: Option<Waker>) -> Self {
         let state = State { queue: VecDeque::new(), idle: 0, threads: 0, threads_max, jobs: 0, closed: false };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), waker, work: Condvar::new() }) }
     }
 
     /// Whether a job is under way.
@@ -150,9 +154,13 @@ impl Shared {
         loop {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
-                job();
+                // The job catches its own panic; an output that nobody wants may panic when it is dropped.
+                let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.state.lock();
                 state.jobs -= 1;
+                if let Some(waker) = &self.waker {
+                    waker.wake();
+                }
                 continue;
             }
             if state.closed {

@@ -25,6 +25,7 @@ use crate::deadline::Deadline;
 use crate::source::{Direction, Source};
 use crate::task::Tasks;
 use crate::waker::Number;
+use crate::wheel::Key;
 
 /// The first wait of a direction, by a task.
 #[derive(Default)]
@@ -52,7 +53,14 @@ struct Wait {
     owner: u64,
     /// Who is woken by the next event; none after a wake.
     waker: Option<Waker>,
+    /// When it expires, in the reactor's nanoseconds; `NEVER` before that is settled, and without a timeout.
+    deadline: u64,
+    /// Set if it has expired and its owner has not been told.
+    expired: bool,
 }
+
+/// A deadline that does not come.
+const NEVER: u64 = u64::MAX;
 
 impl Rare {
     fn position(&self, direction: Direction, owner: u64) -> Option<usize> {
@@ -98,30 +106,35 @@ impl Source {
     #[cold]
     fn wait_rare(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         // Cloned before, and the one replaced dropped after, anything is borrowed: a foreign waker may do anything.
-        let waker = waker.clone();
-        let _replaced;
-        let mut rare = self.rare.borrow_mut();
-        let rare = rare.get_or_insert_default();
+        let cloned = Some(waker.clone());
+        let mut borrowed = self.rare.borrow_mut();
+        let rare = borrowed.get_or_insert_default();
         let seat = &self.seats[direction as usize];
-        let waited = seat.task.get().is_some() || rare.has_crowd(direction);
         let sat = seat.owner.get() == owner;
         if sat {
             seat.owner.set(0);
             seat.task.set(None);
         }
-        let standing = rare.position(direction, owner);
-        _replaced = match standing {
-            Some(position) => rare.crowd[position].waker.replace(waker),
-            None => {
-                rare.crowd.push(Wait { direction, owner, waker: Some(waker) });
-                self.set(direction.rare());
-                None
+        let Some(position) = rare.position(direction, owner) else {
+            rare.crowd.push(Wait { direction, owner, waker: cloned, deadline: NEVER, expired: false });
+            self.set(direction.rare());
+            if rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::change) {
+                self.core.wait_changed(self.token(), direction);
             }
+            return !sat;
         };
-        if !waited && rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::start) {
-            self.core.wait_changed(self.token(), direction);
+        let wait = &mut rare.crowd[position];
+        let expired = wait.expired;
+        let replaced = std::mem::replace(&mut wait.waker, cloned);
+        drop(borrowed);
+        drop(replaced);
+        if expired {
+            // Another has turned the bit off since; this one is still to make its last try.
+            self.believe(direction.bit());
+            self.set(direction.expired());
+            waker.wake_by_ref();
         }
-        !sat && standing.is_none()
+        false
     }
 
     /// Ends the wait of `owner`, if it has one.
@@ -136,19 +149,15 @@ impl Source {
         }
     }
 
-    /// Ends the wait of `owner` where a direction is not simple. The end of the last wait disarms the deadline.
+    /// Ends the wait of `owner` where a direction is not simple.
     #[cold]
     pub(crate) fn end_rare(&self, direction: Direction, owner: u64) {
         let mut borrowed = self.rare.borrow_mut();
         let Some(rare) = borrowed.as_mut() else { return };
         let Some(position) = rare.position(direction, owner) else { return };
         let _removed = rare.crowd.swap_remove(position);
-        let waiting = self.seats[direction as usize].task.get().is_some() || rare.has_crowd(direction);
-        if rare.deadlines[direction as usize].as_mut().is_some_and(|deadline| deadline.left(waiting)) {
+        if rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::change) {
             self.core.wait_changed(self.token(), direction);
-        }
-        if !waiting {
-            self.unset(direction.expired());
         }
         if !rare.is_needed(direction) {
             self.unset(direction.rare());
@@ -186,6 +195,7 @@ impl Source {
 
     #[cold]
     fn wake_crowd(&self, direction: Direction, tasks: &mut Tasks) {
+        self.unset(direction.expired());
         let mut rare = self.rare.borrow_mut();
         for wait in rare.iter_mut().flat_map(|rare| &mut rare.crowd) {
             if wait.direction == direction {
@@ -217,6 +227,9 @@ impl Source {
                 if let Some(deadline) = deadline.take() {
                     self.core.remove_timer(deadline.entry());
                 }
+                for wait in rare.crowd.iter_mut().filter(|wait| wait.direction == direction) {
+                    (wait.deadline, wait.expired) = (NEVER, false);
+                }
                 self.unset(direction.expired());
                 if !rare.is_needed(direction) {
                     self.unset(direction.rare());
@@ -228,18 +241,53 @@ impl Source {
 
     /// The timeout that was set.
     pub(crate) fn timeout(&self, direction: Direction) -> Option<Duration> {
-        self.with_deadline(direction, |deadline| deadline.timeout())
+        Some(self.rare.borrow().as_ref()?.deadlines[direction as usize].as_ref()?.timeout())
     }
 
-    /// Calls `f` with the deadline of a direction, if a timeout is set.
-    pub(crate) fn with_deadline<R>(&self, direction: Direction, f: impl FnOnce(&mut Deadline) -> R) -> Option<R> {
-        self.rare.borrow_mut().as_mut()?.deadlines[direction as usize].as_mut().map(f)
+    /// Gives the waits of a direction that have none their deadlines, counted from `now`. Returns the entry in the wheel,
+    /// and when it has to come due; none if a timeout is not set any more.
+    pub(crate) fn settle(&self, direction: Direction, now: u64) -> Option<(Key, Option<u64>)> {
+        let mut rare = self.rare.borrow_mut();
+        let Rare { crowd, deadlines } = rare.as_deref_mut()?;
+        let deadline = deadlines[direction as usize].as_mut()?;
+        let new = deadline.settle(now);
+        let waits = crowd.iter_mut().filter(|wait| wait.direction == direction && !wait.expired);
+        let first = waits.map(|wait| {
+            wait.deadline = if wait.deadline == NEVER { new } else { wait.deadline };
+            wait.deadline
+        });
+        Some((deadline.entry(), first.min()))
     }
 
-    /// The deadline of a direction has passed: the next try makes the system call, and says so if that finds nothing.
-    pub(crate) fn expire(&self, direction: Direction, tasks: &mut Tasks) {
-        self.set(direction.expired());
-        self.record(direction.bit(), tasks);
+    /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call, and
+    /// says so if that finds nothing. Returns when the entry has to come due next.
+    pub(crate) fn expire(&self, direction: Direction, now: u64, tasks: &mut Tasks) -> Option<u64> {
+        let mut next = None;
+        let mut rare = self.rare.borrow_mut();
+        let waits = rare.iter_mut().flat_map(|rare| &mut rare.crowd);
+        for wait in waits.filter(|wait| wait.direction == direction && !wait.expired) {
+            if wait.deadline > now {
+                next = Some(next.map_or(wait.deadline, |next| wait.deadline.min(next)));
+                continue;
+            }
+            wait.expired = true;
+            self.believe(direction.bit());
+            self.set(direction.expired());
+            self.core.counters.timers.add(1);
+            if let Some(waker) = wait.waker.take() {
+                self.core.woken(waker, tasks);
+            }
+        }
+        next
+    }
+
+    /// Whether the wait of `owner` has expired: it is told so once.
+    pub(crate) fn take_expired(&self, direction: Direction, owner: u64) -> bool {
+        self.unset(direction.expired());
+        let mut rare = self.rare.borrow_mut();
+        let Some(rare) = rare.as_mut() else { return false };
+        let position = rare.position(direction, owner);
+        position.is_some_and(|position| std::mem::take(&mut rare.crowd[position].expired))
     }
 
     /// The object that owns the descriptor goes away: removes the source from its reactor and wakes whoever waits.

@@ -166,7 +166,6 @@ fn a_spawn_that_came_too_late_may_panic_in_its_drop() {
 }
 
 #[test]
-#[ignore = "the waits of one direction share a deadline, which is the first one's"]
 fn a_second_wait_that_starts_later_is_not_timed_out_with_the_first() {
     let _limit = Limit::new();
     let reactor = Reactor::builder().clock(Clock::auto()).build().unwrap();

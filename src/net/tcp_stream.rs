@@ -291,7 +291,7 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::reading(&self.source, || self.hint(Readiness::READABLE))
+        leaf::reading(&self.source, || self.hint(Direction::Read))
     }
 
     /// Waits until writing is worth a try.
@@ -304,12 +304,12 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::writing(&self.source, || self.hint(Readiness::WRITABLE))
+        leaf::writing(&self.source, || self.hint(Direction::Write))
     }
 
-    /// Says "not yet" when a deadline has made a try of a direction whose bit is off.
-    fn hint(&self, bit: Readiness) -> io::Result<()> {
-        if self.source.readiness().contains(bit) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    /// Says "not yet" when it is an expired wait alone that makes a direction worth a try.
+    fn hint(&self, direction: Direction) -> io::Result<()> {
+        if self.source.is_ready(direction) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     /// Closes one direction or both. Whoever waits on this stream is woken, and finds out by trying.
