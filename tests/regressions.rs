@@ -104,7 +104,10 @@ fn a_panic_in_the_drop_of_a_jobs_output_costs_no_thread() {
     let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
     reactor
         .block_on(async {
-            drop(unblock(|| Bomb));
+            // The job ends after nobody awaits it any more, so the bomb goes off on its thread.
+            let (go, gate) = std::sync::mpsc::channel::<()>();
+            drop(unblock(move || (gate.recv().unwrap(), Bomb).1));
+            go.send(()).unwrap();
             assert_eq!(timeout(20 * SECOND, unblock(|| 5)).await.expect("a thread").unwrap(), 5);
         })
         .unwrap();

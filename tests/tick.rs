@@ -6,6 +6,7 @@ use mainspring::tick::{Task, Tick, schedule};
 use mainspring::{JoinHandle, spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use util::runtime::*;
 
@@ -93,6 +94,32 @@ fn a_tick_after_progress_runs_within_the_same_poll() {
         })
         .await;
         assert!(!seen_between, "another task ran between a tick with progress and the next");
+    });
+}
+
+#[test]
+fn a_tick_whose_progress_spends_the_budget_is_run_again() {
+    run(async {
+        let (busy, mut peer) = half_std().await;
+        let (idle, _silent) = half_std().await;
+        peer.write_all(&[1; 1_000]).unwrap();
+        turns(2).await;
+        for also_waits in [false, true] {
+            let left = Rc::new(Cell::new(500));
+            let (count, busy, idle) =
+                (left.clone(), busy.as_fd().try_clone_to_owned(), idle.as_fd().try_clone_to_owned());
+            let busy = TcpStream::from_std(busy.unwrap().into()).unwrap();
+            let idle = TcpStream::from_std(idle.unwrap().into()).unwrap();
+            let task = schedule(move || {
+                if also_waits {
+                    assert_eq!(idle.try_read(&mut [0])?, None);
+                }
+                count.set(count.get() - busy.try_read(&mut [0])?.unwrap_or(0));
+                Ok(if count.get() == 0 { Tick::Final } else { Tick::WouldBlock })
+            });
+            until(|| task.is_finished()).await;
+            task.await.unwrap().unwrap();
+        }
     });
 }
 
