@@ -33,6 +33,7 @@ struct Echo {
 }
 
 impl Task for Echo {
+    #[inline]
     fn tick(&mut self) -> io::Result<Tick> {
         loop {
             while self.start < self.end {
