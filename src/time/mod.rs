@@ -1,6 +1,6 @@
 //! Time: sleeping, deadlines, intervals, and the clock that all of them go by.
 //!
-//! Every reactor has a wheel of its own ([`wheel`]) and a [`Clock`] that is an input: a virtual one in tests. Nothing is
+//! Every reactor has a wheel of its own and a [`Clock`] that is an input: a virtual one in tests. Nothing is
 //! ever early. All arithmetic saturates, so `Duration::MAX` is a valid argument everywhere.
 
 mod instant;
