@@ -155,7 +155,7 @@ impl Reactor {
         let core = &*self.core;
         let mut events = self.events.borrow_mut();
         if root.is_some() {
-            core.wake(Number::new(core.number, 0, ROOT));
+            core.wake(Number::new(core.number, 1, ROOT));
         }
         let mut batches = 0;
         let mut selected_at = 0;
@@ -276,7 +276,7 @@ impl Reactor {
     fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
         let Some(root) = root else { return false };
         core.begin_poll();
-        root(&mut Context::from_waker(&Number::new(core.number, 0, ROOT).waker()))
+        root(&mut Context::from_waker(&Number::new(core.number, 1, ROOT).waker()))
     }
 
     #[inline]

@@ -172,7 +172,7 @@ impl Tasks {
         if self.entries.len() >= TASKS_MAX {
             return Err((future, JoinError::full()));
         }
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = Number::next_generation(self.generation);
         let entry = self.entries.vacant_entry();
         let number = Number::new(self.reactor, self.generation, entry.key() as u32);
         let header = Header { number, state: Cell::new(QUEUED | JOINED), joiner: Cell::new(None) };

@@ -31,6 +31,9 @@ use crate::scope::Scope;
 const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 28;
 
+/// The last generation.
+const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
+
 /// How many slots a task table has; the last is the future of `block_on`.
 pub(crate) const TASKS_MAX: usize = (1 << INDEX_BITS) - 1;
 
@@ -42,15 +45,16 @@ pub(crate) const ROOT: u32 = (1 << INDEX_BITS) - 1;
 pub(crate) struct Number(NonZeroU64);
 
 impl Number {
-    /// Packs the three; a generation is taken modulo 2^28.
+    /// Packs the three. A generation is taken modulo 2^28, and is not 0, so that no number is.
     pub(crate) const fn new(reactor: u16, generation: u32, index: u32) -> Self {
-        let generation = generation as u64 & ((1 << GENERATION_BITS) - 1);
+        let generation = generation as u64 & GENERATION_MAX as u64;
         let bits = (reactor as u64) << (INDEX_BITS + GENERATION_BITS) | generation << INDEX_BITS | index as u64;
-        // Why 1 for 0: an equal number costs a poll too many, and the word may not be 0.
-        Self(match NonZeroU64::new(bits) {
-            Some(bits) => bits,
-            None => NonZeroU64::MIN,
-        })
+        Self(NonZeroU64::new(bits).expect("a generation is never 0"))
+    }
+
+    /// The generation after `generation`: 0 is left out.
+    pub(crate) const fn next_generation(generation: u32) -> u32 {
+        if generation >= GENERATION_MAX { 1 } else { generation + 1 }
     }
 
     /// The number that `waker` carries, if it is one of ours.
@@ -72,7 +76,7 @@ impl Number {
 
     /// Which tenant of the slot.
     const fn generation(self) -> u32 {
-        (self.0.get() >> INDEX_BITS) as u32 & ((1 << GENERATION_BITS) - 1)
+        (self.0.get() >> INDEX_BITS) as u32 & GENERATION_MAX
     }
 
     /// Which slot of the task table.
@@ -166,4 +170,25 @@ pub(crate) fn with_scope<R>(f: impl FnOnce(Option<&Scope<'_>>) -> R) -> R {
     // SAFETY: not null only while `enter_scope` is on this thread's stack, which borrows the scope for as long; `f` takes
     // any lifetime, so it cannot keep what it is given.
     f(unsafe { SCOPE.get().as_ref() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_wrap_without_a_zero() {
+        assert_eq!(Number::next_generation(0), 1);
+        assert_eq!(Number::next_generation(GENERATION_MAX - 1), GENERATION_MAX);
+        assert_eq!(Number::next_generation(GENERATION_MAX), 1);
+    }
+
+    #[test]
+    fn a_number_goes_through_a_waker_and_back() {
+        let number = Number::new(4095, GENERATION_MAX, ROOT);
+        let waker = number.waker();
+        let back = Number::of(&waker.clone()).unwrap();
+        assert_eq!((back.reactor(), back.generation(), back.index()), (4095, GENERATION_MAX, ROOT));
+        assert!(Number::of(Waker::noop()).is_none());
+    }
 }

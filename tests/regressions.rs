@@ -33,27 +33,6 @@ fn a_task_that_wakes_itself_and_ends_in_the_same_poll_keeps_its_output() {
 }
 
 #[test]
-#[ignore = "spawns 2^28 tasks: half a minute when optimised"]
-fn the_task_whose_generation_wraps_to_zero_is_like_any_other() {
-    // Its number would have been 0, and was made 1: the number of another place in the table.
-    in_child("the_task_whose_generation_wraps_to_zero_is_like_any_other", || {
-        // The first reactor of the process is number 0, and its only task has index 0.
-        run(async {
-            for _ in 0..(1 << 28) - 8 {
-                spawn(async {}).await.unwrap();
-            }
-            for round in 0..16 {
-                let task = spawn(async move {
-                    mainspring::yield_now().await;
-                    round
-                });
-                assert_eq!(timeout(SECOND, task).await.expect("it is woken").unwrap(), round);
-            }
-        });
-    });
-}
-
-#[test]
 fn waiting_until_a_stream_is_readable_times_out() {
     // The expiry turned the readiness on, and was taken for it.
     let _limit = Limit::new();
