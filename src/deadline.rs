@@ -21,14 +21,27 @@ pub(crate) struct Deadline {
     timeout: u64,
     /// The entry in the wheel, this direction's own.
     entry: Key,
-    /// Set while the reactor's list of changed directions names this one.
-    listed: bool,
+}
+
+/// No deadline: nobody waits, or not for a limited time.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The deadline of a wait that has expired, until its owner is told.
+pub(crate) const EXPIRED: u64 = u64::MAX - 1;
+
+/// The deadline of a wait that started after the last clock reading.
+pub(crate) const NEW: u64 = 0;
+
+/// Whether a deadline is a moment, and not one of the three above.
+#[inline]
+pub(crate) const fn is_moment(deadline: u64) -> bool {
+    deadline > NEW && deadline < EXPIRED
 }
 
 impl Deadline {
     /// No wait yet; `entry` stands idle in the wheel.
     pub(crate) fn new(timeout: Duration, entry: Key) -> Self {
-        Self { timeout: nanoseconds(timeout), entry, listed: false }
+        Self { timeout: nanoseconds(timeout), entry }
     }
 
     pub(crate) const fn entry(&self) -> Key {
@@ -44,14 +57,8 @@ impl Deadline {
         self.timeout = nanoseconds(timeout);
     }
 
-    /// A wait started or ended. True if the reactor has to list this direction.
-    pub(crate) fn change(&mut self) -> bool {
-        !std::mem::replace(&mut self.listed, true)
-    }
-
-    /// The reactor's turn: `now` is the first clock reading after the batch. Returns when a new wait expires.
-    pub(crate) fn settle(&mut self, now: u64) -> u64 {
-        self.listed = false;
-        now.saturating_add(self.timeout)
+    /// When a wait expires that is new at `now`, the first clock reading after its batch.
+    pub(crate) fn of_new(&self, now: u64) -> u64 {
+        now.saturating_add(self.timeout).min(EXPIRED - 1)
     }
 }

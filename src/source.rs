@@ -49,16 +49,34 @@ impl Direction {
         }
     }
 
-    /// Set if this direction has a deadline, or a wait that has no seat.
+    /// Set if this direction has waits beside its seat.
     #[inline]
-    pub(crate) const fn rare(self) -> u8 {
-        1 << (4 + self as u8)
+    pub(crate) const fn crowded(self) -> u16 {
+        1 << (4 + self as u16)
+    }
+
+    /// Set if this direction has a timeout.
+    #[inline]
+    pub(crate) const fn timed(self) -> u16 {
+        1 << (6 + self as u16)
+    }
+
+    /// Set if either of the two is.
+    #[inline]
+    pub(crate) const fn rare(self) -> u16 {
+        self.crowded() | self.timed()
+    }
+
+    /// Set while the reactor's list of directions whose waits changed names this one.
+    #[inline]
+    pub(crate) const fn listed(self) -> u16 {
+        1 << (8 + self as u16)
     }
 
     /// Set if a wait of this direction has expired, and the cached bit is on for no other reason.
     #[inline]
-    pub(crate) const fn expired(self) -> u8 {
-        1 << (6 + self as u8)
+    pub(crate) const fn expired(self) -> u16 {
+        1 << (10 + self as u16)
     }
 }
 
@@ -67,13 +85,13 @@ const STICKY: Readiness =
     Readiness::READ_CLOSED.union(Readiness::HANGUP).union(Readiness::ERROR).union(Readiness::PRIORITY);
 
 /// Set if a short read or write means "drained" or "full": a TCP stream, and nothing else.
-const DRAINS: u8 = 1;
+const DRAINS: u16 = 1;
 /// Set if the reactor has ended; operations return `NotConnected`. Written by the reactor.
-const DETACHED: u8 = 1 << 1;
+const DETACHED: u16 = 1 << 1;
 /// Set if end-of-file has been counted as progress once.
-const ENDED: u8 = 1 << 2;
+const ENDED: u16 = 1 << 2;
 /// Set if a descriptor of this source was handed out: it is removed from the selector before it is closed.
-const HANDED_OUT: u8 = 1 << 3;
+const HANDED_OUT: u16 = 1 << 3;
 
 /// One registered descriptor, shared by the object that owns the descriptor and the reactor's table.
 pub(crate) struct Source {
@@ -84,7 +102,7 @@ pub(crate) struct Source {
     /// What is known of the descriptor. Events add, tries take `READABLE` and `WRITABLE` away.
     readiness: Cell<Readiness>,
     /// `DRAINS` and the other constants above, and those of each [`Direction`].
-    pub(crate) flags: Cell<u8>,
+    pub(crate) flags: Cell<u16>,
     /// The poll that last asked suspiciously often.
     asked_in: Cell<u32>,
     /// How often it has asked this source since that was noticed.
@@ -141,17 +159,17 @@ impl Source {
     }
 
     #[inline]
-    pub(crate) fn has(&self, flag: u8) -> bool {
+    pub(crate) fn has(&self, flag: u16) -> bool {
         self.flags.get() & flag != 0
     }
 
     #[inline]
-    pub(crate) fn set(&self, flag: u8) {
+    pub(crate) fn set(&self, flag: u16) {
         self.flags.set(self.flags.get() | flag);
     }
 
     #[inline]
-    pub(crate) fn unset(&self, flag: u8) {
+    pub(crate) fn unset(&self, flag: u16) {
         self.flags.set(self.flags.get() & !flag);
     }
 

@@ -2,13 +2,12 @@
 //!
 //! A wait belongs to an owner (a leaf future, a tick task, a `ready`) and lasts from its first "not yet" until the owner
 //! succeeds, fails or is dropped, also while its waker is out after a wake. There is hardly ever more than one per
-//! direction, and it is nearly always that of a task: that one has a seat, two words in cells. An owner keeps its seat
-//! when it was woken, so that its next wait only has to say so; another may take it while nobody is to be woken there.
-//! A direction with wakers of foreign executors, further waits or a deadline keeps its waits in [`Rare`], allocated when
-//! first needed.
+//! direction, and it is nearly always that of a task: that one has a seat, three words in cells. An owner keeps its seat
+//! when it was woken, so that its next wait only has to say so; another may take it while nobody waits there. Further
+//! waits, and those of foreign executors, stand in the crowd.
 //!
 //! A seat names a task only while the direction's readiness bit is off: whatever turns the bit on takes the task out. So
-//! an operation that succeeds has nothing to clear.
+//! an operation that succeeds has nothing to clear, unless the direction has a timeout.
 //!
 //! The alternative, a list of wakers emptied on each event, leaves wakers of cancelled reads behind and cannot say when a
 //! deadline has nobody behind it.
@@ -21,27 +20,42 @@ use std::time::Duration;
 use mainspring_sys::Readiness;
 
 use crate::core::Core;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
 use crate::source::{Direction, Source};
 use crate::task::Tasks;
 use crate::waker::Number;
 use crate::wheel::Key;
 
 /// The first wait of a direction, by a task.
-#[derive(Default)]
 pub(crate) struct Seat {
     /// Whose it is; 0 is nobody's.
     owner: Cell<u64>,
     /// Which task is woken by the next event; none if nobody is.
     task: Cell<Option<Number>>,
+    /// When the wait expires, if the direction has a timeout.
+    deadline: Cell<u64>,
+}
+
+impl Default for Seat {
+    fn default() -> Self {
+        Self { owner: Cell::new(0), task: Cell::new(None), deadline: Cell::new(NEVER) }
+    }
+}
+
+impl Seat {
+    /// Whether another owner may have it.
+    #[inline]
+    fn is_free(&self) -> bool {
+        self.task.get().is_none() && self.deadline.get() == NEVER
+    }
 }
 
 /// What few sources have.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// Waits of both directions.
+    /// Waits of both directions that have no seat.
     crowd: Vec<Wait>,
-    /// The deadline of each direction, if a timeout was set.
+    /// The timeout of each direction, if one was set.
     deadlines: [Option<Deadline>; 2],
 }
 
@@ -53,31 +67,22 @@ struct Wait {
     owner: u64,
     /// Who is woken by the next event; none after a wake.
     waker: Option<Waker>,
-    /// When it expires, in the reactor's nanoseconds; `NEVER` before that is settled, and without a timeout.
+    /// When it expires, if the direction has a timeout.
     deadline: u64,
-    /// Set if it has expired and its owner has not been told.
-    expired: bool,
 }
-
-/// A deadline that does not come.
-const NEVER: u64 = u64::MAX;
 
 impl Rare {
     fn position(&self, direction: Direction, owner: u64) -> Option<usize> {
         self.crowd.iter().position(|wait| wait.direction == direction && wait.owner == owner)
     }
 
-    fn has_crowd(&self, direction: Direction) -> bool {
-        self.crowd.iter().any(|wait| wait.direction == direction)
-    }
-
-    fn is_needed(&self, direction: Direction) -> bool {
-        self.has_crowd(direction) || self.deadlines[direction as usize].is_some()
+    fn of(&mut self, direction: Direction) -> impl Iterator<Item = &mut Wait> {
+        self.crowd.iter_mut().filter(move |wait| wait.direction == direction)
     }
 }
 
 impl Source {
-    /// Records that `owner` waits for `task`, if it has the seat.
+    /// Records that `owner` waits for `task`, if it has the seat and nothing else is to be done.
     #[inline]
     pub(crate) fn sit(&self, direction: Direction, owner: u64, task: Option<Number>) -> bool {
         let seat = &self.seats[direction as usize];
@@ -93,45 +98,85 @@ impl Source {
     pub(crate) fn wait(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         let seat = &self.seats[direction as usize];
         let sits = seat.owner.get() == owner;
-        if !self.has(direction.rare()) && (sits || seat.task.get().is_none()) {
+        if !self.has(direction.crowded()) && (sits || seat.is_free()) {
             if let Some(task) = Number::of(waker) {
                 seat.owner.set(owner);
                 seat.task.set(Some(task));
+                if self.has(direction.timed()) {
+                    self.start(direction);
+                }
                 return !sits;
             }
         }
-        self.wait_rare(direction, owner, waker)
+        self.wait_in_crowd(direction, owner, waker)
+    }
+
+    /// The wait in the seat has a timeout.
+    #[inline]
+    fn start(&self, direction: Direction) {
+        let seat = &self.seats[direction as usize];
+        match seat.deadline.get() {
+            NEVER => {
+                seat.deadline.set(NEW);
+                self.list(direction);
+            }
+            EXPIRED => {
+                self.last_try(direction);
+                if let Some(task) = seat.task.take() {
+                    self.core.wake(task);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The reactor looks at this direction after the batch.
+    #[inline]
+    fn list(&self, direction: Direction) {
+        if !self.has(direction.listed()) {
+            self.set(direction.listed());
+            self.core.wait_changed(self.token(), direction);
+        }
+    }
+
+    /// An expired wait makes the system call once more, whatever is believed.
+    #[cold]
+    fn last_try(&self, direction: Direction) {
+        self.believe(direction.bit());
+        self.set(direction.expired());
     }
 
     #[cold]
-    fn wait_rare(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
+    fn wait_in_crowd(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         // Cloned before, and the one replaced dropped after, anything is borrowed: a foreign waker may do anything.
         let cloned = Some(waker.clone());
         let mut borrowed = self.rare.borrow_mut();
         let rare = borrowed.get_or_insert_default();
         let seat = &self.seats[direction as usize];
         let sat = seat.owner.get() == owner;
-        if sat {
-            seat.owner.set(0);
-            seat.task.set(None);
-        }
         let Some(position) = rare.position(direction, owner) else {
-            rare.crowd.push(Wait { direction, owner, waker: cloned, deadline: NEVER, expired: false });
-            self.set(direction.rare());
-            if rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::change) {
-                self.core.wait_changed(self.token(), direction);
+            let mut deadline = NEVER;
+            if sat {
+                seat.owner.set(0);
+                seat.task.set(None);
+                deadline = seat.deadline.replace(NEVER);
             }
+            if deadline == NEVER && self.has(direction.timed()) {
+                deadline = NEW;
+                self.list(direction);
+            }
+            rare.crowd.push(Wait { direction, owner, waker: cloned, deadline });
+            self.set(direction.crowded());
             return !sat;
         };
         let wait = &mut rare.crowd[position];
-        let expired = wait.expired;
+        let expired = wait.deadline == EXPIRED;
         let replaced = std::mem::replace(&mut wait.waker, cloned);
         drop(borrowed);
         drop(replaced);
         if expired {
-            // Another has turned the bit off since; this one is still to make its last try.
-            self.believe(direction.bit());
-            self.set(direction.expired());
+            // Another has turned the bit off since.
+            self.last_try(direction);
             waker.wake_by_ref();
         }
         false
@@ -149,18 +194,30 @@ impl Source {
         }
     }
 
-    /// Ends the wait of `owner` where a direction is not simple.
-    #[cold]
+    /// Ends the wait of `owner` where a direction has a timeout or a crowd. The end of the last wait disarms the deadline.
+    #[inline]
     pub(crate) fn end_rare(&self, direction: Direction, owner: u64) {
+        let seat = &self.seats[direction as usize];
+        if seat.owner.get() == owner && seat.deadline.get() != NEVER {
+            seat.deadline.set(NEVER);
+            self.list(direction);
+        }
+        if self.has(direction.crowded()) {
+            self.end_in_crowd(direction, owner);
+        }
+    }
+
+    #[cold]
+    fn end_in_crowd(&self, direction: Direction, owner: u64) {
         let mut borrowed = self.rare.borrow_mut();
         let Some(rare) = borrowed.as_mut() else { return };
         let Some(position) = rare.position(direction, owner) else { return };
         let _removed = rare.crowd.swap_remove(position);
-        if rare.deadlines[direction as usize].as_mut().is_some_and(Deadline::change) {
-            self.core.wait_changed(self.token(), direction);
+        if rare.of(direction).next().is_none() {
+            self.unset(direction.crowded());
         }
-        if !rare.is_needed(direction) {
-            self.unset(direction.rare());
+        if self.has(direction.timed()) {
+            self.list(direction);
         }
         drop(borrowed);
     }
@@ -173,7 +230,7 @@ impl Source {
 
     /// How many wait, both directions together.
     pub(crate) fn waits(&self) -> usize {
-        let seats = self.seats.iter().filter(|seat| seat.task.get().is_some()).count();
+        let seats = self.seats.iter().filter(|seat| !seat.is_free()).count();
         seats + self.rare.borrow().as_ref().map_or(0, |rare| rare.crowd.len())
     }
 
@@ -186,7 +243,7 @@ impl Source {
                 if let Some(number) = self.seats[direction as usize].task.take() {
                     tasks.wake(number);
                 }
-                if self.has(direction.rare()) {
+                if self.has(direction.crowded() | direction.expired()) {
                     self.wake_crowd(direction, tasks);
                 }
             }
@@ -197,12 +254,9 @@ impl Source {
     fn wake_crowd(&self, direction: Direction, tasks: &mut Tasks) {
         self.unset(direction.expired());
         let mut rare = self.rare.borrow_mut();
-        for wait in rare.iter_mut().flat_map(|rare| &mut rare.crowd) {
-            if wait.direction == direction {
-                if let Some(waker) = wait.waker.take() {
-                    self.core.woken(waker, tasks);
-                }
-            }
+        let Some(rare) = rare.as_mut() else { return };
+        for waker in rare.of(direction).filter_map(|wait| wait.waker.take()) {
+            self.core.woken(waker, tasks);
         }
     }
 
@@ -221,19 +275,15 @@ impl Source {
             (Some(timeout), Some(deadline)) => deadline.set_timeout(timeout),
             (Some(timeout), empty) => {
                 *empty = Some(Deadline::new(timeout, self.core.insert_deadline(self.token(), direction)));
-                self.set(direction.rare());
+                self.set(direction.timed());
             }
             (None, deadline) => {
                 if let Some(deadline) = deadline.take() {
                     self.core.remove_timer(deadline.entry());
                 }
-                for wait in rare.crowd.iter_mut().filter(|wait| wait.direction == direction) {
-                    (wait.deadline, wait.expired) = (NEVER, false);
-                }
-                self.unset(direction.expired());
-                if !rare.is_needed(direction) {
-                    self.unset(direction.rare());
-                }
+                rare.of(direction).for_each(|wait| wait.deadline = NEVER);
+                self.seats[direction as usize].deadline.set(NEVER);
+                self.unset(direction.timed() | direction.expired());
             }
         }
         Ok(())
@@ -247,35 +297,50 @@ impl Source {
     /// Gives the waits of a direction that have none their deadlines, counted from `now`. Returns the entry in the wheel,
     /// and when it has to come due; none if a timeout is not set any more.
     pub(crate) fn settle(&self, direction: Direction, now: u64) -> Option<(Key, Option<u64>)> {
+        self.unset(direction.listed());
         let mut rare = self.rare.borrow_mut();
-        let Rare { crowd, deadlines } = rare.as_deref_mut()?;
-        let deadline = deadlines[direction as usize].as_mut()?;
-        let new = deadline.settle(now);
-        let waits = crowd.iter_mut().filter(|wait| wait.direction == direction && !wait.expired);
-        let first = waits.map(|wait| {
-            wait.deadline = if wait.deadline == NEVER { new } else { wait.deadline };
+        let rare = rare.as_mut()?;
+        let deadline = rare.deadlines[direction as usize].as_ref()?;
+        let (key, new) = (deadline.entry(), deadline.of_new(now));
+        let settled = |deadline: u64| if deadline == NEW { new } else { deadline };
+        let seat = &self.seats[direction as usize].deadline;
+        seat.set(settled(seat.get()));
+        let crowd = rare.of(direction).map(|wait| {
+            wait.deadline = settled(wait.deadline);
             wait.deadline
         });
-        Some((deadline.entry(), first.min()))
+        Some((key, crowd.chain([seat.get()]).filter(|deadline| is_moment(*deadline)).min()))
     }
 
     /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call, and
     /// says so if that finds nothing. Returns when the entry has to come due next.
     pub(crate) fn expire(&self, direction: Direction, now: u64, tasks: &mut Tasks) -> Option<u64> {
         let mut next = None;
-        let mut rare = self.rare.borrow_mut();
-        let waits = rare.iter_mut().flat_map(|rare| &mut rare.crowd);
-        for wait in waits.filter(|wait| wait.direction == direction && !wait.expired) {
-            if wait.deadline > now {
-                next = Some(next.map_or(wait.deadline, |next| wait.deadline.min(next)));
-                continue;
+        let mut expires = |deadline: u64| {
+            if deadline > now && is_moment(deadline) {
+                next = Some(next.map_or(deadline, |next: u64| next.min(deadline)));
             }
-            wait.expired = true;
-            self.believe(direction.bit());
-            self.set(direction.expired());
-            self.core.counters.timers.add(1);
-            if let Some(waker) = wait.waker.take() {
-                self.core.woken(waker, tasks);
+            let expires = deadline <= now && is_moment(deadline);
+            if expires {
+                self.last_try(direction);
+                self.core.counters.timers.add(1);
+            }
+            expires
+        };
+        let seat = &self.seats[direction as usize];
+        if expires(seat.deadline.get()) {
+            seat.deadline.set(EXPIRED);
+            if let Some(task) = seat.task.take() {
+                tasks.wake(task);
+            }
+        }
+        let mut rare = self.rare.borrow_mut();
+        for wait in rare.iter_mut().flat_map(|rare| rare.of(direction)) {
+            if expires(wait.deadline) {
+                wait.deadline = EXPIRED;
+                if let Some(waker) = wait.waker.take() {
+                    self.core.woken(waker, tasks);
+                }
             }
         }
         next
@@ -284,10 +349,18 @@ impl Source {
     /// Whether the wait of `owner` has expired: it is told so once.
     pub(crate) fn take_expired(&self, direction: Direction, owner: u64) -> bool {
         self.unset(direction.expired());
+        let seat = &self.seats[direction as usize];
+        if seat.owner.get() == owner && seat.deadline.get() == EXPIRED {
+            seat.deadline.set(NEVER);
+            return true;
+        }
         let mut rare = self.rare.borrow_mut();
-        let Some(rare) = rare.as_mut() else { return false };
-        let position = rare.position(direction, owner);
-        position.is_some_and(|position| std::mem::take(&mut rare.crowd[position].expired))
+        let wait = rare.as_mut().and_then(|rare| rare.of(direction).find(|wait| wait.owner == owner));
+        wait.is_some_and(|wait| {
+            let expired = wait.deadline == EXPIRED;
+            wait.deadline = if expired { NEVER } else { wait.deadline };
+            expired
+        })
     }
 
     /// The object that owns the descriptor goes away: removes the source from its reactor and wakes whoever waits.
