@@ -58,6 +58,14 @@ fn waiting_until_a_stream_is_readable_times_out() {
         .unwrap();
 }
 
+/// The processor time that this thread has used.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is writable for one timespec.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 #[test]
 fn the_time_to_drop_a_reactor_is_in_proportion_to_its_tasks() {
     // Each task was looked for from the start of the table: 100,000 took minutes.
@@ -66,12 +74,13 @@ fn the_time_to_drop_a_reactor_is_in_proportion_to_its_tasks() {
         for _ in 0..count {
             drop(reactor.spawn(pending::<()>()));
         }
-        let start = std::time::Instant::now();
+        let start = thread_time();
         drop(reactor);
-        start.elapsed()
+        thread_time() - start
     };
+    // The shortest of several, in processor time: what else runs on the machine does not count.
     let few = (0..5).map(|_| time_to_drop(1_000)).min().unwrap();
-    let many = time_to_drop(30_000);
+    let many = (0..3).map(|_| time_to_drop(30_000)).min().unwrap();
     assert!(many < few * 300, "1,000 tasks {few:?}, 30,000 tasks {many:?}");
 }
 

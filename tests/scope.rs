@@ -7,7 +7,9 @@ use mainspring::time::{Clock, Instant, interval, sleep};
 use mainspring::{Reactor, ready, ready_if, spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 use util::runtime::*;
 
@@ -229,9 +231,33 @@ fn ten_thousand_cancelled_reads_leave_no_wait() {
         }
         assert_eq!(stats().waits, 0);
         let mut buffer = [0];
-        let mut read = std::pin::pin!(stream.read(&mut buffer));
+        let mut read = pin!(stream.read(&mut buffer));
         assert!(poll_with(read.as_mut(), std::task::Waker::noop()).is_pending());
         assert_eq!(stats().waits, 1);
+    });
+}
+
+#[test]
+fn a_wait_of_a_task_of_the_reactor_ends_with_its_future() {
+    run(async {
+        let (stream, mut peer) = half_std().await;
+        // With the task's own waker, which is kept elsewhere than those of other executors.
+        let waiting = || std::future::poll_fn(|cx| Poll::Ready(poll_with(pin!(stream.read(&mut [0])), cx.waker())));
+        let waker = std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let mut buffer = [0];
+        for round in 0..100 {
+            assert!(waiting().await.is_pending());
+            assert_eq!(stats().waits, 0, "cancelled");
+            let mut kept = pin!(stream.read(&mut buffer));
+            assert!(poll_with(kept.as_mut(), &waker).is_pending());
+            assert!(waiting().await.is_pending());
+            assert_eq!(stats().waits, 1, "the other goes on");
+            if round % 2 == 0 {
+                peer.write_all(b"x").unwrap();
+                assert_eq!(kept.await.unwrap(), 1);
+            }
+        }
+        assert_eq!(stats().waits, 0, "done");
     });
 }
 
@@ -242,7 +268,7 @@ fn a_wait_goes_on_with_the_waker_of_the_last_poll() {
         let (first, first_waker) = CountingWaker::new();
         let (second, second_waker) = CountingWaker::new();
         let mut buffer = [0];
-        let mut read = std::pin::pin!(stream.read(&mut buffer));
+        let mut read = pin!(stream.read(&mut buffer));
         assert!(poll_with(read.as_mut(), &first_waker).is_pending());
         assert!(poll_with(read.as_mut(), &second_waker).is_pending());
         assert_eq!(stats().waits, 1);
