@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use clap::{Parser, value_parser};
+use clap::Parser;
+use examples::options::Listen;
+use examples::stop;
 use mainspring::channel::{mpsc, oneshot};
 use mainspring::codec::{Framed, Lines};
 use mainspring::server::{Connection, Server};
-use mainspring::signal::{ctrl_c, terminate};
 use mainspring::time::timeout;
 
 /// The longest line, in bytes. With `QUEUE`, a member holds at most 64 KiB of lines, which it shares with the others.
@@ -47,16 +48,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// A chat over lines of text. The first line that a client sends is its name.
 #[derive(Parser)]
+#[command(mut_arg("port", |port| port.default_value("7001")))]
 struct Options {
-    /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1")]
-    host: String,
-    /// The port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 7001)]
-    port: u16,
-    /// Threads, each with a reactor of its own
-    #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
-    threads: u16,
+    #[command(flatten)]
+    listen: Listen,
 }
 
 /// What happens on a connection, which the room knows by the address of its peer.
@@ -194,21 +189,9 @@ async fn first<T, const N: usize>(mut futures: [Pin<&mut dyn Future<Output = T>>
     .await
 }
 
-/// Says that the server is ready, and waits for Ctrl-C or SIGTERM.
-async fn stop() {
-    let (interrupt, terminate) = (pin!(ctrl_c()), pin!(terminate()));
-    println!("ready");
-    if let Err(error) = first([interrupt, terminate]).await {
-        eprintln!("chat: cannot wait for a signal: {error}");
-    }
-}
-
 fn run(options: &Options) -> io::Result<()> {
     let (room, events) = mpsc::bounded(EVENTS);
-    let server = Server::builder()
-        .threads(options.threads.into())
-        .idle(Some(IDLE))
-        .bind((options.host.as_str(), options.port))?;
+    let server = options.listen.bind(Server::builder().idle(Some(IDLE)))?;
     eprintln!("chat on {}", server.local_addr());
     let make = move || {
         let room = room.clone();

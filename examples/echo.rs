@@ -19,23 +19,18 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use clap::{Parser, ValueEnum, value_parser};
+use examples::options::Listen;
+use examples::stop;
 use mainspring::net::TcpStream;
 use mainspring::server::{Connection, Draining, Server};
-use mainspring::signal::{ctrl_c, terminate};
 use mainspring::tick::{Task, Tick, schedule};
 
 /// Sends back what it receives.
 #[derive(Parser)]
+#[command(mut_arg("port", |port| port.default_value("7000")))]
 struct Options {
-    /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1")]
-    host: String,
-    /// The port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 7000)]
-    port: u16,
-    /// Threads, each with a reactor of its own
-    #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
-    threads: u16,
+    #[command(flatten)]
+    listen: Listen,
     /// How a connection is written
     #[arg(long, value_enum, default_value_t = Style::Async)]
     style: Style,
@@ -145,22 +140,9 @@ async fn drained<F: Future>(stream: &TcpStream, mut draining: Draining, echo: F)
     echo.await
 }
 
-/// Says that the server is ready, and waits for Ctrl-C or SIGTERM.
-async fn stop() {
-    let (mut interrupt, mut terminate) = (ctrl_c(), terminate());
-    println!("ready");
-    let stopped = poll_fn(|cx| match Pin::new(&mut interrupt).poll(cx) {
-        Poll::Pending => Pin::new(&mut terminate).poll(cx),
-        ready => ready,
-    });
-    if let Err(error) = stopped.await {
-        eprintln!("echo: cannot wait for a signal: {error}");
-    }
-}
-
 fn run(options: &Options) -> io::Result<()> {
     let (style, size) = (options.style, options.buf as usize);
-    let server = Server::builder().threads(options.threads.into()).bind((options.host.as_str(), options.port))?;
+    let server = options.listen.bind(Server::builder())?;
     eprintln!("echo on {}", server.local_addr());
     let drained = server.run(move || move |connection| serve(connection, style, size), stop())?;
     eprintln!("served {} connections, of which {} failed", drained.served, drained.failed);

@@ -12,7 +12,6 @@
 mod answers;
 mod app;
 mod options;
-mod stop;
 
 use std::convert::Infallible;
 use std::io;
@@ -23,6 +22,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::http::{Http, Incoming, Lingering, Response, limits};
+use examples::stop;
 use mainspring::codec::Framed;
 use mainspring::proto::{Deadlines, pipeline};
 use mainspring::server::{Connection, Server};
@@ -49,7 +49,6 @@ fn serve(options: Options) -> io::Result<()> {
     // Why no idle timeout: the deadlines of the pipeline cover each phase of a connection.
     let server = options.listen.bind(Server::builder().idle(None).drain(options.drain))?;
     announce(server.local_addr());
-    let stop = stop::requested(options.drain);
     let deadlines = Deadlines {
         partial_frame: options.receive,
         request: options.timeout.saturating_add(GRACE),
@@ -59,7 +58,7 @@ fn serve(options: Options) -> io::Result<()> {
         let service = Rc::new(App::new(options.plaintext).timeout(options.timeout).filter(Answers));
         move |connection| serve_connection(connection, Rc::clone(&service), deadlines)
     };
-    let drained = server.run(make, stop)?;
+    let drained = server.run(make, stop())?;
     eprintln!(
         "stopped: {} connections served, {} of them finished while stopping, {} cut off",
         drained.served, drained.finished, drained.aborted

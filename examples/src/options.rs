@@ -1,6 +1,7 @@
 //! The options that the servers of this folder have in common, and how a time is written in them.
 //!
-//! A program flattens [`Listen`] into its own options: `#[command(flatten)] listen: Listen`.
+//! A program flattens [`Listen`] into its own options: `#[command(flatten)] listen: Listen`. One that has another port
+//! says so: `#[command(mut_arg("port", |port| port.default_value("7000")))]`.
 
 use std::io;
 use std::time::Duration;

@@ -48,6 +48,9 @@ impl ServerBuilder {
     /// How many threads [`Server::run`] serves on, each with a listener of its own: 1 by default, at least 1. More than
     /// one shares the address by `SO_REUSEPORT`, over which Linux and DragonFly spread connections; elsewhere most of
     /// them come to one thread.
+    ///
+    /// A second process of the same user that also sets more than one gets the same port without an error, and a part of
+    /// the connections: `AddrInUse` is reported only where one of the two has one thread.
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = if threads == 0 { 1 } else { threads };
         self

@@ -76,17 +76,21 @@ impl Future for Draining {
         if self.latch.is_set() {
             return Poll::Ready(());
         }
+        if let Some(key) = self.key {
+            if self.latch.waiters.borrow()[key].will_wake(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+        // Why in this order: wakers are cloned and dropped with nothing borrowed.
         let waker = cx.waker().clone();
         let this = &mut *self;
-        let mut waiters = this.latch.waiters.borrow_mut();
         let _replaced = match this.key {
-            Some(key) => waiters.get_mut(key).map(|known| std::mem::replace(known, waker)),
+            Some(key) => Some(std::mem::replace(&mut this.latch.waiters.borrow_mut()[key], waker)),
             None => {
-                this.key = Some(waiters.insert(waker));
+                this.key = Some(this.latch.waiters.borrow_mut().insert(waker));
                 None
             }
         };
-        drop(waiters);
         Poll::Pending
     }
 }
@@ -103,5 +107,43 @@ impl Drop for Draining {
 impl fmt::Debug for Draining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draining").field("is_draining", &self.is_draining()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_waker_of_the_last_poll_is_woken_and_kept_once() {
+        let latch = Rc::new(Latch::default());
+        let mut draining = Draining::new(latch.clone());
+        let counts: [Arc<Count>; 2] = Default::default();
+        let mut poll = |count: &Arc<Count>| {
+            let waker = Waker::from(count.clone());
+            Pin::new(&mut draining).poll(&mut Context::from_waker(&waker))
+        };
+        for count in [&counts[0], &counts[0], &counts[1], &counts[1]] {
+            assert!(poll(count).is_pending());
+            assert_eq!(Arc::strong_count(count), 2, "the latch has one");
+        }
+        assert_eq!(Arc::strong_count(&counts[0]), 1, "it was replaced");
+        latch.set();
+        assert_eq!(counts.each_ref().map(|count| count.0.load(Ordering::Relaxed)), [0, 1]);
+        assert!(poll(&counts[1]).is_ready());
     }
 }

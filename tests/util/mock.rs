@@ -32,7 +32,10 @@ pub(crate) struct Wire<I, O> {
     /// The connection closes after this message.
     pub(crate) last: Option<O>,
     is_last: bool,
+    /// A part of a message has arrived.
     pub(crate) partial: bool,
+    /// What stands for a message whose rest has not come in time.
+    pub(crate) substitute: Option<I>,
     /// How often a flush was asked for.
     pub(crate) flushes: usize,
     /// How many messages were received.
@@ -67,6 +70,7 @@ pub(crate) fn mock<I, O>() -> (Peer<I, O>, Mock<I, O>) {
         last: None,
         is_last: false,
         partial: false,
+        substitute: None,
         flushes: 0,
         received: 0,
         closed: false,
@@ -95,6 +99,12 @@ impl<I, O> Peer<I, O> {
     /// A message has arrived together with the one before, and lies in the transport's buffer.
     pub(crate) fn buffer(&self, message: I) {
         self.wire_mut().buffered.push_back(message);
+    }
+
+    /// A part of a message arrives, or another one. The message that is received next is the whole of it.
+    pub(crate) fn send_part(&self) {
+        self.wire_mut().partial = true;
+        self.wake_reader();
     }
 
     /// The peer will send no more.
@@ -178,6 +188,7 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
         match wire.incoming.pop_front() {
             Some(Ok(message)) => {
                 wire.received += 1;
+                wire.partial = false;
                 Poll::Ready(Some(Ok(message)))
             }
             Some(Err(kind)) => Poll::Ready(Some(Err(kind.into()))),
@@ -198,6 +209,10 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
 
     fn has_partial(&self) -> bool {
         self.0.borrow().partial
+    }
+
+    fn give_up(&mut self) -> Option<I> {
+        self.0.borrow_mut().substitute.take()
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

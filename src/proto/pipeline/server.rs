@@ -128,8 +128,9 @@ impl<D: Future<Output = ()>> Server<D> {
 
     /// Sets what ends the connection in good order, in place of the drain before.
     ///
-    /// When `drain` resolves, no more is read. Requests that have arrived whole are answered, the answers
-    /// written, and the connection closed; with nothing to answer, at once.
+    /// When `drain` resolves, no further request is begun. Those that have arrived are answered, also one of which
+    /// a part has, once its rest is there; the answers are written and the connection closed. With nothing to
+    /// answer that is at once.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, drain }

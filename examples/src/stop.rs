@@ -1,29 +1,29 @@
-//! When to stop: on Ctrl-C and on SIGTERM, also where the shell that started the program ignores Ctrl-C for it.
+//! When a server of this folder stops: on Ctrl-C and on SIGTERM, also where the shell that started it ignores Ctrl-C for
+//! it.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::process;
 use std::task::Poll;
-use std::time::Duration;
 
 use mainspring::signal::{self, Signal};
 
 /// What the shell reports for a program that Ctrl-C has ended.
 const ENDED_BY_CTRL_C: i32 = 130;
 
-/// Waits until the service is asked to stop; from then on another Ctrl-C ends the process.
+/// Waits until the program is asked to stop; from then on another Ctrl-C ends the process.
 ///
-/// Called on the reactor that serves. It listens for signals first and then says `ready`, so that whoever reads that may
-/// send one.
-pub(crate) async fn requested(drain: Duration) {
+/// Called on the reactor that serves. It listens for signals first and then says `ready` on stdout, so that whoever reads
+/// that may send one. The rest is said on stderr.
+pub async fn stop() {
     let (mut ctrl_c, mut terminate) = (signal::ctrl_c(), signal::terminate());
     say_ready();
     let reason = match first(&mut ctrl_c, &mut terminate).await {
         Ok(name) => name.to_string(),
         Err(error) => format!("no signal can be heard: {error}"),
     };
-    eprintln!("stopping on {reason}: requests in flight have {drain:?}, Ctrl-C again ends at once");
+    eprintln!("stopping on {reason}: what is in flight is finished first, Ctrl-C again ends at once");
     mainspring::spawn(async move {
         if ctrl_c.await.is_ok() {
             eprintln!("stopped at once");
@@ -33,7 +33,7 @@ pub(crate) async fn requested(drain: Duration) {
 }
 
 fn say_ready() {
-    // Why no panic, as `println` has it: nobody may be reading, and the service serves all the same.
+    // Why no panic, as `println` has it: nobody may be reading, and the server serves all the same.
     if let Err(error) = writeln!(io::stdout(), "ready") {
         eprintln!("cannot say ready on stdout: {error}");
     }
