@@ -59,7 +59,7 @@ impl Connecting {
     pub fn try_connect(&mut self) -> io::Result<Option<TcpStream>> {
         let connected = {
             let stream = self.stream.as_ref().ok_or_else(finished)?;
-            stream.source().try_io(Direction::Write, || outcome(stream))
+            stream.source.try_io(Direction::Write, || outcome(stream))
         };
         match connected {
             Ok(None) => Ok(None),
@@ -79,7 +79,7 @@ impl Future for Connecting {
         let this = &mut *self;
         let Some(stream) = &this.stream else { return Poll::Ready(Err(finished())) };
         let result =
-            std::task::ready!(stream.source().poll_io(&mut this.owner, cx, Direction::Write, || outcome(stream)));
+            std::task::ready!(stream.source.poll_io(&mut this.owner, cx, Direction::Write, || outcome(stream)));
         let stream = this.stream.take().ok_or_else(finished);
         Poll::Ready(result.and(stream))
     }
@@ -88,7 +88,7 @@ impl Future for Connecting {
 impl Drop for Connecting {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
-            stream.source().end_own(&mut self.owner, Direction::Write);
+            stream.source.end_own(&mut self.owner, Direction::Write);
         }
     }
 }
@@ -100,13 +100,13 @@ fn finished() -> io::Error {
 
 /// How an attempt ended, asked after a write event.
 fn outcome(stream: &TcpStream) -> io::Result<()> {
-    if let Some(error) = stream.socket().take_error()? {
+    if let Some(error) = stream.socket.take_error()? {
         return Err(error);
     }
-    if !stream.source().readiness().intersects(Readiness::HANGUP) {
+    if !stream.source.readiness().intersects(Readiness::HANGUP) {
         return Ok(());
     }
-    match stream.socket().peer_addr() {
+    match stream.socket.peer_addr() {
         Ok(_) => Ok(()),
         // A spurious event: the attempt goes on.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),

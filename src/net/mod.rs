@@ -8,7 +8,9 @@ mod addresses;
 mod connect;
 mod incoming;
 mod leaf;
+mod std_io;
 mod tcp_listener;
+mod tcp_options;
 mod tcp_stream;
 
 pub use addresses::{Addresses, ToAddresses};

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -20,7 +20,6 @@ use super::leaf;
 use crate::codec::HalfClose;
 use crate::core::Core;
 use crate::source::{Direction, Source};
-use crate::waker;
 
 /// A TCP connection, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -47,9 +46,9 @@ use crate::waker;
 /// ```
 pub struct TcpStream {
     /// The descriptor.
-    socket: Socket,
+    pub(super) socket: Socket,
     /// What the reactor knows of it.
-    source: Rc<Source>,
+    pub(super) source: Rc<Source>,
 }
 
 /// What a stream is registered for, once.
@@ -119,14 +118,6 @@ impl TcpStream {
         Ok(Self { socket, source })
     }
 
-    pub(super) const fn socket(&self) -> &Socket {
-        &self.socket
-    }
-
-    pub(super) const fn source(&self) -> &Rc<Source> {
-        &self.source
-    }
-
     #[inline]
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.socket.recv(buffer)?;
@@ -147,7 +138,7 @@ impl TcpStream {
         Ok(count)
     }
 
-    fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub(super) fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let len = buffers.iter().map(|buffer| buffer.len()).sum();
         let count = self.socket.recv_vectored(buffers)?;
         self.source.transferred(Direction::Read, count, len);
@@ -356,159 +347,6 @@ impl TcpStream {
     /// The write timeout.
     pub fn write_timeout(&self) -> Option<Duration> {
         self.source.timeout(Direction::Write)
-    }
-
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockname(2)`.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` when the peer has gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
-    }
-
-    /// Whether small writes are sent at once (`TCP_NODELAY`). Inherited from the listener on Linux.
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.socket.set_nodelay(nodelay)
-    }
-
-    /// Whether `TCP_NODELAY` is set.
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockopt(2)`.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.socket.nodelay()
-    }
-
-    /// What close does with data that is not acknowledged (`SO_LINGER`): zero resets the connection.
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.socket.set_linger(linger)
-    }
-
-    /// Probes an idle peer after this time (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); `None` turns it off.
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        self.socket.set_keepalive(idle)
-    }
-
-    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_recv_buffer_size(bytes)
-    }
-
-    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(bytes)
-    }
-
-    /// The error that is pending on the socket, taken (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockopt(2)`.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.take_error()
-    }
-}
-
-/// A read or write of std needs a scope, in which "not yet" can be recorded.
-#[cold]
-fn no_scope() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        "std I/O on a Mainspring source works inside a tick or `mainspring::ready(|| ...)` only, where \"not yet\" is recorded",
-    )
-}
-
-/// The result of a try, in the terms of std I/O.
-#[inline]
-fn std_io<T>(attempt: impl FnOnce() -> io::Result<Option<T>>) -> io::Result<T> {
-    if waker::with_scope(|scope| scope.is_none()) {
-        return Err(no_scope());
-    }
-    attempt()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
-}
-
-impl Read for &TcpStream {
-    #[inline]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        std_io(|| self.try_read(buffer))
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let room = buffers.iter().map(|buffer| buffer.len()).sum();
-        std_io(|| self.source.try_read(room, || self.recv_vectored(buffers)))
-    }
-}
-
-impl Write for &TcpStream {
-    #[inline]
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        std_io(|| self.try_write(buffer))
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        std_io(|| self.try_write_vectored(buffers))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-// The impls for `&TcpStream` are named in full: a bare `read` would be the inherent one, a future.
-impl Read for TcpStream {
-    #[inline]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut &*self, buffer)
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        Read::read_vectored(&mut &*self, buffers)
-    }
-}
-
-impl Write for TcpStream {
-    #[inline]
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        Write::write(&mut &*self, buffer)
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(&mut &*self, buffers)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -1,0 +1,93 @@
+//! The addresses and options of a TCP connection.
+//!
+//! Each is one system call, made by `mainspring-sys`. They stand on the stream, so that the descriptor need not be handed
+//! out for them: a stream whose descriptor nobody has seen is closed without a word to the selector.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::tcp_stream::TcpStream;
+
+impl TcpStream {
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the peer has gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Inherited from the listener on Linux.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set_nodelay(nodelay)
+    }
+
+    /// Whether `TCP_NODELAY` is set.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockopt(2)`.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.socket.nodelay()
+    }
+
+    /// What close does with data that is not acknowledged (`SO_LINGER`): zero resets the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.socket.set_linger(linger)
+    }
+
+    /// Probes an idle peer after this time (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); `None` turns it off.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.socket.set_keepalive(idle)
+    }
+
+    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket.set_recv_buffer_size(bytes)
+    }
+
+    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket.set_send_buffer_size(bytes)
+    }
+
+    /// The error that is pending on the socket, taken (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockopt(2)`.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
+    }
+}
