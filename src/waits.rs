@@ -271,8 +271,11 @@ impl Source {
                 continue;
             }
             wait.expired = true;
-            self.believe(direction.bit());
-            self.set(direction.expired());
+            // Why asked: a bit that an event has turned on is no hint of the expiry's, and must not be taken for one.
+            if !self.readiness().intersects(direction.bit()) {
+                self.believe(direction.bit());
+                self.set(direction.expired());
+            }
             self.core.counters.timers.add(1);
             if let Some(waker) = wait.waker.take() {
                 self.core.woken(waker, tasks);
