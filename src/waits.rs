@@ -303,6 +303,9 @@ impl Source {
             }
         }
         self.wake_all(&self.core);
+        // Nobody can wait here any more, so no owner has a place: one that kept this source forgets it.
+        self.seats.iter().for_each(|seat| seat.owner.set(0));
+        drop(self.rare.take());
     }
 
     /// Wakes whoever waits, after a change that this side made (`shutdown`, drop).
