@@ -42,11 +42,14 @@ pub(crate) const ROOT: u32 = (1 << INDEX_BITS) - 1;
 pub(crate) struct Number(NonZeroU64);
 
 impl Number {
-    /// Packs the three; a generation is taken modulo 2^28.
+    /// Packs the three; a generation is taken modulo 2^28, and 0 as 1.
     pub(crate) const fn new(reactor: u16, generation: u32, index: u32) -> Self {
-        let generation = generation as u64 & ((1 << GENERATION_BITS) - 1);
+        // Why 1 for 0: the word may not be 0, and the next tenant of the slot with an equal number costs a poll too many.
+        let generation = match generation as u64 & ((1 << GENERATION_BITS) - 1) {
+            0 => 1,
+            generation => generation,
+        };
         let bits = (reactor as u64) << (INDEX_BITS + GENERATION_BITS) | generation << INDEX_BITS | index as u64;
-        // Why 1 for 0: an equal number costs a poll too many, and the word may not be 0.
         Self(match NonZeroU64::new(bits) {
             Some(bits) => bits,
             None => NonZeroU64::MIN,
