@@ -196,6 +196,11 @@ impl TcpListener {
         &self.source
     }
 
+    /// Makes the next try ask the system, whatever is believed: the event of a connection may not have been taken yet.
+    pub(crate) fn ask_again(&self) {
+        self.source.wake_all(self.source.core());
+    }
+
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let core = self.source.core();
         for _ in 0..FAILED_MAX {
