@@ -204,13 +204,16 @@ impl TcpListener {
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let core = self.source.core();
         for _ in 0..FAILED_MAX {
-            let accepted =
-                self.socket.accept().and_then(|(socket, peer)| Ok((TcpStream::accepted(core, socket)?, peer)));
-            let error = match accepted {
-                Ok(accepted) => {
+            let error = match self.socket.accept() {
+                Ok((socket, peer)) => {
+                    // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
+                    let Ok(stream) = TcpStream::accepted(core, socket) else {
+                        core.counters.accept_failed.add(1);
+                        return Err(self.pause());
+                    };
                     self.pause.set(PAUSE_MIN);
                     core.counters.accepted.add(1);
-                    return Ok(accepted);
+                    return Ok((stream, peer));
                 }
                 Err(error) => error,
             };
@@ -235,8 +238,10 @@ impl TcpListener {
         if now >= self.resume_at.get() {
             let pause = self.pause.get();
             core.counters.accept_paused.add(1);
-            core.retry_at(self.source.token(), Direction::Read, now + pause);
-            self.resume_at.set(now + pause);
+            // Why saturating: a virtual clock may stand anywhere.
+            let resume_at = now.saturating_add(pause);
+            core.retry_at(self.source.token(), Direction::Read, resume_at);
+            self.resume_at.set(resume_at);
             self.pause.set((pause * 2).min(PAUSE_MAX));
         }
         io::ErrorKind::WouldBlock.into()
