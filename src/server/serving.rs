@@ -202,12 +202,19 @@ impl Shared {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let mut draining = pin!(Draining::new(self.draining.clone()));
+        // What can be queued when the drain begins; those who keep coming meanwhile must not keep it from ending.
+        let mut left = u64::from(self.limits.backlog) + 1;
         loop {
             self.room().await;
             let last = self.draining.is_set();
             if last {
-                // A fresh budget, so that "not yet" means that nothing is queued.
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                // A fresh budget, and a look at the queue itself, so that "not yet" means that nothing is queued.
                 crate::yield_now().await;
+                listener.ask_again();
             }
             let accepted = {
                 let mut accept = pin!(listener.accept());
