@@ -44,9 +44,9 @@ impl Builder {
         self
     }
 
-    /// How many events are taken from the selector at once: 1,024 by default, at least 1, at most 65,536.
+    /// How many events are taken from the selector at once: 1,024 by default, at least 1, at most 32,768.
     pub fn events(mut self, events: usize) -> Self {
-        self.events = events.clamp(1, 65_536);
+        self.events = events.clamp(1, 32_768);
         self
     }
 

@@ -222,7 +222,10 @@ impl Core {
     }
 
     pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
-        self.tasks.borrow_mut().join(number, waker)
+        let mut waker = Some(waker);
+        let join = self.tasks.borrow_mut().join(number, &mut waker);
+        // Only now is one that was not recorded dropped: a foreign waker may do anything.
+        join
     }
 
     pub(crate) fn detach(&self, number: Number) {

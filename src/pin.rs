@@ -102,7 +102,7 @@ impl<H, B: ?Sized> Pinned<H, B> {
         // SAFETY: `lent` was false, so no other reference to the body exists, and none is made before `_back` is dropped.
         let body = unsafe { &mut *this.body.get() };
         // SAFETY: the body is pinned as long as `self` is: the field is private to this file, which never moves it and
-        // lends it as `Pin` alone; `Pinned` has no `Drop`, and its `Unpin` is the derived one, which asks `B: Unpin`.
+        // lends it as `Pin` alone; `Pinned` has no `Drop`, and its `Unpin` is the automatic one, which asks `B: Unpin`.
         Some(f(unsafe { Pin::new_unchecked(body) }))
     }
 }

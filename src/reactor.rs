@@ -7,6 +7,7 @@
 //! Work stealing is left out on purpose: a reactor per core, with connections shared out when they are accepted, needs no
 //! lock and no atomic operation on the path of a request, and tasks need not be `Send`.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -261,16 +262,31 @@ impl Reactor {
             match result {
                 Ok(done) => return done,
                 Err(payload) if in_root => resume_unwind(payload),
-                Err(payload) => {
-                    core.counters.panics.add(1);
-                    let task = running.take().and_then(|number| core.tasks.borrow().get(number).cloned());
-                    if let Some(task) = task {
-                        Self::end_task(core, &task, JoinError::panicked(payload));
-                    }
-                }
+                Err(payload) => Self::end_panicked(core, running.take(), payload),
             }
         }
         false
+    }
+
+    /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.
+    #[cold]
+    #[inline(never)]
+    fn end_panicked(core: &Core, running: Option<Number>, payload: Box<dyn Any + Send>) {
+        core.counters.panics.add(1);
+        Self::contain(core, || {
+            let task = running.and_then(|number| core.tasks.borrow().get(number).cloned());
+            if let Some(task) = task {
+                Self::end_task(core, &task, JoinError::panicked(payload));
+            }
+        });
+    }
+
+    /// Calls `f`, which drops what users made; a panic in it is counted, and ends here.
+    #[cold]
+    fn contain(core: &Core, f: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(f)).is_err() {
+            core.counters.panics.add(1);
+        }
     }
 
     fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
@@ -322,9 +338,12 @@ impl Drop for Reactor {
             // Tasks first: what they own may be sources of this reactor.
             let (live, queue) = core.tasks.borrow_mut().close();
             for task in live {
-                Self::end_task(core, &task, JoinError::aborted());
+                Self::contain(core, || Self::end_task(core, &task, JoinError::aborted()));
             }
-            drop(queue);
+            // One by one: a task that has ended may have its last place in the queue, and an output that panics.
+            for task in queue {
+                Self::contain(core, || drop(task));
+            }
             core.end_polls();
             core.detach_sources();
         });

@@ -124,7 +124,7 @@ const REFUSED: u8 = 1 << 1;
 /// Set if an operation returned a value or a real error.
 const PROGRESS: u8 = 1 << 2;
 
-/// One stay in a scope; stands on the stack of [`Owner::enter`].
+/// One stay in a scope; stands on the stack of whoever enters it: [`Owner::enter`], a tick.
 pub(crate) struct Scope<'a> {
     /// Under whose name waits are recorded.
     pub(crate) owner: &'a Owner,

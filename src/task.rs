@@ -262,13 +262,13 @@ impl Tasks {
         }
     }
 
-    /// Takes the output of an ended task, or records who waits for it.
-    pub(crate) fn join(&mut self, number: Number, waker: Waker) -> Join {
+    /// Takes the output of an ended task, or takes `waker` and records it.
+    pub(crate) fn join(&mut self, number: Number, waker: &mut Option<Waker>) -> Join {
         let Some(task) = self.get(number) else { return Join::Gone };
         if task.header.is_done() {
             return Join::Done(self.entries.remove(number.index() as usize));
         }
-        Join::Waiting(task.header.joiner.replace(Some(waker)))
+        Join::Waiting(task.header.joiner.replace(waker.take()))
     }
 
     /// Nobody will join it any more: returns what is to be dropped with nothing borrowed.

@@ -96,7 +96,7 @@ struct State {
     threads_max: usize,
     /// Jobs that were taken or wait.
     jobs: usize,
-    /// Set when the reactor has ended.
+    /// Set when the reactor has ended, and the last of its sources, timers and handles was dropped.
     closed: bool,
 }
 
@@ -142,8 +142,11 @@ impl Drop for Pool {
         state.closed = true;
         let queue = std::mem::take(&mut state.queue);
         drop(state);
-        drop(queue);
         self.shared.work.notify_all();
+        for job in queue {
+            // What a job has captured may panic when it is dropped, which must not keep the reactor from ending.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+        }
     }
 }
 

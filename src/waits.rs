@@ -142,8 +142,11 @@ impl Source {
     /// An expired wait makes the system call once more, whatever is believed.
     #[cold]
     fn last_try(&self, direction: Direction) {
-        self.believe(direction.bit());
-        self.set(direction.expired());
+        // Why asked: a bit that an event has turned on is no hint of the expiry's, and must not be taken for one.
+        if !self.readiness().intersects(direction.bit()) {
+            self.believe(direction.bit());
+            self.set(direction.expired());
+        }
     }
 
     #[cold]
@@ -373,6 +376,9 @@ impl Source {
             }
         }
         self.wake_all(&self.core);
+        // Nobody can wait here any more, so no owner has a place: one that kept this source forgets it.
+        self.seats.iter().for_each(|seat| seat.owner.set(0));
+        drop(self.rare.take());
     }
 
     /// Wakes whoever waits, after a change that this side made (`shutdown`, drop).

@@ -34,7 +34,7 @@ const GENERATION_BITS: u32 = 28;
 /// The last generation.
 const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 
-/// How many slots a task table has; the last is the future of `block_on`.
+/// How many slots a task table has at most; the index after the last is [`ROOT`].
 pub(crate) const TASKS_MAX: usize = (1 << INDEX_BITS) - 1;
 
 /// The index that stands for the future of `block_on`, which is in no table.

@@ -196,16 +196,24 @@ impl TcpListener {
         &self.source
     }
 
+    /// Makes the next try ask the system, whatever is believed: the event of a connection may not have been taken yet.
+    pub(crate) fn ask_again(&self) {
+        self.source.wake_all(self.source.core());
+    }
+
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let core = self.source.core();
         for _ in 0..FAILED_MAX {
-            let accepted =
-                self.socket.accept().and_then(|(socket, peer)| Ok((TcpStream::accepted(core, socket)?, peer)));
-            let error = match accepted {
-                Ok(accepted) => {
+            let error = match self.socket.accept() {
+                Ok((socket, peer)) => {
+                    // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
+                    let Ok(stream) = TcpStream::accepted(core, socket) else {
+                        core.counters.accept_failed.add(1);
+                        return Err(self.pause());
+                    };
                     self.pause.set(PAUSE_MIN);
                     core.counters.accepted.add(1);
-                    return Ok(accepted);
+                    return Ok((stream, peer));
                 }
                 Err(error) => error,
             };
@@ -230,8 +238,10 @@ impl TcpListener {
         if now >= self.resume_at.get() {
             let pause = self.pause.get();
             core.counters.accept_paused.add(1);
-            core.retry_at(self.source.token(), Direction::Read, now + pause);
-            self.resume_at.set(now + pause);
+            // Why saturating: a virtual clock may stand anywhere.
+            let resume_at = now.saturating_add(pause);
+            core.retry_at(self.source.token(), Direction::Read, resume_at);
+            self.resume_at.set(resume_at);
             self.pause.set((pause * 2).min(PAUSE_MAX));
         }
         io::ErrorKind::WouldBlock.into()
@@ -250,7 +260,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// When it cannot be removed from the selector; it is closed then.
+    /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         let descriptor = self.socket.as_fd().try_clone_to_owned()?;
         self.source.core().selector.deregister(self.socket.as_fd())?;

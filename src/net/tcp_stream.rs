@@ -96,7 +96,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// When it cannot be removed from the selector; it is closed then.
+    /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         let descriptor = self.socket.as_fd().try_clone_to_owned()?;
         self.source.core().selector.deregister(self.socket.as_fd())?;

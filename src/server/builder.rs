@@ -110,6 +110,7 @@ impl ServerBuilder {
             connections: (connections / self.threads).max(1),
             idle: self.idle,
             write: self.write,
+            backlog: self.backlog,
             drain: self.drain,
         };
         Ok(Server::new(sockets, address, limits))

@@ -3,19 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use crate::waker;
+
 /// Set once, and awaited by any number.
 #[derive(Default)]
 pub(crate) struct Latch {
     /// Whether it was set.
     set: Cell<bool>,
-    /// Who waits.
-    waiters: RefCell<Slab<Waker>>,
+    /// Who waits; none in the place of one that was woken and has not been polled since.
+    waiters: RefCell<Slab<Option<Waker>>>,
 }
 
 impl Latch {
@@ -29,11 +32,14 @@ impl Latch {
         self.wake();
     }
 
-    /// Wakes everyone, to look at something else that is checked beside the latch.
+    /// Wakes everyone, to look at something else that is checked beside the latch. A panic in one waker does not skip the
+    /// rest, and is counted.
     pub(crate) fn wake(&self) {
-        let wakers: Vec<Waker> = self.waiters.borrow().iter().map(|(_, waker)| waker.clone()).collect();
+        let wakers: Vec<Waker> = self.waiters.borrow_mut().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         for waker in wakers {
-            waker.wake();
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                waker::current(|core| core.map_or((), |core| core.counters.panics.add(1)));
+            }
         }
     }
 }
@@ -77,12 +83,12 @@ impl Future for Draining {
             return Poll::Ready(());
         }
         if let Some(key) = self.key {
-            if self.latch.waiters.borrow()[key].will_wake(cx.waker()) {
+            if self.latch.waiters.borrow()[key].as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
         }
         // Why in this order: wakers are cloned and dropped with nothing borrowed.
-        let waker = cx.waker().clone();
+        let waker = Some(cx.waker().clone());
         let this = &mut *self;
         let _replaced = match this.key {
             Some(key) => Some(std::mem::replace(&mut this.latch.waiters.borrow_mut()[key], waker)),

@@ -67,6 +67,8 @@ pub(crate) struct Limits {
     pub(crate) idle: Option<Duration>,
     /// How long one wait for room to write may last.
     pub(crate) write: Option<Duration>,
+    /// Connections that the system keeps until they are accepted, per thread.
+    pub(crate) backlog: u32,
     /// How long `run` drains.
     pub(crate) drain: Duration,
 }

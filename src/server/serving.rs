@@ -148,12 +148,12 @@ impl Serving {
     /// Dropped before its end, it leaves the listener closed and the connections told; none is aborted.
     pub async fn drain(self, deadline: Duration) -> Drained {
         let shared = &self.shared;
+        let (open, served_before) = (self.connections() as u64, shared.served.get());
         shared.draining.set();
         for accepting in self.loops.take() {
             // Why ignored: an accept loop that panicked accepts no more, which is what is wanted.
             let _ = accepting.await;
         }
-        let open = self.connections();
         // Why ignored: whoever has not ended by the deadline is counted and aborted below.
         let _ = timeout(deadline, shared.all_ended()).await;
         let aborted = self.connections();
@@ -163,7 +163,10 @@ impl Serving {
             }
         }
         shared.all_ended().await;
-        Drained { finished: open - aborted, aborted, served: shared.served.get(), failed: shared.failed.get() }
+        let served = shared.served.get();
+        // Those that were open, and those accepted since: some may have ended before the listener was closed.
+        let finished = (open + served - served_before) as usize - aborted;
+        Drained { finished, aborted, served, failed: shared.failed.get() }
     }
 }
 
@@ -199,12 +202,19 @@ impl Shared {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let mut draining = pin!(Draining::new(self.draining.clone()));
+        // What can be queued when the drain begins; those who keep coming meanwhile must not keep it from ending.
+        let mut left = u64::from(self.limits.backlog) + 1;
         loop {
             self.room().await;
             let last = self.draining.is_set();
             if last {
-                // A fresh budget, so that "not yet" means that nothing is queued.
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                // A fresh budget, and a look at the queue itself, so that "not yet" means that nothing is queued.
                 crate::yield_now().await;
+                listener.ask_again();
             }
             let accepted = {
                 let mut accept = pin!(listener.accept());
