@@ -18,18 +18,17 @@ use std::task::Waker;
 use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
 use slab::Slab;
 
+use crate::direction::Direction;
 use crate::join_error::JoinError;
 use crate::remote::{Mail, Slot};
 use crate::scope;
-use crate::source::{Direction, Source};
+use crate::source::Source;
 use crate::stats::Counters;
 use crate::task::{Join, Task, Tasks};
+use crate::timer::Timer;
 use crate::unblock::Pool;
 use crate::waker::{self, Number};
-use crate::wheel::{Key, Wheel};
-
-/// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
-const TIMERS_MAX: usize = 1024;
+use crate::wheel::Wheel;
 
 /// The state of a reactor.
 pub(crate) struct Core {
@@ -56,9 +55,9 @@ pub(crate) struct Core {
     /// The generation of the source registered last.
     generation: Cell<u32>,
     /// Sleeping tasks and deadlines of sources.
-    timers: RefCell<Wheel<Timer>>,
+    pub(crate) timers: RefCell<Wheel<Timer>>,
     /// Directions whose waits started or ended since the last clock reading, and that have a timeout.
-    changed: RefCell<VecDeque<(Token, Direction)>>,
+    pub(crate) changed: RefCell<VecDeque<(Token, Direction)>>,
     /// The mail of the last turn, empty, for its memory.
     mail: RefCell<Mail>,
     /// Foreign wakers of the present batch of events or timers, for its memory.
@@ -71,16 +70,6 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// Set when `Handle::shutdown` was received.
     pub(crate) shutdown: Cell<bool>,
-}
-
-/// What an entry in the wheel is for.
-pub(crate) enum Timer {
-    /// A `Sleep`, and who awaits it.
-    Sleep(Option<Waker>),
-    /// The deadline of a direction of a source.
-    Deadline(Token, Direction),
-    /// The moment to try a direction again that no event will announce.
-    Retry(Token, Direction),
 }
 
 impl Core {
@@ -311,7 +300,7 @@ impl Core {
         Ok(source)
     }
 
-    fn source(&self, token: Token) -> Option<Rc<Source>> {
+    pub(crate) fn source(&self, token: Token) -> Option<Rc<Source>> {
         let sources = self.sources.borrow();
         sources.get(token.0 as u32 as usize).filter(|source| source.token() == token).cloned()
     }
@@ -368,118 +357,6 @@ impl Core {
     /// The generation that the next tenant of this selector goes on from.
     pub(crate) fn last_generation(&self) -> u32 {
         self.generation.get()
-    }
-
-    // Time.
-
-    /// Arms a new timer.
-    pub(crate) fn insert_timer(&self, deadline: u64, timer: Timer) -> Key {
-        self.timers.borrow_mut().insert(deadline, timer)
-    }
-
-    /// Arms a timer of this reactor anew.
-    pub(crate) fn arm_timer(&self, key: Key, deadline: u64) {
-        self.timers.borrow_mut().arm(key, deadline);
-    }
-
-    /// An idle entry for a direction of a source.
-    pub(crate) fn insert_deadline(&self, token: Token, direction: Direction) -> Key {
-        self.timers.borrow_mut().insert_idle(Timer::Deadline(token, direction))
-    }
-
-    /// Makes a direction of a source worth a try at `time`; the timer removes itself.
-    pub(crate) fn retry_at(&self, token: Token, direction: Direction, time: u64) {
-        self.insert_timer(time, Timer::Retry(token, direction));
-    }
-
-    pub(crate) fn remove_timer(&self, key: Key) {
-        let timer = self.timers.borrow_mut().remove(key);
-        drop(timer);
-    }
-
-    /// Whether a sleep has fired; if not, records who is woken.
-    pub(crate) fn poll_sleep(&self, key: Key, waker: &Waker) -> bool {
-        let waker = waker.clone();
-        let mut timers = self.timers.borrow_mut();
-        if !timers.is_armed(key) {
-            return true;
-        }
-        let before = std::mem::replace(timers.value_mut(key), Timer::Sleep(Some(waker)));
-        drop(timers);
-        drop(before);
-        false
-    }
-
-    /// A wait of a direction that has a timeout started or ended.
-    pub(crate) fn wait_changed(&self, token: Token, direction: Direction) {
-        self.changed.borrow_mut().push_back((token, direction));
-    }
-
-    /// 3: gives the waits that started since the last turn their deadlines, and fires what is due, at most a batch.
-    pub(crate) fn fire_timers(&self) {
-        if self.timers.borrow().armed() == 0 && self.changed.borrow().is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        self.assign_deadlines(now);
-        for _ in 0..TIMERS_MAX {
-            let mut timers = self.timers.borrow_mut();
-            let Some(key) = timers.pop(now) else { break };
-            match timers.value_mut(key) {
-                Timer::Sleep(waker) => {
-                    let waker = waker.take();
-                    drop(timers);
-                    self.counters.timers.add(1);
-                    if let Some(waker) = waker {
-                        self.woken(waker, &mut self.tasks.borrow_mut());
-                    }
-                }
-                &mut Timer::Deadline(token, direction) => {
-                    drop(timers);
-                    self.deadline_due(key, token, direction, now);
-                }
-                &mut Timer::Retry(token, direction) => {
-                    timers.remove(key);
-                    drop(timers);
-                    if let Some(source) = self.source(token) {
-                        source.record(direction.bit(), &mut self.tasks.borrow_mut());
-                    }
-                }
-            }
-        }
-        self.wake_foreign();
-    }
-
-    fn assign_deadlines(&self, now: u64) {
-        loop {
-            let Some((token, direction)) = self.changed.borrow_mut().pop_front() else { return };
-            let Some(source) = self.source(token) else { continue };
-            let Some((key, at)) = source.settle(direction, now) else { continue };
-            let mut timers = self.timers.borrow_mut();
-            match at {
-                None => timers.disarm(key),
-                Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}
-                Some(at) => timers.arm(key, at),
-            }
-        }
-    }
-
-    fn deadline_due(&self, key: Key, token: Token, direction: Direction, now: u64) {
-        let Some(source) = self.source(token) else { return };
-        let next = source.expire(direction, now, &mut self.tasks.borrow_mut());
-        if let Some(at) = next {
-            self.arm_timer(key, at);
-        }
-    }
-
-    /// When the next timer is due, in nanoseconds of the clock.
-    pub(crate) fn next_timer(&self) -> Option<u64> {
-        self.timers.borrow().next()
-    }
-
-    /// How many timers are armed.
-    pub(crate) fn timers_armed(&self) -> usize {
-        self.timers.borrow().armed()
     }
 
     // Blocking work.

@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::core::Core;
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 use crate::waker::{self, Number};
 
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).

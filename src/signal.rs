@@ -15,7 +15,8 @@ use mainspring_sys::signal::{Kind, Subscription};
 use mainspring_sys::{Interest, Readiness, Selector};
 
 use crate::core::Core;
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 
 /// Waits for Ctrl-C (`SIGINT`). It listens from this call on, or from the first poll if no reactor runs in the call.
 ///

@@ -26,59 +26,10 @@ use std::task::{Context, Poll};
 use mainspring_sys::{Readiness, Token};
 
 use crate::core::Core;
+use crate::direction::Direction;
 use crate::scope;
 use crate::waits::{Rare, Seat};
 use crate::waker;
-
-/// Which half of a source an operation needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Direction {
-    /// Reading, accepting.
-    Read = 0,
-    /// Writing, connecting.
-    Write = 1,
-}
-
-impl Direction {
-    /// The cached bit that says "try it". Events set it for hang-ups and errors too, which are found out by trying.
-    #[inline]
-    pub(crate) const fn bit(self) -> Readiness {
-        match self {
-            Self::Read => Readiness::READABLE,
-            Self::Write => Readiness::WRITABLE,
-        }
-    }
-
-    /// Set if this direction has waits beside its seat.
-    #[inline]
-    pub(crate) const fn crowded(self) -> u16 {
-        1 << (4 + self as u16)
-    }
-
-    /// Set if this direction has a timeout.
-    #[inline]
-    pub(crate) const fn timed(self) -> u16 {
-        1 << (6 + self as u16)
-    }
-
-    /// Set if either of the two is.
-    #[inline]
-    pub(crate) const fn rare(self) -> u16 {
-        self.crowded() | self.timed()
-    }
-
-    /// Set while the reactor's list of directions whose waits changed names this one.
-    #[inline]
-    pub(crate) const fn listed(self) -> u16 {
-        1 << (8 + self as u16)
-    }
-
-    /// Set if a wait of this direction has expired, and the cached bit is on for no other reason.
-    #[inline]
-    pub(crate) const fn expired(self) -> u16 {
-        1 << (10 + self as u16)
-    }
-}
 
 /// Once seen, a short read no longer means that nothing is left: end-of-file, an error or the urgent mark may follow.
 const STICKY: Readiness =

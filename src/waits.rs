@@ -21,7 +21,8 @@ use mainspring_sys::Readiness;
 
 use crate::core::Core;
 use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 use crate::task::Tasks;
 use crate::waker::Number;
 use crate::wheel::Key;

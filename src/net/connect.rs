@@ -15,7 +15,7 @@ use mainspring_sys::{Connect, Readiness, Socket};
 use super::addresses::ToAddresses;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
-use crate::source::Direction;
+use crate::direction::Direction;
 
 /// A connection that is being made; a future of the [`TcpStream`]. Made by [`TcpStream::start_connect`].
 ///

@@ -8,7 +8,7 @@ use futures_core::Stream;
 
 use super::tcp_listener::TcpListener;
 use super::tcp_stream::TcpStream;
-use crate::source::Direction;
+use crate::direction::Direction;
 
 /// The stream of [`TcpListener::incoming`]. It never ends.
 ///

@@ -8,7 +8,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 
 /// Tries `operation` until it does not say "not yet". `operation` is one system call.
 ///

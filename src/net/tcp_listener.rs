@@ -20,7 +20,8 @@ use super::incoming::Incoming;
 use super::leaf;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 
 /// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: u32 = 4096;

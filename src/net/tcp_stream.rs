@@ -19,7 +19,8 @@ use super::connect::{self, Connecting};
 use super::leaf;
 use crate::codec::HalfClose;
 use crate::core::Core;
-use crate::source::{Direction, Source};
+use crate::direction::Direction;
+use crate::source::Source;
 
 /// A TCP connection, non-blocking, belonging to the reactor on whose thread it was made.
 ///

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::Instant;
 use crate::core::Core;
-use crate::core::Timer;
 use crate::scope;
+use crate::timer::Timer;
 use crate::wheel::Key;
 
 /// Waits for `duration`, counted from now.

@@ -1,0 +1,138 @@
+//! Timers: what stands in the wheel, and what is done when it comes due.
+//!
+//! A sleep's entry belongs to its `Sleep`, which removes it. The entry of a direction with a timeout belongs to its source,
+//! and is armed no earlier than the end of the batch in which a wait started: see [`crate::deadline`]. A retry removes
+//! itself. All of them fire in phase 3 of the loop, a bounded number per turn, by one reading of the clock.
+
+use std::task::Waker;
+
+use mainspring_sys::Token;
+
+use crate::core::Core;
+use crate::direction::Direction;
+use crate::wheel::Key;
+
+/// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
+const TIMERS_MAX: usize = 1024;
+
+/// What an entry in the wheel is for.
+pub(crate) enum Timer {
+    /// A `Sleep`, and who awaits it.
+    Sleep(Option<Waker>),
+    /// The deadline of a direction of a source.
+    Deadline(Token, Direction),
+    /// The moment to try a direction again that no event will announce.
+    Retry(Token, Direction),
+}
+
+impl Core {
+    /// Arms a new timer.
+    pub(crate) fn insert_timer(&self, deadline: u64, timer: Timer) -> Key {
+        self.timers.borrow_mut().insert(deadline, timer)
+    }
+
+    /// Arms a timer of this reactor anew.
+    pub(crate) fn arm_timer(&self, key: Key, deadline: u64) {
+        self.timers.borrow_mut().arm(key, deadline);
+    }
+
+    /// An idle entry for a direction of a source.
+    pub(crate) fn insert_deadline(&self, token: Token, direction: Direction) -> Key {
+        self.timers.borrow_mut().insert_idle(Timer::Deadline(token, direction))
+    }
+
+    /// Makes a direction of a source worth a try at `time`; the timer removes itself.
+    pub(crate) fn retry_at(&self, token: Token, direction: Direction, time: u64) {
+        self.insert_timer(time, Timer::Retry(token, direction));
+    }
+
+    pub(crate) fn remove_timer(&self, key: Key) {
+        let timer = self.timers.borrow_mut().remove(key);
+        drop(timer);
+    }
+
+    /// Whether a sleep has fired; if not, records who is woken.
+    pub(crate) fn poll_sleep(&self, key: Key, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut timers = self.timers.borrow_mut();
+        if !timers.is_armed(key) {
+            return true;
+        }
+        let before = std::mem::replace(timers.value_mut(key), Timer::Sleep(Some(waker)));
+        drop(timers);
+        drop(before);
+        false
+    }
+
+    /// A wait of a direction that has a timeout started or ended.
+    pub(crate) fn wait_changed(&self, token: Token, direction: Direction) {
+        self.changed.borrow_mut().push_back((token, direction));
+    }
+
+    /// 3: gives the waits that started since the last turn their deadlines, and fires what is due, at most a batch.
+    pub(crate) fn fire_timers(&self) {
+        if self.timers.borrow().armed() == 0 && self.changed.borrow().is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        self.assign_deadlines(now);
+        for _ in 0..TIMERS_MAX {
+            let mut timers = self.timers.borrow_mut();
+            let Some(key) = timers.pop(now) else { break };
+            match timers.value_mut(key) {
+                Timer::Sleep(waker) => {
+                    let waker = waker.take();
+                    drop(timers);
+                    self.counters.timers.add(1);
+                    if let Some(waker) = waker {
+                        self.woken(waker, &mut self.tasks.borrow_mut());
+                    }
+                }
+                &mut Timer::Deadline(token, direction) => {
+                    drop(timers);
+                    self.deadline_due(key, token, direction, now);
+                }
+                &mut Timer::Retry(token, direction) => {
+                    timers.remove(key);
+                    drop(timers);
+                    if let Some(source) = self.source(token) {
+                        source.record(direction.bit(), &mut self.tasks.borrow_mut());
+                    }
+                }
+            }
+        }
+        self.wake_foreign();
+    }
+
+    fn assign_deadlines(&self, now: u64) {
+        loop {
+            let Some((token, direction)) = self.changed.borrow_mut().pop_front() else { return };
+            let Some(source) = self.source(token) else { continue };
+            let Some((key, at)) = source.settle(direction, now) else { continue };
+            let mut timers = self.timers.borrow_mut();
+            match at {
+                None => timers.disarm(key),
+                Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}
+                Some(at) => timers.arm(key, at),
+            }
+        }
+    }
+
+    fn deadline_due(&self, key: Key, token: Token, direction: Direction, now: u64) {
+        let Some(source) = self.source(token) else { return };
+        let next = source.expire(direction, now, &mut self.tasks.borrow_mut());
+        if let Some(at) = next {
+            self.arm_timer(key, at);
+        }
+    }
+
+    /// When the next timer is due, in nanoseconds of the clock.
+    pub(crate) fn next_timer(&self) -> Option<u64> {
+        self.timers.borrow().next()
+    }
+
+    /// How many timers are armed.
+    pub(crate) fn timers_armed(&self) -> usize {
+        self.timers.borrow().armed()
+    }
+}
