@@ -5,12 +5,12 @@
 //! reactor and polled only when it was woken; the peer is a task of its own.
 #[allow(dead_code)]
 mod util {
+    pub(crate) mod end;
     pub(crate) mod mock;
 }
 
-use std::fmt::Debug;
 use std::future::{Pending, pending};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::Duration;
 
 use mainspring::proto::Deadlines;
@@ -19,15 +19,10 @@ use mainspring::service::{Service, ServiceExt, service_fn};
 use mainspring::time::{Clock, Instant, sleep, timeout};
 use mainspring::{JoinHandle, Reactor, spawn, yield_now};
 
+use util::end::{DAY, End, LATE};
 use util::mock::{Mock, Peer, mock};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Longer than any deadline that is on.
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// How late a few waits one behind the other may be, each by a tick of the wheel (33 µs) at most.
-const LATE: Duration = Duration::from_millis(1);
 
 const DEADLINES: Deadlines =
     Deadlines { first_byte: seconds(2), partial_frame: seconds(3), idle: seconds(5), request: seconds(11) };
@@ -52,58 +47,6 @@ fn service() -> impl Service<u32, Response = u32, Error = io::Error> {
 
 fn server() -> Server<Pending<()>> {
     Server::new().deadlines(DEADLINES)
-}
-
-/// How the connection ended, `None` if it lasted for a day, and when.
-#[derive(Debug)]
-struct End<E> {
-    result: Option<Result<(), E>>,
-    after: Duration,
-}
-
-impl<E: Debug> End<E> {
-    async fn of(connection: impl Future<Output = Result<(), E>>) -> Self {
-        let start = Instant::now();
-        let result = timeout(DAY, connection).await.ok();
-        Self { result, after: start.elapsed() }
-    }
-
-    #[track_caller]
-    fn assert_at(&self, due: Duration) {
-        assert!((due..=due + LATE).contains(&self.after), "due after {due:?}: {self:?}");
-    }
-
-    /// It closed in good order.
-    #[track_caller]
-    fn assert_closed_at(&self, due: Duration) {
-        assert!(matches!(self.result, Some(Ok(()))), "{self:?}");
-        self.assert_at(due);
-    }
-
-    #[track_caller]
-    fn assert_open(&self) {
-        assert!(self.result.is_none(), "{self:?}");
-    }
-}
-
-impl End<ServeError<io::Error, io::Error>> {
-    /// It failed because a deadline had passed.
-    #[track_caller]
-    fn assert_timed_out_at(&self, due: Duration) {
-        let Some(Err(ServeError::Transport(error))) = &self.result else { panic!("{self:?}") };
-        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-        self.assert_at(due);
-    }
-}
-
-impl End<io::Error> {
-    /// It failed because a deadline had passed.
-    #[track_caller]
-    fn assert_timed_out_at(&self, due: Duration) {
-        let Some(Err(error)) = &self.result else { panic!("{self:?}") };
-        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-        self.assert_at(due);
-    }
 }
 
 /// Runs `future` in a reactor that moves its clock when nothing else is to be done.
