@@ -5,6 +5,7 @@
 //! the output through a channel. Dropping either detaches the task, which runs on.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -133,21 +134,20 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// reactor.block_on(async { mainspring::unblock(move || assert_eq!(other.join().unwrap(), 42)).await })?.unwrap();
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
 pub struct RemoteJoinHandle<T> {
     /// Carries the output.
     output: oneshot::Receiver<Result<T, JoinError>>,
     /// Tells the task to end.
-    abort: Option<oneshot::Sender<()>>,
+    abort: Cell<Option<oneshot::Sender<()>>>,
 }
 
 impl<T> RemoteJoinHandle<T> {
     pub(crate) fn new(output: oneshot::Receiver<Result<T, JoinError>>, abort: oneshot::Sender<()>) -> Self {
-        Self { output, abort: Some(abort) }
+        Self { output, abort: Cell::new(Some(abort)) }
     }
 
     /// Drops the task's future when its turn comes, on its reactor's thread. No effect on a task that has ended.
-    pub fn abort(&mut self) {
+    pub fn abort(&self) {
         if let Some(abort) = self.abort.take() {
             // Why ignored: a task that has ended has nothing left to abort.
             let _ = abort.send(());
@@ -160,5 +160,11 @@ impl<T> Future for RemoteJoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.output).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::aborted())))
+    }
+}
+
+impl<T> fmt::Debug for RemoteJoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteJoinHandle").finish_non_exhaustive()
     }
 }
