@@ -212,7 +212,7 @@ fn a_handle_used_after_the_end_of_its_reactor_says_so() {
     assert!(futures::executor::block_on(never).unwrap_err().is_aborted());
     let check = |handle: &Handle| {
         let seen = made.clone();
-        let mut task = handle.spawn(move || (seen.store(true, SeqCst), async {}).1);
+        let task = handle.spawn(move || (seen.store(true, SeqCst), async {}).1);
         task.abort();
         assert!(futures::executor::block_on(task).unwrap_err().is_aborted());
         handle.shutdown();
