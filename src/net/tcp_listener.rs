@@ -26,8 +26,8 @@ use crate::source::Source;
 /// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 pub(crate) const BACKLOG: u32 = 4096;
 
-/// Failed connections that are passed over within one try: as many system calls as one poll may cost beside others. With
-/// more, the listener pauses, so that a flood of connections that are reset at once does not hold up the loop.
+/// Failed connections that are passed over within one try: system calls that cost no budget. After as many the
+/// listener pauses, so that a flood of connections that are reset at once does not hold up the loop.
 const FAILED_MAX: usize = 64;
 
 /// The first pause when descriptors run out, nanoseconds: short enough that nobody notices.
