@@ -1,6 +1,11 @@
 //! The settings of a reactor.
 //!
-//! A plain struct: setters take effect in any order, and nothing happens before [`Builder::build`].
+//! Made by [`Reactor::builder`], and turned into a reactor by [`Builder::build`]. A plain struct: setters take effect in
+//! any order, and nothing happens before `build`, which makes the reactor on the thread of the call.
+//!
+//! Each setting has a bound, and a number beyond it is brought inside and not refused, so that setters need no `Result`
+//! and `build` fails for want of descriptors, memory or a place among the reactors alone. Bounds that only the benchmarks
+//! would turn, such as the size of a batch, are constants beside their code.
 
 use std::io;
 
@@ -28,8 +33,11 @@ const BLOCKING_THREADS: usize = 16;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct Builder {
+    /// What the reactor takes for the time.
     clock: Clock,
+    /// Events per call of the selector, 1 to 32,768.
     events: usize,
+    /// Threads for blocking work, at least 1.
     blocking_threads: usize,
 }
 

@@ -2,6 +2,11 @@
 //!
 //! A handle is two numbers. What it sends is a closure, which makes its future on the reactor's thread: so tasks need not
 //! be `Send`, and nothing of theirs ever crosses threads but their output.
+//!
+//! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor has
+//! ended, and the epoch tells the tenants apart: a handle that comes too late hears so, and never reaches another's
+//! reactor. Turned down: a shared pointer to the reactor's inbox, whose count every copy would change, and which would not
+//! be `Copy`.
 
 use std::future::Future;
 use std::pin::pin;

@@ -2,6 +2,11 @@
 //!
 //! One type for tasks, for tasks spawned from another thread, and for blocking jobs: whoever awaits a handle has one
 //! thing to match. It converts into an `io::Error`, so that `?` works in functions that return `io::Result`.
+//!
+//! Reactors, handles and the pool for blocking work make it; the reason stays private, and is asked by methods, so that a
+//! further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what makes the
+//! error neither `Clone` nor `Sync`. An abort and the end of the reactor are one reason, since in both nobody will ever
+//! have an output.
 
 use std::any::Any;
 use std::fmt;
@@ -19,10 +24,15 @@ use std::io;
 /// ```
 pub struct JoinError(Reason);
 
+/// Why there is no output.
 enum Reason {
+    /// The task was aborted, or its reactor ended first.
     Aborted,
+    /// The task panicked, with this payload.
     Panicked(Box<dyn Any + Send>),
+    /// It was never started: a bound was reached, or a thread could not be had; the text says which.
     Full(&'static str),
+    /// It was never started: no reactor is running on the thread of the call.
     NotRunning,
 }
 

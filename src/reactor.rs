@@ -99,11 +99,23 @@ impl Reactor {
     }
 
     /// What this reactor has done so far. A copy of plain counters: cheap enough for each request of a `/stats` page.
+    ///
+    /// ```
+    /// let reactor = mainspring::Reactor::new()?;
+    /// reactor.spawn(async {});
+    /// assert_eq!(reactor.stats().tasks, 1);
+    /// reactor.run()?;
+    /// assert_eq!((reactor.stats().tasks, reactor.stats().spawned), (0, 1));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn stats(&self) -> Stats {
         Stats::of(&self.core)
     }
 
     /// Runs `future`, and the tasks beside it, until `future` ends. Tasks that remain stay, for the next call.
+    ///
+    /// `future` is dropped after the reactor has stopped running: what its drop calls finds no reactor on this thread, so a
+    /// [`spawn`](crate::spawn) there is refused.
     ///
     /// # Errors
     ///
@@ -131,11 +143,32 @@ impl Reactor {
     /// # Errors
     ///
     /// As [`block_on`](Self::block_on).
+    ///
+    /// ```
+    /// let reactor = mainspring::Reactor::new()?;
+    /// reactor.spawn(async {
+    ///     mainspring::spawn(async { println!("and its own") });
+    ///     println!("a task");
+    /// });
+    /// reactor.run()?; // until both have ended
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn run(&self) -> io::Result<()> {
         self.drive(None)
     }
 
     /// Spawns a task before the reactor runs; inside it, use [`spawn`](crate::spawn).
+    ///
+    /// # Errors
+    ///
+    /// In the handle that is returned: that the reactor has 16,777,215 live tasks. The future is dropped then.
+    ///
+    /// ```
+    /// let reactor = mainspring::Reactor::new()?;
+    /// let task = reactor.spawn(async { 6 * 7 });
+    /// assert_eq!(reactor.block_on(task)?.unwrap(), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn spawn<F>(&self, future: F) -> crate::JoinHandle<F::Output>
     where
         F: Future + 'static,

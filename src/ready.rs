@@ -24,6 +24,9 @@ use crate::scope::Owner;
 /// **std's `write_all`, `read_exact`, `read_line`, `copy` and `write!` do not keep their position**: inside `ready` they
 /// lose or repeat bytes. Use those of [`crate::io`], which keep it in their future.
 ///
+/// **An operation that takes a message by value**, as the `write` of tungstenite does, has kept the message when it says
+/// "not yet". To call it again would send it twice: call it once, and repeat its flush, `ready(|| socket.flush())`.
+///
 /// # Errors
 ///
 /// Those of `op`; and when `op` says "not yet" although no source of a running reactor did, an `E` is returned as `op`

@@ -20,10 +20,12 @@ use crate::waker::Number;
 /// Reactors of a process at one time: what 12 bits of a number can name.
 const REACTORS_MAX: usize = 4096;
 
-/// Closures that may wait in an inbox; more are refused.
+/// Closures that may wait in an inbox; more are refused. A full one is 1 MiB of boxes, beside what they have captured:
+/// a burst fits, and a producer that is faster than the reactor for good is told before memory runs out.
 const CALLS_MAX: usize = 65_536;
 
-/// Wakes in an inbox from which on duplicates are looked for before it grows.
+/// Wakes in an inbox from which on duplicates are looked for before it grows: 8 KiB, below which there is nothing worth
+/// a sort under the lock. It doubles with what is left, so that a sort is paid for by as many pushes.
 const WAKES_SORTED: usize = 1024;
 
 static SLOTS: [OnceLock<Slot>; REACTORS_MAX] = [const { OnceLock::new() }; REACTORS_MAX];

@@ -2,6 +2,11 @@
 //!
 //! From the first call on, the signal no longer ends the process by itself, also where it was ignored when the program
 //! started, as for the background jobs of a shell. Every future of every reactor of the process hears each signal.
+//!
+//! For the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up before they end. A signal is a
+//! descriptor that becomes readable (`mainspring_sys::signal`), so to the reactor it is one more source. Several
+//! signals before a poll are one. The handler is never removed: a second Ctrl-C between two futures does not kill a
+//! process that is busy ending. A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
 
 use std::fmt;
 use std::future::Future;
@@ -41,11 +46,24 @@ pub fn ctrl_c() -> Signal {
 }
 
 /// Waits for `SIGTERM`, by which a supervisor asks a program to end; as [`ctrl_c`].
+///
+/// # Errors
+///
+/// As [`ctrl_c`].
+///
+/// # Cancel safety
+///
+/// As [`ctrl_c`].
 pub fn terminate() -> Signal {
     Signal::new(Kind::Terminate)
 }
 
 /// The future of [`ctrl_c`] and [`terminate`]. Polled again after it was ready, it waits for the next signal.
+///
+/// # Cancel safety
+///
+/// Dropping it stops the listening, and a signal that it has not reported is lost. Polled by `&mut` in a loop that also
+/// does other things, it goes on listening.
 #[must_use = "futures do nothing unless polled"]
 pub struct Signal {
     /// Which signal.

@@ -1,4 +1,11 @@
 //! Starting tasks, and giving way to others.
+//!
+//! Both are for code that runs inside a reactor, which is found by the thread: nothing has to be passed along. From
+//! outside there are [`Reactor::spawn`](crate::Reactor::spawn) and [`Handle::spawn`](crate::Handle::spawn).
+//!
+//! A spawn never polls: the new task waits for its turn, so the caller's state is whole when it runs. One that cannot be
+//! had is an error in the handle and not a panic, since to be out of tasks is a condition of operation, and to be outside
+//! a reactor is met by libraries that cannot know.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -62,6 +69,7 @@ pub const fn yield_now() -> YieldNow {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct YieldNow {
+    /// Set at the first poll, which wakes its own task; the second one is ready.
     yielded: bool,
 }
 

@@ -1,4 +1,11 @@
 //! What a reactor has done: plain counters, each a plain add where it happens.
+//!
+//! The core, the loop and the listeners add; [`Reactor::stats`](crate::Reactor::stats) and [`Stats::current`] copy all
+//! of them at one moment. A counter never goes down, and wraps around at 2^64. What exists at the moment (tasks, sources,
+//! timers) is not counted but asked of its table, so it cannot drift from it.
+//!
+//! The counters belong to one thread, so an add is not atomic and they are always on; the price is that another thread
+//! has to ask by a task. Atomics that anybody may read would cost their share in every poll.
 
 use std::cell::Cell;
 use std::fmt;

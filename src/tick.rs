@@ -10,8 +10,8 @@
 //! | something said "not yet" | parked, until one of the sources it waits for is ready |
 //! | nothing of these | ended with an error: it would never be woken |
 //!
-//! In 2016 a tick that blocked after it had buffered work, or that touched nothing, was never run again; here `Again` says
-//! the first, and the second is an error, so a task neither stalls in silence nor spins.
+//! A reactor that parked every tick that says `WouldBlock` would never again run one that holds buffered work, or that
+//! touched nothing. `Again` says the first, and the second is an error, so a task neither stalls in silence nor spins.
 
 use std::fmt;
 use std::future::Future;
@@ -68,6 +68,21 @@ impl<F: FnMut() -> io::Result<Tick>> Task for F {
 }
 
 /// What a tick returns.
+///
+/// ```
+/// use mainspring::{tick::{schedule, Tick}, time::sleep};
+/// use std::time::Duration;
+///
+/// mainspring::run(async {
+///     let mut pause = sleep(Duration::from_millis(1));
+///     let task = schedule(move || match pause.try_wait()? {
+///         Some(()) => Ok(Tick::Final),
+///         None => Ok(Tick::WouldBlock), // the sleep has recorded that this task waits for it
+///     });
+///     task.await?
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tick {
     /// It can go no further before something that said "not yet" is ready.

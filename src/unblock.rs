@@ -19,10 +19,12 @@ use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::sync::{Condvar, Mutex};
 
-/// Jobs that may wait for a thread; more are refused.
+/// Jobs that may wait for a thread; more are refused. 64 for each of the 16 threads there are by default: behind more, an
+/// answer would come after whoever asked has given up.
 const QUEUE_MAX: usize = 1024;
 
-/// How long a thread waits for a job before it ends.
+/// How long a thread waits for a job before it ends: jobs come in bursts, which find it still there, and a reactor that has
+/// none keeps no thread.
 const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -74,10 +76,12 @@ where
 
 /// The threads of one reactor.
 pub(crate) struct Pool {
+    /// What it has in common with its threads.
     shared: Arc<Shared>,
 }
 
 struct Shared {
+    /// The queue, and who works on it.
     state: Mutex<State>,
     /// Woken after each job, if the reactor has a virtual clock that waits for jobs.
     waker: Option<Waker>,

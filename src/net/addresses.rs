@@ -1,4 +1,11 @@
 //! What can be connected to: addresses, and host names that are looked up off the loop's thread.
+//!
+//! [`TcpStream::connect`](super::TcpStream::connect) and [`TcpListener::bind`](super::TcpListener::bind) take whatever is
+//! [`ToAddresses`]. The conversion does no I/O: text that is an address becomes one, and a name stays a name until
+//! somebody looks it up, connecting on the reactor's pool, listening on the thread of the call.
+//!
+//! This is why std's `ToSocketAddrs` is not used: it looks names up inside the conversion, and would block the loop for as
+//! long as a name server is silent. The price is that std's implementations have to be written again.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -35,6 +42,17 @@ impl Addresses {
     /// # Cancel safety
     ///
     /// A lookup that is under way goes on to its end, unheard.
+    ///
+    /// ```
+    /// use mainspring::net::ToAddresses;
+    ///
+    /// mainspring::run(async {
+    ///     let addresses = ("localhost", 80).to_addresses()?.resolve().await?;
+    ///     assert!(addresses.iter().all(|address| address.port() == 80));
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
     pub async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Known(addresses) => Ok(addresses),

@@ -19,7 +19,9 @@ use crate::direction::Direction;
 
 /// A connection that is being made; a future of the [`TcpStream`]. Made by [`TcpStream::start_connect`].
 ///
-/// Dropping it closes the socket.
+/// # Cancel safety
+///
+/// Dropping it closes the socket, and with it the attempt. Polled by `&mut`, it can be left and taken up again.
 ///
 /// ```
 /// use mainspring::net::{TcpListener, TcpStream};

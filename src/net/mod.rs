@@ -16,5 +16,6 @@ mod tcp_stream;
 pub use addresses::{Addresses, ToAddresses};
 pub use connect::Connecting;
 pub use incoming::Incoming;
+pub(crate) use tcp_listener::BACKLOG;
 pub use tcp_listener::{ListenOptions, TcpListener};
 pub use tcp_stream::TcpStream;

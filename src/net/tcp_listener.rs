@@ -24,9 +24,10 @@ use crate::direction::Direction;
 use crate::source::Source;
 
 /// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
-const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: u32 = 4096;
 
-/// Failed connections that are passed over within one try.
+/// Failed connections that are passed over within one try: system calls that cost no budget. After as many the
+/// listener pauses, so that a flood of connections that are reset at once does not hold up the loop.
 const FAILED_MAX: usize = 64;
 
 /// The first pause when descriptors run out, nanoseconds: short enough that nobody notices.
@@ -50,8 +51,11 @@ const PAUSE_MAX: u64 = 500_000_000;
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing before `bind`"]
 pub struct ListenOptions {
+    /// Connections that the system keeps until they are accepted; more than `i32::MAX` is cut to that.
     backlog: u32,
+    /// Whether `SO_REUSEPORT` is set before the bind.
     reuse_port: bool,
+    /// Whether `TCP_NODELAY` is set on the listening socket.
     nodelay: bool,
 }
 

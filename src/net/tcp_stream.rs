@@ -85,6 +85,19 @@ impl TcpStream {
     /// # Errors
     ///
     /// When it cannot be registered, or no reactor is running on this thread.
+    ///
+    /// ```
+    /// use mainspring::net::TcpStream;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// mainspring::run(async {
+    ///     let client = TcpStream::from_std(client)?;
+    ///     assert_eq!(client.peer_addr()?, listener.local_addr()?);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         let core = Core::running("a TcpStream")?;
         let stream = Self::register(&core, Socket::from_fd(OwnedFd::from(stream))?, true)?;
@@ -98,6 +111,18 @@ impl TcpStream {
     /// # Errors
     ///
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
+    ///
+    /// ```
+    /// use mainspring::net::{TcpListener, TcpStream};
+    ///
+    /// mainspring::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?.into_std()?;
+    ///     client.set_nonblocking(false)?; // for a thread that may block
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         let descriptor = self.socket.as_fd().try_clone_to_owned()?;
         self.source.core().selector.deregister(self.socket.as_fd())?;
@@ -321,12 +346,28 @@ impl TcpStream {
     /// says "not yet" and ends with success, an error or its withdrawal; it counts from the reading that the reactor makes
     /// after the present batch of tasks. When it has run out, one read is tried, and then `TimedOut` returned, once.
     ///
-    /// It costs a store per wait and bounds one wait, so it does not stop a peer that sends a byte at a time. Set during a
-    /// wait it is in force from the next wait on.
+    /// It costs a store per wait and bounds one wait, so it does not stop a peer that sends a byte at a time. Set while a
+    /// wait is going on, it is in force from the next "not yet" on; a wait that has a deadline already keeps it, and `None`
+    /// takes it away at once.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for zero, as in std.
+    ///
+    /// ```
+    /// use mainspring::net::{TcpListener, TcpStream};
+    /// use std::{io, time::Duration};
+    ///
+    /// mainspring::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     client.set_read_timeout(Some(Duration::from_millis(1)))?;
+    ///     let error = client.read(&mut [0; 16]).await.unwrap_err();
+    ///     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    ///     io::Result::Ok(())
+    /// })??;
+    /// # io::Result::Ok(())
+    /// ```
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.source.set_timeout(Direction::Read, timeout)
     }

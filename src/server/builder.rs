@@ -1,10 +1,18 @@
 //! The settings of a server, all of them finite by default.
+//!
+//! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`]. Setters do nothing but store, in
+//! any order; the sockets are made in `bind`, one per thread, so that an address that cannot be had is an error before
+//! anything runs.
+//!
+//! A server that says nothing about limits has them all the same: one that is safe only after five calls is found out
+//! under load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that setters
+//! need no `Result`.
 
 use std::io;
 use std::time::Duration;
 
 use super::{Limits, Server};
-use crate::net::{TcpListener, ToAddresses};
+use crate::net::{BACKLOG, TcpListener, ToAddresses};
 
 /// How long a connection may say nothing.
 const IDLE: Duration = Duration::from_secs(300);
@@ -32,17 +40,23 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a builder does nothing before `bind`"]
 pub struct ServerBuilder {
+    /// Threads, and listeners, at least 1.
     threads: usize,
+    /// Connections at one time, all threads together; none for a share of the descriptors.
     connections: Option<usize>,
+    /// How long one wait for bytes may last; none for ever.
     idle: Option<Duration>,
+    /// How long one wait for room to write may last; none for ever.
     write: Option<Duration>,
+    /// How long `run` waits for open connections when it ends.
     drain: Duration,
+    /// Connections that the system keeps until they are accepted, per thread.
     backlog: u32,
 }
 
 impl ServerBuilder {
     pub(crate) const fn new() -> Self {
-        Self { threads: 1, connections: None, idle: Some(IDLE), write: Some(WRITE), drain: DRAIN, backlog: 4096 }
+        Self { threads: 1, connections: None, idle: Some(IDLE), write: Some(WRITE), drain: DRAIN, backlog: BACKLOG }
     }
 
     /// How many threads [`Server::run`] serves on, each with a listener of its own: 1 by default, at least 1. More than

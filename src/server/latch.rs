@@ -1,4 +1,11 @@
 //! A condition that becomes true once, and whoever waits for it, on one reactor.
+//!
+//! [`Serving`](super::Serving) has two: one says that the server drains, the other that a connection has ended.
+//! Connections see the first as a [`Draining`]. Whoever waits is woken by the waker of its last poll, once per wake; once
+//! set, every poll is ready. Wakers are cloned, woken and dropped with nothing borrowed, and one that panics skips nobody.
+//!
+//! It is awaited by any number, none of which the latch has to know beforehand. A oneshot channel per connection would be
+//! a list of senders to keep in step with the connections; a watch channel would carry a value that nobody needs.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -51,6 +58,23 @@ impl Latch {
 /// # Cancel safety
 ///
 /// Nothing is lost when it is dropped.
+///
+/// ```
+/// use mainspring::{Server, net::TcpStream};
+/// use std::time::Duration;
+///
+/// mainspring::run(async {
+///     let server = Server::bind("127.0.0.1:0")?;
+///     let _client = TcpStream::connect(server.local_addr()).await?;
+///     let serving = server.serve(|connection| async move {
+///         connection.draining.await;
+///         connection.stream.write_all(b"good bye").await
+///     })?;
+///     assert_eq!(serving.drain(Duration::from_secs(1)).await.finished, 1);
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
 pub struct Draining {
     /// The server's.
     latch: Rc<Latch>,

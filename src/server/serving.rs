@@ -36,6 +36,22 @@ pub struct Connection {
 }
 
 /// What became of the connections of a server that was drained.
+///
+/// ```
+/// use mainspring::{Server, net::TcpStream};
+/// use std::time::Duration;
+///
+/// mainspring::run(async {
+///     let server = Server::bind("127.0.0.1:0")?;
+///     let _client = TcpStream::connect(server.local_addr()).await?;
+///     let serving = server.serve(|_connection| std::future::pending())?;
+///     let drained = serving.drain(Duration::from_millis(1)).await;
+///     assert_eq!((drained.finished, drained.aborted), (0, 1));
+///     assert_eq!((drained.served, drained.failed), (1, 1));
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Drained {
@@ -73,12 +89,14 @@ impl AddAssign for Drained {
 /// # ;std::io::Result::Ok(())
 /// ```
 pub struct Serving {
+    /// What it has in common with its tasks.
     shared: Rc<Shared>,
     /// The accept loops.
     loops: RefCell<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
+    /// What connections are held to.
     limits: Limits,
     /// Set when the server is asked to drain.
     draining: Rc<Latch>,
@@ -94,7 +112,9 @@ struct Shared {
 
 /// Counts its connection out, however the task ends.
 struct Guard {
+    /// Of the server whose connection it is.
     shared: Rc<Shared>,
+    /// The connection's place among the tasks.
     key: usize,
     /// Set if the handler ended without an error.
     good: bool,

@@ -2,6 +2,10 @@
 //!
 //! Not `std::time::Instant`, which cannot be made from a number and so cannot follow a virtual clock. All arithmetic
 //! saturates: `Duration::MAX` is a valid argument everywhere.
+//!
+//! Sleeps, intervals and users read it; the wheel goes by the bare nanoseconds, of which 64 bits are 584 years. An instant
+//! does not know its clock: a type parameter would keep those of two virtual clocks apart, and stand in every signature
+//! for it.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;

@@ -1,4 +1,11 @@
 //! Ticks at a fixed period.
+//!
+//! For heartbeats and reports, as a stream, as a future per tick, and as a try for tick tasks. An interval is one
+//! [`Sleep`] that is reset, so it has one entry in the wheel however long it runs. A tick is never early, and says when it
+//! was due, not when it was seen.
+//!
+//! The next tick is counted from the one before, so that lateness does not add up, as it does in a loop around `sleep`;
+//! the price is that something has to be said about ticks that were missed: [`MissedTicks`].
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -39,12 +46,44 @@ pub fn interval(period: Duration) -> Interval {
 /// # Panics
 ///
 /// When `period` is zero.
+///
+/// ```
+/// use std::time::Duration;
+/// use mainspring::time::{interval_at, Instant};
+///
+/// mainspring::run(async {
+///     let start = Instant::now() + Duration::from_millis(2);
+///     let mut ticks = interval_at(start, Duration::from_secs(1));
+///     assert_eq!(ticks.tick().await, start);
+///     assert!(Instant::now() >= start);
+/// })
+/// # .unwrap();
+/// ```
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "the period of an interval is {period:?}, and must be more than zero");
     Interval { sleep: sleep_until(start), period, missed: MissedTicks::default() }
 }
 
 /// What an [`Interval`] does about ticks that nobody took in time.
+///
+/// ```
+/// use std::time::Duration;
+/// use mainspring::{Reactor, time::{Clock, Instant, MissedTicks, interval, sleep}};
+///
+/// let reactor = Reactor::builder().clock(Clock::auto()).build()?;
+/// reactor.block_on(async {
+///     let second = Duration::from_secs(1);
+///     for (missed, next) in [(MissedTicks::Burst, 2), (MissedTicks::Skip, 4)] {
+///         let start = Instant::now();
+///         let mut ticks = interval(second).missed_ticks(missed);
+///         ticks.tick().await;
+///         sleep(3 * second).await; // those of 1, 2 and 3 seconds are not taken
+///         assert_eq!(ticks.tick().await, start + second);
+///         assert_eq!(ticks.tick().await, start + next * second);
+///     }
+/// })?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum MissedTicks {
     /// Makes up for them at once, one after the other: the number of ticks stays right.

@@ -52,6 +52,22 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 ///
 /// As [`sleep`].
+///
+/// # Cancel safety
+///
+/// As [`sleep`].
+///
+/// ```
+/// use std::time::Duration;
+/// use mainspring::time::{sleep_until, Instant};
+///
+/// mainspring::run(async {
+///     let deadline = Instant::now() + Duration::from_millis(2);
+///     sleep_until(deadline).await;
+///     assert!(Instant::now() >= deadline);
+/// })
+/// # .unwrap();
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { deadline, state: if deadline <= Instant::now() { State::Elapsed } else { State::New } }
 }
