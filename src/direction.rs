@@ -2,6 +2,10 @@
 //!
 //! Everything that is kept of a source is kept by direction: readiness, the seat, the timeout. The bits stand in the one
 //! word of flags of [`crate::source::Source`], above those of the source as a whole (`DRAINS` and its neighbours).
+//!
+//! Sources, their waits and the leaf futures index by it. One word, so that the common case is told from all the rare ones
+//! by a single test; the price is that the numbers of the bits are dealt out here by hand. A struct of two halves, each
+//! with flags of its own, would need a test for each.
 
 use mainspring_sys::Readiness;
 

@@ -5,8 +5,7 @@
 //!
 //! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor has
 //! ended, and the epoch tells the tenants apart: a handle that comes too late hears so, and never reaches another's
-//! reactor. Turned down: a shared pointer to the reactor's inbox, whose count every copy would change, and which would not
-//! be `Copy`.
+//! reactor. A shared pointer to the reactor's inbox would have a count that every clone and drop changes.
 
 use std::future::Future;
 use std::pin::pin;

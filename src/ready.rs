@@ -25,7 +25,8 @@ use crate::scope::Owner;
 /// lose or repeat bytes. Use those of [`crate::io`], which keep it in their future.
 ///
 /// **An operation that takes a message by value**, as the `write` of tungstenite does, has kept the message when it says
-/// "not yet". To call it again would send it twice: call it once, and repeat its flush, `ready(|| socket.flush())`.
+/// "not yet". To call it again would send it twice: the first try calls it, and those after it repeat its flush, not the
+/// call. With the message in an `Option`, `take` tells the closure which try it is.
 ///
 /// # Errors
 ///

@@ -26,8 +26,8 @@ pub(crate) const BUDGET: u32 = 128;
 /// Refusals and "not yet" answers within one poll after which it is looked at for spinning.
 pub(crate) const ASKED_MAX: u32 = 10_000;
 
-/// How often one source then says "not yet" to the same owner before that is reported as a spin. A poll that
-/// waits for very many sources asks each of them once or a few times; one that spins reaches any number at once.
+/// How often one source then says "not yet" to the same owner before that is reported as a spin. A poll
+/// that waits for very many sources asks each of them once or a few times; one that spins reaches any number at once.
 pub(crate) const SPINS_MAX: u32 = 16;
 
 thread_local! {

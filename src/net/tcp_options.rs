@@ -2,6 +2,9 @@
 //!
 //! Each is one system call, made by `mainspring-sys`. They stand on the stream, so that the descriptor need not be handed
 //! out for them: a stream whose descriptor nobody has seen is closed without a word to the selector.
+//!
+//! For users, in the names of std where std has them. None waits, and none looks at readiness, so each may be called at any
+//! time. A struct of options, given when a stream is made, would come too late for accepted ones.
 
 use std::io;
 use std::net::SocketAddr;

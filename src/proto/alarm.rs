@@ -2,6 +2,9 @@
 //!
 //! [`Watchdog`](super::watchdog::Watchdog) tells it when a phase begins. It is a [`Sleep`] that is kept for the whole
 //! connection: setting it again moves its entry in the wheel, which is O(1).
+//!
+//! It is made when it is first set, so a connection without deadlines has no timer; one that was never set never goes off.
+//! A new sleep for each phase would be simpler, and take an entry out and put one in each time.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -4,9 +4,9 @@
 //! any order; the sockets are made in `bind`, one per thread, so that an address that cannot be had is an error before
 //! anything runs.
 //!
-//! A server that says nothing about limits has them all the same: one that is safe only after five calls is found out
-//! under load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that setters
-//! need no `Result`.
+//! A server that says nothing about limits has them all the same, since limits that have to be asked for are not missed
+//! before there is load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that
+//! setters need no `Result`.
 
 use std::io;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A future with a deadline.
 //!
-//! For users as [`timeout`], and for the service of the same name by the same [`Limit`]. The inner future is polled first: a
-//! value that is there wins over a deadline that has passed, so an answer is never thrown away for being polled late. The
+//! For users as [`timeout`], and for the service of the same name by the same [`Limit`]. The inner future is polled first:
+//! a value that is there wins over a deadline that has passed, so no answer is thrown away for being polled late. The
 //! deadline is seen even if the inner future spends the whole budget of each poll.
 //!
 //! It bounds any future, whatever it waits for, and costs an entry in the wheel. Waits for a socket have a cheaper bound,
