@@ -36,8 +36,8 @@
 //!     let mut answer = [0; 5];
 //!     assert_eq!(client.read(&mut answer).await?, 5);
 //!     std::io::Result::Ok(())
-//! })?
-//! # ;std::io::Result::Ok(())
+//! })??;
+//! # std::io::Result::Ok(())
 //! ```
 //!
 //! # Layers

@@ -50,8 +50,8 @@ use crate::scope::Owner;
 ///     ready(|| server.fill_buf().map(|_| ())).await?;
 ///     assert_eq!(server.buffer(), b"hello");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub fn ready<T, E, F>(op: F) -> Ready<F, fn(&E) -> bool>
 where

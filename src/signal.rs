@@ -38,8 +38,8 @@ use crate::source::Source;
 ///     mainspring::signal::ctrl_c().await?;
 ///     println!("stopping");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub fn ctrl_c() -> Signal {
     Signal::new(Kind::Interrupt)

@@ -49,8 +49,8 @@ use crate::waker;
 ///     let task = tick::schedule(Listener(listener));
 ///     TcpStream::connect(address).await?;
 ///     task.await?
-/// })?
-/// # ;io::Result::Ok(())
+/// })??;
+/// # io::Result::Ok(())
 /// ```
 pub trait Task {
     /// Goes as far as it can.

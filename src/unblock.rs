@@ -48,8 +48,8 @@ type Job = Box<dyn FnOnce() + Send>;
 ///     let text = mainspring::unblock(|| std::fs::read_to_string("Cargo.toml")).await??;
 ///     assert!(text.contains("mainspring"));
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub fn unblock<T, F>(job: F) -> impl Future<Output = Result<T, JoinError>>
 where

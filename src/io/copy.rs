@@ -42,8 +42,8 @@ const BUFFER_SIZE: usize = 16 * 1024;
 ///     assert_eq!(io::copy(&mut &server, &mut &server).await?, 4);
 ///     assert_eq!(client.read(&mut [0; 16]).await?, 4);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn copy<R, W>(reader: &mut R, writer: &mut W) -> io::Result<u64>
 where

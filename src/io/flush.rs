@@ -34,8 +34,8 @@ use crate::scope::Owner;
 ///     io::flush(&mut sink).await?;
 ///     assert_eq!(sink.get_ref(), b"ping");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn flush<W: Write + ?Sized>(writer: &mut W) -> io::Result<()> {
     let owner = Owner::new();

@@ -36,8 +36,8 @@ use crate::scope::Owner;
 ///     let count = io::read(&mut server, &mut buffer).await?;
 ///     assert_eq!(&buffer[..count], b"ping");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn read<R: Read + ?Sized>(reader: &mut R, buffer: &mut [u8]) -> io::Result<usize> {
     // Why? A source without readiness would wait for some before it reads nothing.

@@ -39,8 +39,8 @@ use crate::scope::Owner;
 ///     io::read_exact(&mut server, &mut body).await?;
 ///     assert_eq!(body, b"ping");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn read_exact<R: Read + ?Sized>(reader: &mut R, buffer: &mut [u8]) -> io::Result<()> {
     let owner = Owner::new();

@@ -46,8 +46,8 @@ use crate::scope::Owner;
 ///     assert_eq!(io::read_line(&mut server, &mut line, 1024).await?, 8);
 ///     assert_eq!(line, "grüße\n");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn read_line<R: BufRead + ?Sized>(reader: &mut R, line: &mut String, limit: usize) -> io::Result<usize> {
     let owner = Owner::new();

@@ -62,8 +62,8 @@ use crate::scope::Owner;
 ///     let begin = || Greeting { stream, bytes: Vec::new() }.step();
 ///     let _stream = io::resume(begin, Greeting::step).await?;
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn resume<S, T, E, B, F>(begin: B, mut step: F) -> Result<T, E>
 where

@@ -35,8 +35,8 @@ use crate::scope::Owner;
 ///     io::flush(&mut client).await?;
 ///     assert_eq!(server.read(&mut [0; 16]).await?, 4);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub async fn write_all<W: Write + ?Sized>(writer: &mut W, buffer: &[u8]) -> io::Result<()> {
     write_all_as(&Owner::new(), writer, buffer).await

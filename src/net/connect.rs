@@ -32,8 +32,8 @@ use crate::direction::Direction;
 ///     let stream = connecting.await?;
 ///     assert_eq!(stream.peer_addr()?, listener.local_addr()?);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]

@@ -29,8 +29,8 @@ use crate::direction::Direction;
 ///     let server = listener.incoming().next().await.unwrap()?;
 ///     assert_eq!(server.local_addr()?, listener.local_addr()?);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming<'a> {

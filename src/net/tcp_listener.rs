@@ -45,8 +45,8 @@ const PAUSE_MAX: u64 = 500_000_000;
 ///     let listener = TcpListener::options().backlog(128).nodelay(true).bind("127.0.0.1:0")?;
 ///     println!("listening on {}", listener.local_addr()?);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing before `bind`"]
@@ -122,8 +122,8 @@ impl ListenOptions {
 ///     assert_eq!(peer, client.local_addr()?);
 ///     assert!(listener.try_accept()?.is_none());
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub struct TcpListener {
     /// The descriptor.

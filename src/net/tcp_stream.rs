@@ -42,8 +42,8 @@ use crate::source::Source;
 ///     let count = server.read(&mut buffer).await?;
 ///     assert_eq!(&buffer[..count], b"ping");
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub struct TcpStream {
     /// The descriptor.

@@ -46,8 +46,8 @@ use crate::reactor::Reactor;
 ///     let drained = serving.drain(Duration::from_secs(1)).await;
 ///     assert_eq!(drained.aborted, 0);
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub struct Server {
     /// One listening socket for each thread.

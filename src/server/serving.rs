@@ -85,8 +85,8 @@ impl AddAssign for Drained {
 ///     assert_eq!(serving.connections(), 0);
 ///     serving.drain(Duration::ZERO).await;
 ///     std::io::Result::Ok(())
-/// })?
-/// # ;std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
 /// ```
 pub struct Serving {
     /// What it has in common with its tasks.
