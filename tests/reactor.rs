@@ -317,7 +317,7 @@ fn a_busy_reactor_asks_its_selector_now_and_then() {
 fn stats_count_what_happened() {
     let (seen, stats) = run(async {
         let (stream, mut peer) = half_std().await;
-        let timer = spawn(sleep(Duration::from_millis(1)));
+        let timer = spawn(sleep(Duration::from_millis(200)));
         let read = spawn(async move { stream.read(&mut [0]).await });
         turns(1).await;
         let seen = stats();
