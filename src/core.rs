@@ -268,8 +268,11 @@ impl Core {
             self.tasks.borrow_mut().wake(number);
         }
         for call in mail.calls.drain(..) {
-            // A call only spawns; the user's part of it runs inside the task.
-            call();
+            // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped here,
+            // and may panic.
+            if catch_unwind(AssertUnwindSafe(call)).is_err() {
+                self.counters.panics.add(1);
+            }
         }
         if std::mem::take(&mut mail.shutdown) {
             self.shutdown.set(true);
