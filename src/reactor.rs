@@ -98,7 +98,7 @@ impl Reactor {
         Handle::new(self.core.number, self.core.epoch)
     }
 
-    /// What this reactor has done so far. A copy of plain counters: cheap enough for each request of a `/stats` page.
+    /// What this reactor has done so far: a copy of plain counters, but for the waits, for which it looks at each source.
     ///
     /// ```
     /// let reactor = mainspring::Reactor::new()?;

@@ -3,9 +3,8 @@ mod util;
 
 use mainspring::net::TcpStream;
 use mainspring::tick::{Tick, schedule};
-use mainspring::time::{Clock, Instant, sleep};
-use mainspring::{Reactor, ready, spawn};
-use std::future::Future;
+use mainspring::time::{Instant, sleep};
+use mainspring::{ready, spawn};
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,17 +12,6 @@ use util::runtime::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
-
-fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
-    let _limit = Limit::new();
-    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(future).unwrap()
-}
-
-fn with_manual_clock<T, F: Future<Output = T>>(test: impl FnOnce(Clock) -> F) -> T {
-    let _limit = Limit::new();
-    let clock = Clock::manual();
-    Reactor::builder().clock(clock.clone()).build().unwrap().block_on(test(clock)).unwrap()
-}
 
 /// How a read of one byte ends, and after how many whole seconds.
 async fn timed_read(stream: &TcpStream) -> (Result<usize, ErrorKind>, u64) {

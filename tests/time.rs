@@ -2,9 +2,9 @@
 mod util;
 
 use futures::StreamExt;
-use mainspring::time::{Clock, Instant, Interval, MissedTicks, Sleep};
+use mainspring::time::{Instant, Interval, MissedTicks, Sleep};
 use mainspring::time::{interval, interval_at, sleep, sleep_until, timeout};
-use mainspring::{Reactor, spawn, yield_now};
+use mainspring::{spawn, yield_now};
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -20,19 +20,6 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What the wheel may be late by.
 const TICK: Duration = Duration::from_micros(33);
-
-/// Runs `future` with a clock that jumps to the next timer when nothing else is to be done.
-fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
-    let _limit = Limit::new();
-    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(future).unwrap()
-}
-
-/// Runs what `test` makes of the clock that only it moves.
-fn with_manual_clock<T, F: Future<Output = T>>(test: impl FnOnce(Clock) -> F) -> T {
-    let _limit = Limit::new();
-    let clock = Clock::manual();
-    Reactor::builder().clock(clock.clone()).build().unwrap().block_on(test(clock)).unwrap()
-}
 
 fn is_ready<F: Future + Unpin>(future: &mut F) -> bool {
     poll_with(Pin::new(future), Waker::noop()).is_ready()
@@ -118,9 +105,12 @@ fn a_clock_does_not_jump_to_the_end_of_time_for_a_timer_that_never_ends() {
     in_virtual_time(async {
         let (start, before) = (Instant::now(), stats());
         let (sender, receiver) = mainspring::channel::oneshot::channel();
+        let reactor = std::path::Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap()).join("stat");
         let other = std::thread::spawn(move || {
-            // Time in which the reactor has nothing to do, and would jump if it could.
-            std::thread::sleep(20 * MILLISECOND);
+            // Sent once the reactor is asleep (`S`, proc(5)): it had nothing to do, and has not jumped.
+            while !std::fs::read_to_string(&reactor).unwrap().contains(") S ") {
+                std::thread::yield_now();
+            }
             sender.send(()).unwrap();
         });
         timeout(Duration::MAX, receiver).await.unwrap().unwrap();

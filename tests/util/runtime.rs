@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use mainspring::net::{TcpListener, TcpStream};
+use mainspring::time::Clock;
 use mainspring::{Reactor, Stats};
 
 /// Longer than any test takes on a busy machine.
@@ -43,6 +44,19 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> (T, Stats) {
     let reactor = Reactor::new().expect("a reactor");
     let output = reactor.block_on(future).expect("the reactor runs");
     (output, reactor.stats())
+}
+
+/// Runs `future` with a clock that jumps to the next timer when nothing else is to be done.
+pub(crate) fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
+    let _limit = Limit::new();
+    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(future).unwrap()
+}
+
+/// Runs what `test` makes of the clock that only it moves.
+pub(crate) fn with_manual_clock<T, F: Future<Output = T>>(test: impl FnOnce(Clock) -> F) -> T {
+    let _limit = Limit::new();
+    let clock = Clock::manual();
+    Reactor::builder().clock(clock.clone()).build().unwrap().block_on(test(clock)).unwrap()
 }
 
 /// The stats of the running reactor.
