@@ -7,7 +7,6 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,10 +17,11 @@ use std::task::Waker;
 use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
 use slab::Slab;
 
+use crate::account::Account;
 use crate::direction::Direction;
+use crate::due::Due;
 use crate::join_error::JoinError;
 use crate::remote::{Mail, Slot};
-use crate::scope;
 use crate::source::Source;
 use crate::stats::Counters;
 use crate::task::{Join, Task, Tasks};
@@ -29,6 +29,7 @@ use crate::timer::Timer;
 use crate::unblock::Pool;
 use crate::waker::{self, Number};
 use crate::wheel::Wheel;
+use crate::work::Work;
 
 /// The state of a reactor.
 pub(crate) struct Core {
@@ -42,14 +43,14 @@ pub(crate) struct Core {
     pub(crate) selector: Arc<OsSelector>,
     /// Where other threads leave their wakes.
     slot: &'static Slot,
-    /// Operations that the running poll may still do; 0 while the reactor is not running.
-    left: Cell<u32>,
-    /// Refusals, and "not yet" answers, within the running poll.
-    asked: Cell<u32>,
+    /// What the running poll may still do, and what it has said.
+    pub(crate) account: Account,
     /// What time it is.
     pub(crate) clock: Clock,
-    /// Its tasks and their run queue.
+    /// Its tasks, and which were woken.
     pub(crate) tasks: RefCell<Tasks>,
+    /// The tasks whose turn it is.
+    pub(crate) due: Due,
     /// Its sources by token.
     sources: RefCell<Slab<Rc<Source>>>,
     /// The generation of the source registered last.
@@ -88,11 +89,11 @@ impl Core {
             this: this.clone(),
             selector,
             slot,
-            left: Cell::new(0),
-            asked: Cell::new(0),
+            account: Account::closed(number),
             timers: RefCell::new(Wheel::new(clock.now())),
             clock,
             tasks: RefCell::new(Tasks::new(number)),
+            due: Due::default(),
             sources: RefCell::new(Slab::new()),
             generation: Cell::new(generation),
             changed: RefCell::default(),
@@ -115,57 +116,11 @@ impl Core {
             .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))
     }
 
-    // The budget of the running poll.
-
-    /// Before each poll of a task, and before one is dropped: a new budget.
+    /// Before each poll of a task, and before one is dropped.
     #[inline]
-    pub(crate) fn begin_poll(&self) {
-        self.left.set(scope::BUDGET);
-        self.asked.set(0);
+    pub(crate) fn begin_poll(&self, task: Number) {
+        self.account.begin(task);
         self.counters.polls.add(1);
-    }
-
-    /// The reactor stops running: its sources are refused.
-    pub(crate) fn end_polls(&self) {
-        self.left.set(0);
-    }
-
-    #[inline]
-    pub(crate) fn has_budget(&self) -> bool {
-        self.left.get() > 0
-    }
-
-    /// An operation returned a value or an error.
-    #[inline]
-    pub(crate) fn spend(&self) {
-        self.left.set(self.left.get().saturating_sub(1));
-    }
-
-    /// The same, where there was budget before the operation.
-    #[inline]
-    pub(crate) fn spend_one(&self) {
-        self.left.set(self.left.get().wrapping_sub(1));
-    }
-
-    /// One operation beyond the budget.
-    pub(crate) fn grant_one(&self) {
-        self.left.set(1);
-    }
-
-    /// Counts a refusal or a "not yet"; true if the running poll has had so many that it may be spinning.
-    #[inline]
-    pub(crate) fn is_asked_too_often(&self) -> bool {
-        self.asked.set(self.asked.get().wrapping_add(1));
-        self.asked.get() > scope::ASKED_MAX
-    }
-
-    /// A poll without budget that spins goes on, since what it spins for may be in its own hands.
-    pub(crate) fn is_let_through(&self) -> bool {
-        let spins = self.is_asked_too_often();
-        if spins {
-            self.left.set(scope::BUDGET);
-        }
-        spins
     }
 
     /// Tells a source whether it is asked within the same poll.
@@ -182,21 +137,26 @@ impl Core {
         self.tasks.borrow_mut().wake(number);
     }
 
+    /// How many tasks are in the run queue.
+    pub(crate) fn queued(&self) -> usize {
+        self.due.len() + self.tasks.borrow().woken()
+    }
+
     /// Adds a task.
-    pub(crate) fn spawn<F>(&self, future: F) -> Result<(Rc<Self>, Number), JoinError>
+    pub(crate) fn spawn<W>(&self, work: W) -> Result<(Rc<Self>, Number), JoinError>
     where
-        F: Future + 'static,
-        F::Output: 'static,
+        W: Work + 'static,
+        W::Output: 'static,
     {
         let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
-        let inserted = self.tasks.borrow_mut().insert(future);
+        let inserted = self.tasks.borrow_mut().insert(work);
         match inserted {
             Ok(number) => {
                 self.counters.spawned.add(1);
                 Ok((this, number))
             }
-            Err((future, error)) => {
-                drop(future);
+            Err((work, error)) => {
+                drop(work);
                 Err(error)
             }
         }
@@ -207,7 +167,7 @@ impl Core {
     }
 
     pub(crate) fn is_finished(&self, number: Number) -> bool {
-        self.tasks.borrow().get(number).is_none_or(|task| task.header.is_done())
+        self.tasks.borrow().get(number).is_none_or(|task| task.is_done())
     }
 
     pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
@@ -224,8 +184,8 @@ impl Core {
 
     /// The task has ended: whoever awaits it is woken.
     pub(crate) fn finish(&self, task: &Task) {
-        let (joiner, removed) = self.tasks.borrow_mut().finish(task);
-        drop(removed);
+        let (joiner, rest) = self.tasks.borrow_mut().finish(task);
+        drop(rest);
         if let Some(joiner) = joiner {
             joiner.wake();
         }
@@ -320,7 +280,7 @@ impl Core {
     }
 
     /// 5: records the events of a batch, and wakes this reactor's own tasks; nothing else runs before all are recorded.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn record(&self, events: &Events) {
         let sources = self.sources.borrow();
         let mut tasks = self.tasks.borrow_mut();

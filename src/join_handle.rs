@@ -85,8 +85,10 @@ impl<T: 'static> Future for JoinHandle<T> {
                     drop(before);
                     return Poll::Pending;
                 }
-                Join::Done(task) => {
-                    task.as_ref().lend(|body| body.take_output(&mut output as &mut dyn Any));
+                Join::Done(body) => {
+                    if let Some(mut body) = body {
+                        body.as_mut().take_output(&mut output as &mut dyn Any);
+                    }
                 }
                 Join::Gone => {}
             }

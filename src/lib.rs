@@ -59,12 +59,14 @@
 //! ([`Server::run`]). 64-bit targets only.
 #![deny(unsafe_code)]
 
+mod account;
 mod builder;
 pub mod channel;
 pub mod codec;
 mod core;
 mod deadline;
 mod direction;
+mod due;
 mod handle;
 pub mod io;
 mod join_error;
@@ -91,6 +93,7 @@ mod unblock;
 mod waits;
 mod waker;
 mod wheel;
+mod work;
 
 pub use builder::Builder;
 pub use handle::Handle;

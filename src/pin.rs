@@ -8,11 +8,9 @@
 //! its `step`, and returns `Projected` as `impl Future`; it never projects a struct of its own. The alternative, a named
 //! public future around a private `Projected`, would need a second projection and a second unsafe block in each filter.
 //! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
-use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// What a state does each time the future beside it is polled.
@@ -67,51 +65,5 @@ impl<F, S: Step<F>> Future for Projected<F, S> {
 impl<F, S: fmt::Debug> fmt::Debug for Projected<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Projected").field("state", &self.state).finish_non_exhaustive()
-    }
-}
-
-/// A value that is shared and stays where it is, and is lent out, pinned and mutable, to one at a time: a task.
-///
-/// A `RefCell` cannot lend a pinned reference to what it holds; a box inside it could, for a second allocation.
-pub(crate) struct Pinned<H, B: ?Sized> {
-    /// What is not lent out, and may be looked at meanwhile.
-    pub(crate) header: H,
-    /// Whether the body is lent out.
-    lent: Cell<bool>,
-    /// Structurally pinned: reached through `lend` alone.
-    body: UnsafeCell<B>,
-}
-
-impl<H, B> Pinned<H, B> {
-    /// Allocates both.
-    pub(crate) fn new(header: H, body: B) -> Pin<Rc<Self>> {
-        Rc::pin(Self { header, lent: Cell::new(false), body: UnsafeCell::new(body) })
-    }
-}
-
-impl<H, B: ?Sized> Pinned<H, B> {
-    /// Calls `f` with the body, unless it is lent out already: then there is nothing to be done.
-    #[inline]
-    #[allow(unsafe_code)]
-    pub(crate) fn lend<R>(self: Pin<&Self>, f: impl FnOnce(Pin<&mut B>) -> R) -> Option<R> {
-        let this = self.get_ref();
-        if this.lent.replace(true) {
-            return None;
-        }
-        let _back = Back(&this.lent);
-        // SAFETY: `lent` was false, so no other reference to the body exists, and none is made before `_back` is dropped.
-        let body = unsafe { &mut *this.body.get() };
-        // SAFETY: the body is pinned as long as `self` is: the field is private to this file, which never moves it and
-        // lends it as `Pin` alone; `Pinned` has no `Drop`, and its `Unpin` is the automatic one, which asks `B: Unpin`.
-        Some(f(unsafe { Pin::new_unchecked(body) }))
-    }
-}
-
-/// The body is back, also after a panic.
-struct Back<'a>(&'a Cell<bool>);
-
-impl Drop for Back<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }

@@ -12,7 +12,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -28,7 +27,8 @@ use crate::join_error::JoinError;
 use crate::remote::Lease;
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::waker::{self, Number, ROOT};
+use crate::waker::{self, Number};
+use crate::work::Polled;
 
 /// Polls per batch: what may run before the inbox and the timers are looked at.
 const BATCH: usize = 64;
@@ -174,7 +174,7 @@ impl Reactor {
         F: Future + 'static,
         F::Output: 'static,
     {
-        crate::JoinHandle::new(self.core.spawn(future))
+        crate::JoinHandle::new(self.core.spawn(Polled::new(future, ())))
     }
 
     fn drive(&self, root: Option<Root<'_>>) -> io::Result<()> {
@@ -189,7 +189,7 @@ impl Reactor {
         let core = &*self.core;
         let mut events = self.events.borrow_mut();
         if root.is_some() {
-            core.wake(Number::new(core.number, 1, ROOT));
+            core.wake(Number::root(core.number));
         }
         let mut batches = 0;
         let mut selected_at = 0;
@@ -212,7 +212,7 @@ impl Reactor {
             }
 
             // 4. Select.
-            let runnable = core.tasks.borrow().queued() > 0;
+            let runnable = core.queued() > 0;
             let timeout = if runnable {
                 batches += 1;
                 if batches < BATCHES_MAX {
@@ -258,7 +258,7 @@ impl Reactor {
         }
         // A job that has just ended has left its wake here.
         self.core.take_inbox();
-        if self.core.tasks.borrow().queued() > 0 {
+        if self.core.queued() > 0 {
             return;
         }
         if let Some(next) = self.core.next_timer() {
@@ -271,32 +271,37 @@ impl Reactor {
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
         let mut left = BATCH;
-        // The task that was polled last, for whoever has to say what panicked.
-        let running = Cell::new(None);
         while left > 0 {
-            let mut in_root = false;
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                while left > 0 {
-                    left -= 1;
-                    let Some(next) = core.tasks.borrow_mut().next() else { return false };
-                    if let Some(task) = next {
-                        running.set(Some(task.header.number));
-                        Self::poll_task(core, &task);
-                        continue;
-                    }
-                    in_root = true;
-                    if Self::poll_root(core, root) {
-                        return true;
-                    }
-                    in_root = false;
-                }
-                false
-            }));
-            match result {
-                Ok(done) => return done,
-                Err(payload) if in_root => resume_unwind(payload),
-                Err(payload) => Self::end_panicked(core, running.take(), payload),
+            core.due.refill(&mut core.tasks.borrow_mut());
+            let due = core.due.len().min(left);
+            if due == 0 {
+                break;
             }
+            left -= due;
+            let mut in_root = false;
+            let run = || core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root));
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(payload) if in_root => resume_unwind(payload),
+                Err(payload) => Self::end_panicked(core, payload),
+            }
+        }
+        false
+    }
+
+    /// Polls a task that was in the queue; true when it is the future of `block_on`, and ready.
+    #[inline]
+    fn run_task(core: &Core, task: &Task, root: &mut Option<Root<'_>>, in_root: &mut bool) -> bool {
+        if task.begin() {
+            Self::poll_task(core, task);
+        } else if task.is_aborted() {
+            Self::end_task(core, task, JoinError::aborted());
+        } else if core.tasks.borrow().is_root(task) {
+            *in_root = true;
+            let ready = Self::poll_root(core, root);
+            *in_root = false;
+            return ready;
         }
         false
     }
@@ -304,10 +309,10 @@ impl Reactor {
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.
     #[cold]
     #[inline(never)]
-    fn end_panicked(core: &Core, running: Option<Number>, payload: Box<dyn Any + Send>) {
+    fn end_panicked(core: &Core, payload: Box<dyn Any + Send>) {
         core.counters.panics.add(1);
         Self::contain(core, || {
-            let task = running.and_then(|number| core.tasks.borrow().get(number).cloned());
+            let task = core.tasks.borrow().get(core.account.task()).cloned();
             if let Some(task) = task {
                 Self::end_task(core, &task, JoinError::panicked(payload));
             }
@@ -322,21 +327,19 @@ impl Reactor {
         }
     }
 
+    #[cold]
     fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
         let Some(root) = root else { return false };
-        core.begin_poll();
-        root(&mut Context::from_waker(&Number::new(core.number, 1, ROOT).waker()))
+        let number = Number::root(core.number);
+        core.begin_poll(number);
+        root(&mut Context::from_waker(&number.waker()))
     }
 
     #[inline]
     fn poll_task(core: &Core, task: &Task) {
-        if !task.header.begin() {
-            return Self::end_task(core, task, JoinError::aborted());
-        }
-        core.begin_poll();
-        // Why not dropped: there is nothing to drop in a number, and the drop would be a call.
-        let waker = ManuallyDrop::new(task.header.number.waker());
-        let poll = task.as_ref().lend(|body| body.poll(&mut Context::from_waker(&waker)));
+        let number = task.number();
+        core.begin_poll(number);
+        let poll = task.lend(|body| body.run(core, number));
         if poll == Some(Poll::Ready(())) {
             core.finish(task);
         }
@@ -345,11 +348,11 @@ impl Reactor {
     /// Drops the future of a task that has not ended, whose drop may panic, and reports `error` to its handle.
     #[cold]
     fn end_task(core: &Core, task: &Task, error: JoinError) {
-        if task.header.is_done() {
+        if task.is_done() {
             return;
         }
-        core.begin_poll();
-        let dropped = catch_unwind(AssertUnwindSafe(|| task.as_ref().lend(|body| body.fail(error))));
+        core.begin_poll(task.number());
+        let dropped = catch_unwind(AssertUnwindSafe(|| task.lend(|body| body.fail(error))));
         let finished = catch_unwind(AssertUnwindSafe(|| core.finish(task)));
         core.counters.panics.add(u64::from(dropped.is_err()) + u64::from(finished.is_err()));
     }
@@ -360,7 +363,7 @@ struct Stop<'a>(&'a Core);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
-        self.0.end_polls();
+        self.0.account.close();
     }
 }
 
@@ -369,15 +372,11 @@ impl Drop for Reactor {
         let core = &*self.core;
         waker::run(core, || {
             // Tasks first: what they own may be sources of this reactor.
-            let (live, queue) = core.tasks.borrow_mut().close();
+            let live = core.tasks.borrow_mut().close();
             for task in live {
                 Self::contain(core, || Self::end_task(core, &task, JoinError::aborted()));
             }
-            // One by one: a task that has ended may have its last place in the queue, and an output that panics.
-            for task in queue {
-                Self::contain(core, || drop(task));
-            }
-            core.end_polls();
+            core.account.close();
             core.detach_sources();
         });
         if let Some(mut lease) = self.lease.take() {

@@ -8,23 +8,17 @@
 //! The budget bounds what one poll may do before others have their turn: an operation that returns a value or an error
 //! costs a unit, a "not yet" costs none. When it is spent, an operation is refused: it says "not yet", records nothing,
 //! and wakes the waker that it would have recorded, so the task goes to the back of the run queue. A time slice would
-//! need a clock reading per operation. A foreign executor, outside a reactor, is never refused. One that spins inside one
-//! poll is told so by sources, after [`ASKED_MAX`] answers, and let through by channels and timers, which have no error.
+//! need a clock reading per operation. Budget and outcome stand in the [`Account`]. A foreign executor, outside a reactor, is never refused. One that spins inside one
+//! poll is told so by sources, after `ASKED_MAX` answers, and let through by channels and timers, which have no error.
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::core::Core;
+use crate::account::{Account, Outcome};
 use crate::direction::Direction;
 use crate::source::Source;
 use crate::waker::{self, Number};
-
-/// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
-pub(crate) const BUDGET: u32 = 128;
-
-/// Refusals and "not yet" answers within one poll after which it is looked at for spinning.
-pub(crate) const ASKED_MAX: u32 = 10_000;
 
 /// How often one source then says "not yet" to the same owner before that is reported as a spin. A poll
 /// that waits for very many sources asks each of them once or a few times; one that spins reaches any number at once.
@@ -43,27 +37,23 @@ pub(crate) fn owner_id() -> u64 {
     id
 }
 
-/// Whether the running poll has budget left. Outside a reactor there is always some.
+/// Whether the running poll has budget left, or goes on without, since it spins.
 #[inline]
-pub(crate) fn has_budget() -> bool {
-    waker::current(|core| core.is_none_or(Core::has_budget))
-}
-
-#[cold]
-fn is_let_through() -> bool {
-    waker::current(|core| core.is_none_or(Core::is_let_through))
+fn may_go_on(account: &Account) -> bool {
+    account.has_budget() || account.is_let_through()
 }
 
 /// Futures: a value or a real error is about to be returned. Costs a unit of the budget.
 #[inline]
 pub(crate) fn spend() {
-    waker::current(|core| core.map_or((), Core::spend));
+    // Outside a reactor there is always some.
+    waker::current(|core| core.map_or((), |core| core.account.spend()));
 }
 
 /// Futures ask first: `Pending` is a refusal, and the waker of `cx` has been woken.
 #[inline]
 pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
-    if has_budget() || is_let_through() {
+    if waker::account(may_go_on) {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
@@ -74,7 +64,7 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
 #[inline]
 pub(crate) fn admit() -> bool {
     // Outside a scope there is nobody to wake.
-    if has_budget() || waker::with_scope(|scope| scope.is_none()) || is_let_through() {
+    if waker::account(Account::has_budget) || waker::with_scope(|scope| scope.is_none()) || waker::account(may_go_on) {
         return true;
     }
     refuse();
@@ -86,8 +76,8 @@ pub(crate) fn admit() -> bool {
 pub(crate) fn refuse() {
     waker::with_scope(|scope| {
         if let Some(scope) = scope {
-            scope.note(REFUSED);
-            scope.waker.wake_by_ref();
+            waker::account(Account::refused);
+            scope.with_waker(Waker::wake_by_ref);
         }
     });
 }
@@ -96,19 +86,15 @@ pub(crate) fn refuse() {
 #[inline]
 pub(crate) fn progress() {
     spend();
-    waker::with_scope(|scope| {
-        if let Some(scope) = scope {
-            scope.note(PROGRESS);
-        }
-    });
+    waker::account(Account::progressed);
 }
 
 /// Try-style: "not yet". Calls `record` with the waker of the scope; outside a scope nothing is recorded.
 pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
     waker::with_scope(|scope| {
         if let Some(scope) = scope {
-            scope.note(BLOCKED);
-            record(scope.waker);
+            waker::account(Account::blocked);
+            scope.with_waker(record);
         }
     });
 }
@@ -119,82 +105,21 @@ pub(crate) fn sitting() -> u64 {
     waker::with_scope(|scope| scope.map_or(0, |scope| scope.owner.id))
 }
 
-/// Set if an operation said "not yet" for want of readiness, and the waker was recorded.
-const BLOCKED: u8 = 1;
-/// Set if an operation was refused for want of budget, and the waker was woken.
-const REFUSED: u8 = 1 << 1;
-/// Set if an operation returned a value or a real error.
-const PROGRESS: u8 = 1 << 2;
-
-/// One stay in a scope; stands on the stack of whoever enters it: [`Owner::enter`], a tick.
+/// One stay in a scope; stands on the stack of [`Owner::enter`].
 pub(crate) struct Scope<'a> {
     /// Under whose name waits are recorded.
     pub(crate) owner: &'a Owner,
-    /// Who is woken.
-    pub(crate) waker: &'a Waker,
-    /// The number that the waker carries, if it is a task's.
-    pub(crate) task: Option<Number>,
-    /// The owner's id if it can have a seat, that is if the waker is a task's; otherwise one that nobody has.
-    pub(crate) sitter: u64,
-    /// `BLOCKED`, `REFUSED` and `PROGRESS`, added to by the operations inside.
-    outcome: Cell<u8>,
+    /// Who is woken; none is the task that is polled.
+    waker: Option<&'a Waker>,
 }
-
-/// An owner's id that is never given out.
-const NOBODY: u64 = u64::MAX;
 
 impl Scope<'_> {
-    /// What the operations inside had to say since the last call.
-    #[inline]
-    pub(crate) fn outcome(&self) -> Outcome {
-        Outcome(self.outcome.replace(0))
-    }
-
-    #[inline]
-    fn note(&self, bit: u8) {
-        self.outcome.set(self.outcome.get() | bit);
-    }
-
-    /// An operation returned a value or a real error.
-    #[inline]
-    pub(crate) fn progressed(&self) {
-        self.note(PROGRESS);
-    }
-
-    /// An operation said "not yet" for want of readiness.
-    #[inline]
-    pub(crate) fn blocked(&self) {
-        self.note(BLOCKED);
-    }
-}
-
-/// What the operations inside a scope had to say.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Outcome(u8);
-
-impl Outcome {
-    /// An operation said "not yet" for want of readiness, and the waker was recorded.
-    #[inline]
-    pub(crate) fn blocked(self) -> bool {
-        self.0 & BLOCKED != 0
-    }
-
-    /// An operation was refused for want of budget; the waker has been woken.
-    #[inline]
-    pub(crate) fn refused(self) -> bool {
-        self.0 & REFUSED != 0
-    }
-
-    /// Nobody will wake the task: nothing said "not yet", and nothing was refused (whoever refuses wakes).
-    #[inline]
-    pub(crate) fn waits_for_nothing(self) -> bool {
-        self.0 & (BLOCKED | REFUSED) == 0
-    }
-
-    /// An operation returned a value or a real error.
-    #[inline]
-    pub(crate) fn progress(self) -> bool {
-        self.0 & PROGRESS != 0
+    /// Calls `f` with the waker that is recorded.
+    pub(crate) fn with_waker<R>(&self, f: impl FnOnce(&Waker) -> R) -> R {
+        match self.waker {
+            Some(waker) => f(waker),
+            None => f(&waker::account(Account::task).waker()),
+        }
     }
 }
 
@@ -212,20 +137,20 @@ impl Owner {
         Self { id: owner_id(), waits: RefCell::new(Vec::new()) }
     }
 
-    /// A stay in a scope, in which this owner waits through `waker`.
-    #[inline]
-    pub(crate) fn scope<'a>(&'a self, waker: &'a Waker) -> Scope<'a> {
-        let task = Number::of(waker);
-        let sitter = if task.is_some() { self.id } else { NOBODY };
-        Scope { owner: self, waker, task, sitter, outcome: Cell::new(0) }
-    }
-
     /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
     #[inline]
     pub(crate) fn enter<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> (R, Outcome) {
-        let scope = self.scope(waker);
-        let result = waker::enter_scope(&scope, f);
-        (result, scope.outcome())
+        waker::account(|account| {
+            let sitter = if Number::of(waker) == Some(account.task()) { Some(self.id) } else { None };
+            let scope = Scope { owner: self, waker: Some(waker) };
+            account.enter(&scope, sitter, false, || (f(), account.outcome()))
+        })
+    }
+
+    /// The same for the task that is polled, which has entered no scope yet.
+    #[inline]
+    pub(crate) fn enter_task<R>(&self, account: &Account, f: impl FnOnce() -> R) -> R {
+        account.enter(&Scope { owner: self, waker: None }, Some(self.id), true, f)
     }
 
     /// Keeps a source in which a wait of this owner stands, to end it there.

@@ -25,24 +25,24 @@ use std::task::{Context, Poll};
 
 use mainspring_sys::{Readiness, Token};
 
+use crate::account::Account;
 use crate::core::Core;
 use crate::direction::Direction;
 use crate::scope;
 use crate::waits::{Rare, Seat};
 use crate::waker;
 
-/// Once seen, a short read no longer means that nothing is left: end-of-file, an error or the urgent mark may follow.
+/// Once seen, a short read no longer means that nothing is left: end-of-file, an error or the urgent mark may follow. What
+/// is no TCP stream is believed to have urgent data from the start: there a short read never means it.
 const STICKY: Readiness =
     Readiness::READ_CLOSED.union(Readiness::HANGUP).union(Readiness::ERROR).union(Readiness::PRIORITY);
 
-/// Set if a short read or write means "drained" or "full": a TCP stream, and nothing else.
-const DRAINS: u16 = 1;
 /// Set if the reactor has ended; operations return `NotConnected`. Written by the reactor.
-const DETACHED: u16 = 1 << 1;
+const DETACHED: u16 = 1;
 /// Set if end-of-file has been counted as progress once.
-const ENDED: u16 = 1 << 2;
+const ENDED: u16 = 1 << 1;
 /// Set if a descriptor of this source was handed out: it is removed from the selector before it is closed.
-const HANDED_OUT: u16 = 1 << 3;
+const HANDED_OUT: u16 = 1 << 2;
 
 /// One registered descriptor, shared by the object that owns the descriptor and the reactor's table.
 pub(crate) struct Source {
@@ -52,7 +52,7 @@ pub(crate) struct Source {
     token: Token,
     /// What is known of the descriptor. Events add, tries take `READABLE` and `WRITABLE` away.
     readiness: Cell<Readiness>,
-    /// `DRAINS` and the other constants above, and those of each [`Direction`].
+    /// `DETACHED` and the other constants above, and those of each [`Direction`].
     pub(crate) flags: Cell<u16>,
     /// The poll that last asked suspiciously often.
     asked_in: Cell<u32>,
@@ -80,11 +80,12 @@ enum Failure {
 impl Source {
     /// A source that believes in `readiness` until told otherwise; `drains` for a TCP stream. The core puts it in its table.
     pub(crate) fn new(core: Rc<Core>, token: Token, readiness: Readiness, drains: bool) -> Self {
+        let readiness = if drains { readiness } else { readiness.union(Readiness::PRIORITY) };
         Self {
             core,
             token,
             readiness: Cell::new(readiness),
-            flags: Cell::new(if drains { DRAINS } else { 0 }),
+            flags: Cell::new(0),
             asked_in: Cell::new(0),
             asked: Cell::new(0),
             seats: [Seat::default(), Seat::default()],
@@ -160,9 +161,23 @@ impl Source {
     /// drained (or full), so the next try need not find that out by a system call.
     #[inline]
     pub(crate) fn transferred(&self, direction: Direction, count: usize, len: usize) {
-        if count < len && count > 0 && self.has(DRAINS) && !self.readiness.get().intersects(STICKY) {
+        if count < len && count > 0 && !self.readiness.get().intersects(STICKY) {
             self.clear(direction);
         }
+    }
+
+    /// The same for a write, of which hardly any is cut short.
+    #[inline]
+    pub(crate) fn written(&self, count: usize, len: usize) {
+        if count < len {
+            self.cut_short(count, len);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut_short(&self, count: usize, len: usize) {
+        self.transferred(Direction::Write, count, len);
     }
 
     /// Whether an end-of-file is the first of this source.
@@ -175,14 +190,14 @@ impl Source {
 
     /// Whether to make the system call: the budget is not spent, and the cached bit is on.
     #[inline]
-    fn is_worth_a_try(&self, direction: Direction) -> bool {
-        self.core.has_budget() && self.readiness.get().intersects(direction.bit())
+    fn is_worth_a_try(&self, account: &Account, direction: Direction) -> bool {
+        account.has_budget() && self.readiness.get().intersects(direction.bit())
     }
 
     /// Why there was no system call.
     #[cold]
     fn without_budget(&self) -> Failure {
-        if self.core.has_budget() {
+        if self.core.account.has_budget() {
             return Failure::NotYet;
         }
         // A reactor that is not running has no budget.
@@ -204,7 +219,7 @@ impl Source {
             // A signal that came in the same moment; it is no business of the caller.
             io::ErrorKind::Interrupted => return Failure::Refused,
             _ => {
-                self.core.spend();
+                self.core.account.spend();
                 return Failure::Error(error);
             }
         }
@@ -212,14 +227,14 @@ impl Source {
         if !self.has(direction.rare()) || !self.take_expired(direction, owner) {
             return Failure::NotYet;
         }
-        self.core.spend();
+        self.core.account.spend();
         Failure::Error(io::ErrorKind::TimedOut.into())
     }
 
     /// Counts a "not yet" or a refusal; an error names the spin.
     #[inline]
     fn asked_again(&self) -> io::Result<()> {
-        if self.core.is_asked_too_often() { self.asked_too_often() } else { Ok(()) }
+        if self.core.account.is_asked_too_often() { self.asked_too_often() } else { Ok(()) }
     }
 
     /// The running poll has asked very often. If it was this source again and again, it spins.
@@ -248,13 +263,17 @@ impl Source {
         direction: Direction,
         operation: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        if !self.is_worth_a_try(direction) {
-            return self.try_later(direction);
+        let account = &self.core.account;
+        if !self.is_worth_a_try(account, direction) {
+            return self.try_later(account, direction);
         }
         match operation() {
             Ok(value) => {
-                self.core.spend_one();
-                self.done_in_scope(direction, true);
+                // Not kept over the system call: to load it again costs less than a register.
+                let account = &self.core.account;
+                account.spend_one();
+                account.progressed();
+                self.done_in_scope(direction);
                 Ok(Some(value))
             }
             Err(error) => self.try_failed(direction, self.failed(direction, scope::sitting(), error)),
@@ -268,13 +287,18 @@ impl Source {
         room: usize,
         operation: impl FnOnce() -> io::Result<usize>,
     ) -> io::Result<Option<usize>> {
-        if !self.is_worth_a_try(Direction::Read) {
-            return self.try_later(Direction::Read);
+        let account = &self.core.account;
+        if !self.is_worth_a_try(account, Direction::Read) {
+            return self.try_later(account, Direction::Read);
         }
         match operation() {
             Ok(count) => {
-                self.core.spend_one();
-                self.done_in_scope(Direction::Read, count > 0 || room == 0 || self.is_first_end());
+                let account = &self.core.account;
+                account.spend_one();
+                if count > 0 || room == 0 || self.is_first_end() {
+                    account.progressed();
+                }
+                self.done_in_scope(Direction::Read);
                 Ok(Some(count))
             }
             Err(error) => self.try_failed(Direction::Read, self.failed(Direction::Read, scope::sitting(), error)),
@@ -283,64 +307,55 @@ impl Source {
 
     /// No system call is made. The common reason is that the descriptor is not ready.
     #[inline(always)]
-    fn try_later<T>(self: &Rc<Self>, direction: Direction) -> io::Result<Option<T>> {
-        if !self.core.has_budget() {
+    fn try_later<T>(self: &Rc<Self>, account: &Account, direction: Direction) -> io::Result<Option<T>> {
+        if !account.has_budget() {
             return self.try_failed(direction, self.without_budget());
         }
-        waker::with_scope(|scope| match scope {
-            Some(scope) if self.sit(direction, scope.sitter, scope.task) && !self.core.is_asked_too_often() => {
-                scope.blocked();
-                Ok(None)
-            }
-            scope => self.record_slowly(direction, scope),
-        })
+        if self.sit(account, direction) && !account.is_asked_too_often() {
+            account.blocked();
+            return Ok(None);
+        }
+        self.record_slowly(direction)
     }
 
     /// "Not yet" in the style of a tick, where the owner has no seat. Outside a scope there is nobody to be woken: the
     /// caller looks again by himself.
     #[inline(never)]
-    fn record_slowly<T>(
-        self: &Rc<Self>,
-        direction: Direction,
-        scope: Option<&scope::Scope<'_>>,
-    ) -> io::Result<Option<T>> {
+    fn record_slowly<T>(self: &Rc<Self>, direction: Direction) -> io::Result<Option<T>> {
         self.asked_again()?;
-        if let Some(scope) = scope {
-            scope.blocked();
-            if self.wait(direction, scope.owner.id, scope.waker) {
-                scope.owner.remember(self, direction);
+        waker::with_scope(|scope| {
+            if let Some(scope) = scope {
+                self.core.account.blocked();
+                if scope.with_waker(|waker| self.wait(direction, scope.owner.id, waker)) {
+                    scope.owner.remember(self, direction);
+                }
             }
-        }
+        });
         Ok(None)
     }
 
     #[cold]
     fn try_failed<T>(self: &Rc<Self>, direction: Direction, failure: Failure) -> io::Result<Option<T>> {
         match failure {
-            Failure::NotYet => waker::with_scope(|scope| self.record_slowly(direction, scope)),
+            Failure::NotYet => self.record_slowly(direction),
             Failure::Refused => {
                 scope::refuse();
                 Ok(None)
             }
             Failure::Error(error) => {
-                self.done_in_scope(direction, true);
+                self.core.account.progressed();
+                self.done_in_scope(direction);
                 Err(error)
             }
         }
     }
 
-    /// The scope has made progress, and its wait has ended. The seat is empty already: the bit that was on emptied it.
+    /// The wait of the scope has ended. The seat is empty already: the bit that was on emptied it.
     #[inline]
-    fn done_in_scope(&self, direction: Direction, progress: bool) {
-        waker::with_scope(|scope| {
-            let Some(scope) = scope else { return };
-            if progress {
-                scope.progressed();
-            }
-            if self.has(direction.rare()) {
-                self.end_rare(direction, scope.owner.id);
-            }
-        });
+    fn done_in_scope(&self, direction: Direction) {
+        if self.has(direction.rare()) {
+            self.end_rare(direction, scope::sitting());
+        }
     }
 
     /// A try of a leaf future, which keeps its owner id in `owner` (0 before its first wait).
@@ -352,8 +367,9 @@ impl Source {
         direction: Direction,
         operation: impl FnOnce() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        if !self.is_worth_a_try(direction) {
-            if !self.core.has_budget() && !self.is_granted(owner) {
+        let account = &self.core.account;
+        if !self.is_worth_a_try(account, direction) {
+            if !account.has_budget() && !self.is_granted(owner) {
                 return self.poll_failed(owner, cx, direction, self.without_budget());
             }
             if !self.readiness.get().intersects(direction.bit()) {
@@ -362,7 +378,7 @@ impl Source {
         }
         match operation() {
             Ok(value) => {
-                self.core.spend_one();
+                account.spend_one();
                 if self.has(direction.rare()) {
                     self.end_rare(direction, *owner & !REFUSED);
                 }
@@ -380,7 +396,7 @@ impl Source {
         let granted = *owner & REFUSED != 0 && waker::is_current(&self.core);
         if granted {
             *owner &= !REFUSED;
-            self.core.grant_one();
+            self.core.account.grant_one();
         }
         granted
     }

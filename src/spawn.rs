@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
 use crate::waker;
+use crate::work::{Polled, Work};
 
 /// Starts `future` as a task of the reactor that is running on this thread. It need not be `Send`.
 ///
@@ -40,8 +41,17 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    start(Polled::new(future, ()))
+}
+
+/// Starts a task on the reactor that is running on this thread.
+pub(crate) fn start<W>(work: W) -> JoinHandle<W::Output>
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
     JoinHandle::new(waker::current(|core| match core {
-        Some(core) => core.spawn(future),
+        Some(core) => core.spawn(work),
         None => Err(JoinError::not_running()),
     }))
 }

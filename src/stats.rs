@@ -119,7 +119,7 @@ impl Stats {
             accept_failed: counters.accept_failed.get(),
             accept_paused: counters.accept_paused.get(),
             tasks: tasks.live(),
-            runnable: tasks.queued(),
+            runnable: core.queued(),
             sources: core.sources_len(),
             waits: core.waits(),
             timers: core.timers_armed(),

@@ -1,71 +1,27 @@
 //! The task table and the run queue of one reactor.
 //!
-//! A task is one allocation: a header, its future and the place for its output. Wakers and handles hold its number, which
-//! the table turns into the task, checked against the number that the task has. The run queue holds the tasks themselves,
-//! so that running one looks nothing up. While a task is polled its body is lent out ([`Pinned`]), so that user code may
+//! A task is a slot, which is used again, and one allocation, its body ([`crate::work`]). Wakers and handles hold its
+//! number, which the table turns into the slot, checked against the number that stands there. The run queue holds the slots
+//! themselves, so that running one looks nothing up. While a task is polled its body is lent out, so that user code may
 //! spawn, wake, abort and join with nothing borrowed.
 //!
 //! The counts are of one thread. A task cell with atomic counts, as in async-task, frees a task from any thread that drops
 //! the last waker; here wakers hold nothing, and only the loop and the `JoinHandle`, on the reactor's thread, ever drop a
-//! future or an output.
+//! future or an output. Slot and body in one allocation were turned down: where the body of a forgotten type stands has to
+//! be computed at each step, which costs more than a second pointer.
 
-use std::any::Any;
 use std::cell::Cell;
-use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-use slab::Slab;
+use std::task::Waker;
 
 use crate::join_error::JoinError;
-use crate::pin::{Pinned, Projected};
 use crate::remote;
 use crate::waker::{Number, ROOT, TASKS_MAX};
+use crate::work::{self, Body, Run, Work};
 
-/// A task's future and its output, with their types forgotten.
-pub(crate) trait Run {
-    /// Polls the future. When it is ready its output is kept, and the future is dropped.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
-    /// Drops the future; `error` takes the place of the output.
-    fn fail(self: Pin<&mut Self>, error: JoinError);
-    /// Moves the output into `output`, an `Option<Result<T, JoinError>>`.
-    fn take_output(self: Pin<&mut Self>, output: &mut dyn Any);
-}
-
-/// The future, until it has ended, and then its output.
-type Body<F, T> = Projected<Option<F>, Option<Result<T, JoinError>>>;
-
-impl<F> Run for Body<F, F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let (mut future, output) = self.project();
-        let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let Poll::Ready(value) = running.poll(cx) else { return Poll::Pending };
-        *output = Some(Ok(value));
-        future.set(None);
-        Poll::Ready(())
-    }
-
-    fn fail(self: Pin<&mut Self>, error: JoinError) {
-        let (mut future, output) = self.project();
-        *output = Some(Err(error));
-        future.set(None);
-    }
-
-    fn take_output(self: Pin<&mut Self>, output: &mut dyn Any) {
-        if let Some(output) = output.downcast_mut() {
-            *output = self.project().1.take();
-        }
-    }
-}
-
-/// Set if the task is in the run queue.
+/// Set if the slot is in the run queue, where it has one place.
 const QUEUED: u8 = 1;
 /// Set if it is to be dropped when its turn comes, instead of polled. Set by `abort`.
 const ABORTED: u8 = 1 << 1;
@@ -74,17 +30,28 @@ const JOINED: u8 = 1 << 2;
 /// Set if it has ended; its output may wait for the `JoinHandle`.
 const DONE: u8 = 1 << 3;
 
-/// What is known of a task beside its body.
-pub(crate) struct Header {
-    /// Which task it is.
-    pub(crate) number: Number,
+/// A task, or the place for one.
+pub(crate) struct Slot {
+    /// Which task it is; the root's number if it is none.
+    number: Cell<Number>,
     /// `QUEUED` and the other constants above.
     state: Cell<u8>,
+    /// Its work and output; none while it is lent out.
+    body: Cell<Option<Body>>,
     /// Who awaits its `JoinHandle`.
     joiner: Cell<Option<Waker>>,
 }
 
-impl Header {
+impl Slot {
+    fn new(number: Number) -> Rc<Self> {
+        Rc::new(Self {
+            number: Cell::new(number),
+            state: Cell::new(DONE),
+            body: Cell::new(None),
+            joiner: Cell::new(None),
+        })
+    }
+
     #[inline]
     fn has(&self, bits: u8) -> bool {
         self.state.get() & bits != 0
@@ -100,124 +67,192 @@ impl Header {
         self.state.set(self.state.get() & !bits);
     }
 
-    /// Its turn has come: false if it has ended, or is to be dropped.
+    /// Which task it is.
+    #[inline]
+    pub(crate) fn number(&self) -> Number {
+        self.number.get()
+    }
+
+    /// It comes out of the queue: false if there is nothing to poll, because it has ended or is to be dropped.
     #[inline]
     pub(crate) fn begin(&self) -> bool {
-        self.unset(QUEUED);
-        !self.has(DONE | ABORTED)
+        let state = self.state.get() ^ QUEUED;
+        self.state.set(state);
+        state & (QUEUED | ABORTED | DONE) == 0
+    }
+
+    /// Whether it is to be dropped, and has not been.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.has(ABORTED) && !self.is_done()
     }
 
     /// Whether it has ended.
     pub(crate) fn is_done(&self) -> bool {
         self.has(DONE)
     }
+
+    /// Calls `f` with the body, unless that is lent out already: then there is nothing to be done.
+    #[inline]
+    pub(crate) fn lend<R>(&self, f: impl FnOnce(Pin<&mut dyn Run>) -> R) -> Option<R> {
+        let mut lent = Lent { slot: self, body: self.body.take() };
+        lent.body.as_mut().map(|body| f(body.as_mut()))
+    }
 }
 
-/// A task.
-pub(crate) type Task = Pin<Rc<Pinned<Header, dyn Run>>>;
+/// A body that is lent out. It goes back to its slot, also after a panic.
+struct Lent<'a> {
+    slot: &'a Slot,
+    body: Option<Body>,
+}
+
+impl Drop for Lent<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Why forgotten: the place is empty, since it is filled once for each task; to look whether it is would cost the loop.
+        mem::forget(self.slot.body.replace(self.body.take()));
+    }
+}
+
+/// A task, or the place for one.
+pub(crate) type Task = Rc<Slot>;
 
 /// What awaiting a `JoinHandle` finds.
 pub(crate) enum Join {
     /// It has ended, and has the output.
-    Done(Task),
+    Done(Option<Body>),
     /// Not yet. The waker that was recorded before, to be dropped with nothing borrowed.
     Waiting(Option<Waker>),
     /// There is no such task.
     Gone,
 }
 
+/// How many slots without a task are kept to be used again, in items: a table that was large once gives its memory back.
+const SPARE_MAX: usize = 4096;
+
 /// All tasks of a reactor.
 pub(crate) struct Tasks {
-    /// The reactor's number, part of each task's.
-    reactor: u16,
-    /// The tasks that have not ended, and those whose output is waited for.
-    entries: Slab<Task>,
-    /// Tasks woken since `running` was filled, in the order of their wakes; none is the future of `block_on`.
-    woken: Vec<Option<Task>>,
-    /// The tasks whose turn it is, last first.
-    running: Vec<Option<Task>>,
+    /// Stands in the queue for the future of `block_on`, and in the table for slots that were given back.
+    root: Task,
+    /// The tasks that have not ended, those whose output is waited for, and slots without a task.
+    slots: Vec<Task>,
+    /// Which slots have no task.
+    free: Vec<u32>,
+    /// Tasks woken since those that are due were taken, in the order of their wakes.
+    woken: Vec<Task>,
     /// The last generation that was given out.
     generation: u32,
     /// Tasks that have not ended.
     live: usize,
-    /// Whether the future of `block_on` is in the queue.
-    root_queued: bool,
     /// Set when the reactor ends: nothing is spawned any more.
     closed: bool,
 }
 
 impl Tasks {
-    pub(crate) const fn new(reactor: u16) -> Self {
+    pub(crate) fn new(reactor: u16) -> Self {
         Self {
-            reactor,
-            entries: Slab::new(),
+            root: Slot::new(Number::root(reactor)),
+            slots: Vec::new(),
+            free: Vec::new(),
             woken: Vec::new(),
-            running: Vec::new(),
             generation: 0,
             live: 0,
-            root_queued: false,
             closed: false,
         }
     }
 
-    /// Adds a task that will be joined, and queues it. Gives the future back if the table is full or closed.
-    pub(crate) fn insert<F>(&mut self, future: F) -> Result<Number, (F, JoinError)>
+    /// Adds a task that will be joined, and queues it. Gives the work back if the table is full or closed.
+    pub(crate) fn insert<W>(&mut self, work: W) -> Result<Number, (W, JoinError)>
     where
-        F: Future + 'static,
-        F::Output: 'static,
+        W: Work + 'static,
+        W::Output: 'static,
     {
         if self.closed {
-            return Err((future, JoinError::aborted()));
+            return Err((work, JoinError::aborted()));
         }
-        if self.entries.len() >= TASKS_MAX {
-            return Err((future, JoinError::full()));
+        if self.slots.len() - self.free.len() >= TASKS_MAX {
+            return Err((work, JoinError::full()));
         }
         self.generation = Number::next_generation(self.generation);
-        let entry = self.entries.vacant_entry();
-        let number = Number::new(self.reactor, self.generation, entry.key() as u32);
-        let header = Header { number, state: Cell::new(QUEUED | JOINED), joiner: Cell::new(None) };
-        let body: Body<F, F::Output> = Projected::new(Some(future), None);
-        let task: Task = Pinned::new(header, body);
-        self.woken.push(Some(task.clone()));
-        entry.insert(task);
+        let index = self.free.pop().unwrap_or(self.slots.len() as u32);
+        let number = Number::new(self.root.number().reactor(), self.generation, index);
+        let slot = self.vacant(index);
+        slot.number.set(number);
+        slot.body.set(Some(work::body(work)));
+        // The task before may have left its place in the queue.
+        if !slot.has(QUEUED) {
+            self.woken.push(slot.clone());
+        }
+        slot.state.set(QUEUED | JOINED);
         self.live += 1;
         Ok(number)
+    }
+
+    /// The slot at `index`, which has no task, or is yet to be made.
+    fn vacant(&mut self, index: u32) -> Task {
+        let root = self.root.number();
+        match self.slots.get_mut(index as usize) {
+            Some(slot) if !Rc::ptr_eq(slot, &self.root) => {}
+            Some(given_back) => *given_back = Slot::new(root),
+            None => self.slots.push(Slot::new(root)),
+        }
+        self.slots[index as usize].clone()
     }
 
     /// The task of that number.
     #[inline]
     pub(crate) fn get(&self, number: Number) -> Option<&Task> {
-        self.entries.get(number.index() as usize).filter(|task| task.header.number == number)
+        self.slots.get(number.index() as usize).filter(|slot| slot.number() == number)
     }
 
     /// Queues a task, unless it is queued already, has ended, or never was. Another reactor's is left in its inbox.
     #[inline(always)]
     pub(crate) fn wake(&mut self, number: Number) {
-        match self.entries.get(number.index() as usize) {
-            Some(task) if task.header.number == number => {
-                if !task.header.has(QUEUED | DONE) {
-                    task.header.set(QUEUED);
-                    self.woken.push(Some(task.clone()));
+        match self.slots.get(number.index() as usize) {
+            Some(slot) if slot.number() == number => {
+                if slot.has(QUEUED | DONE) {
+                    return;
                 }
+                slot.set(QUEUED);
+                let slot = slot.clone();
+                // Why asked before the push: what it does then is two stores, since it need not be ready to grow.
+                if self.woken.len() == self.woken.capacity() {
+                    return self.push_and_grow(slot);
+                }
+                self.woken.push(slot);
             }
             _ => self.wake_other(number),
         }
     }
 
     #[cold]
+    #[inline(never)]
+    fn push_and_grow(&mut self, slot: Task) {
+        self.woken.push(slot);
+    }
+
+    #[cold]
     fn wake_other(&mut self, number: Number) {
-        if number.reactor() != self.reactor {
+        if number.reactor() != self.root.number().reactor() {
             remote::wake(number);
-        } else if number.index() == ROOT && !self.root_queued {
-            self.root_queued = true;
-            self.woken.push(None);
+        } else if number.index() == ROOT && !self.root.has(QUEUED) {
+            self.root.set(QUEUED);
+            self.woken.push(self.root.clone());
         }
     }
 
-    /// How many are queued.
-    #[inline]
-    pub(crate) fn queued(&self) -> usize {
-        self.running.len() + self.woken.len()
+    /// Whether it stands for the future of `block_on`.
+    pub(crate) fn is_root(&self, task: &Task) -> bool {
+        Rc::ptr_eq(task, &self.root)
+    }
+
+    /// Swaps the tasks that were woken for an empty list.
+    pub(crate) fn swap_woken(&mut self, empty: &mut Vec<Task>) {
+        mem::swap(&mut self.woken, empty);
+    }
+
+    /// How many were woken and are not due yet.
+    pub(crate) fn woken(&self) -> usize {
+        self.woken.len()
     }
 
     /// How many have not ended.
@@ -225,39 +260,33 @@ impl Tasks {
         self.live
     }
 
-    /// Takes the next out of the run queue; the inner none is the future of `block_on`.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Option<Option<Task>> {
-        if self.running.is_empty() {
-            if self.woken.is_empty() {
-                return None;
-            }
-            mem::swap(&mut self.running, &mut self.woken);
-            self.running.reverse();
-        }
-        let next = self.running.pop()?;
-        if next.is_none() {
-            self.root_queued = false;
-        }
-        Some(next)
-    }
-
-    /// The task has ended: takes it out of the table if nobody will join it, and returns who awaits it.
-    pub(crate) fn finish(&mut self, task: &Task) -> (Option<Waker>, Option<Task>) {
-        let header = &task.header;
-        if header.is_done() {
+    /// The task has ended: returns who awaits it, and what is left of it if nobody will join it.
+    pub(crate) fn finish(&mut self, task: &Task) -> (Option<Waker>, Option<Body>) {
+        if task.is_done() {
             return (None, None);
         }
         self.live -= 1;
-        header.set(DONE);
-        let removed = if header.has(JOINED) { None } else { self.entries.try_remove(header.number.index() as usize) };
-        (header.joiner.take(), removed)
+        task.set(DONE);
+        let rest = if task.has(JOINED) { None } else { self.remove(task.number()) };
+        (task.joiner.take(), rest)
+    }
+
+    /// Empties a slot, and returns what was in it.
+    fn remove(&mut self, number: Number) -> Option<Body> {
+        let slot = self.slots.get_mut(number.index() as usize)?;
+        let body = slot.body.take();
+        slot.number.set(self.root.number());
+        if self.free.len() >= SPARE_MAX {
+            *slot = self.root.clone();
+        }
+        self.free.push(number.index());
+        body
     }
 
     /// Queues the task to be dropped, if it has not ended.
     pub(crate) fn abort(&mut self, number: Number) {
         if let Some(task) = self.get(number) {
-            task.header.set(ABORTED);
+            task.set(ABORTED);
             self.wake(number);
         }
     }
@@ -265,30 +294,25 @@ impl Tasks {
     /// Takes the output of an ended task, or takes `waker` and records it.
     pub(crate) fn join(&mut self, number: Number, waker: &mut Option<Waker>) -> Join {
         let Some(task) = self.get(number) else { return Join::Gone };
-        if task.header.is_done() {
-            return Join::Done(self.entries.remove(number.index() as usize));
+        if task.is_done() {
+            return Join::Done(self.remove(number));
         }
-        Join::Waiting(task.header.joiner.replace(waker.take()))
+        Join::Waiting(task.joiner.replace(waker.take()))
     }
 
     /// Nobody will join it any more: returns what is to be dropped with nothing borrowed.
-    pub(crate) fn detach(&mut self, number: Number) -> (Option<Waker>, Option<Task>) {
+    pub(crate) fn detach(&mut self, number: Number) -> (Option<Waker>, Option<Body>) {
         let Some(task) = self.get(number) else { return (None, None) };
-        task.header.unset(JOINED);
-        let joiner = task.header.joiner.take();
-        if !task.header.is_done() {
-            return (joiner, None);
-        }
-        (joiner, Some(self.entries.remove(number.index() as usize)))
+        task.unset(JOINED);
+        let joiner = task.joiner.take();
+        let rest = if task.is_done() { self.remove(number) } else { None };
+        (joiner, rest)
     }
 
-    /// The reactor ends: no task is added from now on. Returns those that have not ended, and the run queue.
-    pub(crate) fn close(&mut self) -> (Vec<Task>, Vec<Option<Task>>) {
+    /// The reactor ends: no task is added from now on. Returns those that have not ended.
+    pub(crate) fn close(&mut self) -> Vec<Task> {
         self.closed = true;
-        self.root_queued = false;
-        let live = self.entries.iter().map(|(_, task)| task).filter(|task| !task.header.is_done()).cloned().collect();
-        let mut queue = mem::take(&mut self.woken);
-        queue.append(&mut self.running);
-        (live, queue)
+        self.woken.clear();
+        self.slots.iter().filter(|slot| !slot.is_done()).cloned().collect()
     }
 }

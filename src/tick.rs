@@ -13,15 +13,16 @@
 //! A reactor that parked every tick that says `WouldBlock` would never again run one that holds buffered work, or that
 //! touched nothing. `Again` says the first, and the second is an error, so a task neither stalls in silence nor spins.
 
-use std::fmt;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
+use crate::core::Core;
 use crate::join_handle::JoinHandle;
-use crate::scope::{self, Owner};
-use crate::waker;
+use crate::scope::Owner;
+use crate::spawn;
+use crate::waker::Number;
+use crate::work::Work;
 
 /// A task that is ticked whenever something it waits for is ready.
 ///
@@ -113,10 +114,10 @@ pub enum Tick {
 /// # .unwrap();
 /// ```
 pub fn schedule<T: Task + 'static>(task: T) -> JoinHandle<io::Result<()>> {
-    crate::spawn(Ticking { task, owner: Owner::new() })
+    spawn::start(Ticking { task, owner: Owner::new() })
 }
 
-/// A tick task as a future.
+/// The work of a tick task.
 struct Ticking<T> {
     /// The user's task.
     task: T,
@@ -127,32 +128,33 @@ struct Ticking<T> {
 // The task is ticked by `&mut`, and never pinned.
 impl<T> Unpin for Ticking<T> {}
 
-impl<T: Task> Future for Ticking<T> {
+impl<T: Task> Work for Ticking<T> {
     type Output = io::Result<()>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn work(mut self: Pin<&mut Self>, core: &Core, number: Number) -> Poll<io::Result<()>> {
         let Self { task, owner } = &mut *self;
-        let scope = owner.scope(cx.waker());
-        waker::enter_scope(&scope, || {
+        let account = &core.account;
+        owner.enter_task(account, || {
             loop {
                 let result = task.tick();
-                let outcome = scope.outcome();
+                let outcome = account.outcome();
                 match result {
                     Ok(Tick::WouldBlock) => {}
                     Ok(Tick::Final) => return Poll::Ready(Ok(())),
                     Ok(Tick::Again) => {
-                        scope.waker.wake_by_ref();
+                        core.wake(number);
                         return Poll::Pending;
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 }
                 if outcome.progress() {
-                    if scope::has_budget() {
+                    if account.has_budget() {
+                        account.forget();
                         continue;
                     }
-                    scope.waker.wake_by_ref();
+                    core.wake(number);
                 } else if outcome.waits_for_nothing() {
                     return Poll::Ready(Err(waits_for_nothing()));
                 }
@@ -165,10 +167,4 @@ impl<T: Task> Future for Ticking<T> {
 #[cold]
 fn waits_for_nothing() -> io::Error {
     io::Error::other("tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"")
-}
-
-impl<T> fmt::Debug for Ticking<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticking").field("owner", &self.owner).finish_non_exhaustive()
-    }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use mainspring_sys::Readiness;
 
+use crate::account::Account;
 use crate::core::Core;
 use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
 use crate::direction::Direction;
@@ -83,13 +84,13 @@ impl Rare {
 }
 
 impl Source {
-    /// Records that `owner` waits for `task`, if it has the seat and nothing else is to be done.
+    /// Records that the owner of the innermost scope waits, if it has the seat and nothing else is to be done.
     #[inline]
-    pub(crate) fn sit(&self, direction: Direction, owner: u64, task: Option<Number>) -> bool {
+    pub(crate) fn sit(&self, account: &Account, direction: Direction) -> bool {
         let seat = &self.seats[direction as usize];
-        let sits = seat.owner.get() == owner && !self.has(direction.rare());
+        let sits = seat.owner.get() == account.sitter() && !self.has(direction.rare());
         if sits {
-            seat.task.set(task);
+            self.seat(direction, account.task());
         }
         sits
     }
@@ -102,7 +103,7 @@ impl Source {
         if !self.has(direction.crowded()) && (sits || seat.is_free()) {
             if let Some(task) = Number::of(waker) {
                 seat.owner.set(owner);
-                seat.task.set(Some(task));
+                self.seat(direction, task);
                 if self.has(direction.timed()) {
                     self.start(direction);
                 }
@@ -239,28 +240,48 @@ impl Source {
     }
 
     /// An event: adds to what is known, and wakes those whom it concerns. Foreign wakers are left with the core.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&self, event: Readiness, tasks: &mut Tasks) {
         self.believe(event);
-        for direction in [Direction::Read, Direction::Write] {
-            if event.intersects(direction.bit()) {
-                if let Some(number) = self.seats[direction as usize].task.take() {
-                    tasks.wake(number);
-                }
-                if self.has(direction.crowded() | direction.expired()) {
-                    self.wake_crowd(direction, tasks);
-                }
-            }
+        if event.intersects(Direction::Read.bit()) {
+            self.wake_seat(Direction::Read, tasks);
+        }
+        if self.has(Direction::TO_WAKE) {
+            self.record_rare(event, tasks);
         }
     }
 
-    #[cold]
-    fn wake_crowd(&self, direction: Direction, tasks: &mut Tasks) {
-        self.unset(direction.expired());
-        let mut rare = self.rare.borrow_mut();
-        let Some(rare) = rare.as_mut() else { return };
-        for waker in rare.of(direction).filter_map(|wait| wait.waker.take()) {
-            self.core.woken(waker, tasks);
+    #[inline(always)]
+    fn wake_seat(&self, direction: Direction, tasks: &mut Tasks) {
+        let task = &self.seats[direction as usize].task;
+        if let Some(number) = task.get() {
+            task.set(None);
+            tasks.wake(number);
+        }
+    }
+
+    /// An event of a source with more than a reader in its seat: a writer, a crowd, or a wait that has expired.
+    #[inline(never)]
+    fn record_rare(&self, event: Readiness, tasks: &mut Tasks) {
+        for direction in Direction::BOTH.into_iter().filter(|direction| event.intersects(direction.bit())) {
+            self.unset(direction.expired());
+            self.wake_seat(direction, tasks);
+            let mut rare = self.rare.borrow_mut();
+            for waker in rare.iter_mut().flat_map(|rare| rare.of(direction)).filter_map(|wait| wait.waker.take()) {
+                self.core.woken(waker, tasks);
+            }
+        }
+        if event.intersects(Direction::Write.bit()) {
+            self.unset(Direction::WRITER);
+        }
+    }
+
+    /// Puts a task into the seat of a direction.
+    #[inline]
+    fn seat(&self, direction: Direction, task: Number) {
+        self.seats[direction as usize].task.set(Some(task));
+        if direction == Direction::Write {
+            self.set(Direction::WRITER);
         }
     }
 
@@ -370,7 +391,7 @@ impl Source {
     /// The object that owns the descriptor goes away: removes the source from its reactor and wakes whoever waits.
     pub(crate) fn close(&self) {
         self.core.remove_source(self);
-        for direction in [Direction::Read, Direction::Write] {
+        for direction in Direction::BOTH {
             let deadline = self.rare.borrow_mut().as_mut().and_then(|rare| rare.deadlines[direction as usize].take());
             if let Some(deadline) = deadline {
                 self.core.remove_timer(deadline.entry());

@@ -13,9 +13,9 @@
 //!  |   12 bits  |        28 bits             |        24 bits         |
 //! ```
 //!
-//! The second part is the pair of thread-local pointers to what is running: the reactor ([`run`]) and the scope in
-//! which "not yet" is recorded ([`enter_scope`]). Both are set for the length of one call, on whose stack the value
-//! stands, and set back by a guard, also on unwind. Neither has a destructor, so both can be asked at thread exit.
+//! The second part is two pointers to what is running: the reactor of this thread ([`run`]), and in an account the scope in
+//! which "not yet" is recorded ([`Innermost`]). Both are set for the length of one call, on whose stack the value stands,
+//! and set back by a guard, also on unwind. What is thread-local has no destructor, so it can be asked at thread exit.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -24,6 +24,7 @@ use std::num::NonZeroU64;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+use crate::account::Account;
 use crate::core::Core;
 use crate::remote;
 use crate::scope::Scope;
@@ -50,6 +51,11 @@ impl Number {
         let generation = generation as u64 & GENERATION_MAX as u64;
         let bits = (reactor as u64) << (INDEX_BITS + GENERATION_BITS) | generation << INDEX_BITS | index as u64;
         Self(NonZeroU64::new(bits).expect("a generation is never 0"))
+    }
+
+    /// The number of the future of `block_on`.
+    pub(crate) const fn root(reactor: u16) -> Self {
+        Self::new(reactor, 1, ROOT)
     }
 
     /// The generation after `generation`: 0 is left out.
@@ -119,27 +125,22 @@ fn wake_number(data: *const ()) {
 thread_local! {
     /// The reactor that is running on this thread, or null. Written by `run` alone.
     static CORE: Cell<*const Core> = const { Cell::new(ptr::null()) };
-    /// The innermost scope on this thread, or null. Written by `enter_scope` alone.
-    static SCOPE: Cell<*const Scope<'static>> = const { Cell::new(ptr::null()) };
+    /// The account that is used while no reactor is running on this thread.
+    static OUTSIDE: Account = const { Account::open() };
 }
 
-/// Puts a thread-local pointer back when the call that set it ends.
-struct Restore<T: 'static> {
-    /// Where the pointer stands.
-    cell: &'static std::thread::LocalKey<Cell<*const T>>,
-    /// What stood there before.
-    before: *const T,
-}
+/// Puts the pointer back when the call that set it ends.
+struct Restore(*const Core);
 
-impl<T> Drop for Restore<T> {
+impl Drop for Restore {
     fn drop(&mut self) {
-        self.cell.set(self.before);
+        CORE.set(self.0);
     }
 }
 
 /// Runs `f` with `core` as the reactor of this thread.
 pub(crate) fn run<R>(core: &Core, f: impl FnOnce() -> R) -> R {
-    let _restore = Restore { cell: &CORE, before: CORE.replace(core) };
+    let _restore = Restore(CORE.replace(core));
     f()
 }
 
@@ -150,26 +151,66 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { CORE.get().as_ref() })
 }
 
+/// Calls `f` with the account of the poll that is running on this thread.
+#[inline]
+pub(crate) fn account<R>(f: impl FnOnce(&Account) -> R) -> R {
+    current(|core| match core {
+        Some(core) => f(&core.account),
+        None => OUTSIDE.with(f),
+    })
+}
+
 /// Whether `core` is the reactor that is running on this thread.
 #[inline]
 pub(crate) fn is_current(core: &Core) -> bool {
     ptr::eq(CORE.get(), core)
 }
 
-/// Runs `f` with `scope` as the innermost scope of this thread.
-#[inline]
-pub(crate) fn enter_scope<R>(scope: &Scope<'_>, f: impl FnOnce() -> R) -> R {
-    let pointer: *const Scope<'_> = scope;
-    let _restore = Restore { cell: &SCOPE, before: SCOPE.replace(pointer.cast()) };
-    f()
-}
-
 /// Calls `f` with the innermost scope of this thread.
 #[inline]
 pub(crate) fn with_scope<R>(f: impl FnOnce(Option<&Scope<'_>>) -> R) -> R {
-    // SAFETY: not null only while `enter_scope` is on this thread's stack, which borrows the scope for as long; `f` takes
-    // any lifetime, so it cannot keep what it is given.
-    f(unsafe { SCOPE.get().as_ref() })
+    account(|account| account.scope.with(f))
+}
+
+/// The innermost scope of an account, or none.
+pub(crate) struct Innermost(Cell<*const Scope<'static>>);
+
+impl Innermost {
+    pub(crate) const fn none() -> Self {
+        Self(Cell::new(ptr::null()))
+    }
+
+    /// Runs `f` with `scope` as the innermost one. `is_first` says that there is none before, which need not be kept then.
+    #[inline]
+    pub(crate) fn enter<R>(&self, scope: &Scope<'_>, is_first: bool, f: impl FnOnce() -> R) -> R {
+        let before = if is_first { ptr::null() } else { self.0.get() };
+        let _restore = PutBack { innermost: self, before };
+        let pointer: *const Scope<'_> = scope;
+        self.0.set(pointer.cast());
+        f()
+    }
+
+    /// Calls `f` with the innermost scope.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(Option<&Scope<'_>>) -> R) -> R {
+        // SAFETY: not null only while `enter` is on this thread's stack, which borrows the scope for as long: what is put
+        // back is null, or was the innermost when that `enter` began. `f` takes any lifetime, so it cannot keep what it is
+        // given, and an account is used by one thread.
+        f(unsafe { self.0.get().as_ref() })
+    }
+}
+
+/// Puts a scope back when the call that has replaced it ends.
+struct PutBack<'a> {
+    innermost: &'a Innermost,
+    before: *const Scope<'static>,
+}
+
+impl Drop for PutBack<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.innermost.0.set(self.before);
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,11 @@ use crate::style::Style;
 use crate::table::Table;
 use crate::verdict::Verdict;
 
-/// The most instructions per request of a tick task, a guard against getting worse, and what is aimed at, which is not
-/// reached: a tick that made progress is ticked again, and putting a task into the queue and out again costs 150.
-const TICK: (f64, f64) = (430.0, 300.0);
+/// The most instructions per request of a tick task, and what is aimed at.
+const TICK: (f64, f64) = (300.0, 220.0);
 
 /// The most instructions per request of a future, and what is aimed at.
-const ASYNC: (f64, f64) = (500.0, 350.0);
+const ASYNC: (f64, f64) = (400.0, 350.0);
 
 /// The most calls for memory per request: none, but for what is rounded.
 const ALLOCATIONS: f64 = 0.005;

@@ -154,13 +154,13 @@ impl TcpStream {
     #[inline]
     fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let count = self.socket.send(buffer)?;
-        self.source.transferred(Direction::Write, count, buffer.len());
+        self.source.written(count, buffer.len());
         Ok(count)
     }
 
     fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let count = self.socket.send_vectored(buffers)?;
-        self.source.transferred(Direction::Write, count, buffers.iter().map(|buffer| buffer.len()).sum());
+        self.source.written(count, buffers.iter().map(|buffer| buffer.len()).sum());
         Ok(count)
     }
 

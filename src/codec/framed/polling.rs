@@ -17,8 +17,9 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::Framed;
+use crate::account::Outcome;
 use crate::codec::{Decoder, Encoder, HalfClose, Next};
-use crate::scope::{self, Outcome};
+use crate::scope;
 
 impl<T: Read, C: Decoder> Framed<T, C> {
     /// The next item; `None` is the end.

@@ -1,0 +1,50 @@
+//! The tasks whose turn it is: the front of the run queue.
+//!
+//! Tasks that are woken stand in the table of tasks until all that were due before have had their turn; then the loop takes
+//! them all at once. So a task that wakes itself comes after all the others, and the loop goes through a list that nobody
+//! changes, with nothing borrowed that a task may need.
+//!
+//! One ring for both was turned down: taking a task out of it would borrow the table each time.
+
+use std::cell::{Cell, RefCell};
+
+use crate::task::{Task, Tasks};
+
+/// The tasks whose turn it is.
+#[derive(Default)]
+pub(crate) struct Due {
+    /// The tasks; those that were taken are still among them.
+    tasks: RefCell<Vec<Task>>,
+    /// How many of them have been taken.
+    taken: Cell<usize>,
+}
+
+impl Due {
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.borrow().len() - self.taken.get()
+    }
+
+    /// Takes what was woken, if nothing is left.
+    pub(crate) fn refill(&self, tasks: &mut Tasks) {
+        if self.len() == 0 {
+            let mut due = self.tasks.borrow_mut();
+            due.clear();
+            tasks.swap_woken(&mut due);
+            self.taken.set(0);
+        }
+    }
+
+    /// Takes at most `count` one by one, and calls `f` with each until it returns true. What is not taken stays.
+    pub(crate) fn take(&self, count: usize, mut f: impl FnMut(&Task) -> bool) -> bool {
+        let first = self.taken.get();
+        let tasks = self.tasks.borrow();
+        for task in &tasks[first..tasks.len().min(first + count)] {
+            self.taken.set(self.taken.get() + 1);
+            if f(task) {
+                return true;
+            }
+        }
+        false
+    }
+}

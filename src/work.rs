@@ -1,0 +1,95 @@
+//! What a task does, and what becomes of it: the body of a task.
+//!
+//! There are two kinds of work, a future, which is polled with a waker, and a tick task, which is ticked in a scope. The
+//! table of tasks knows neither: to it a body is [`Run`], which goes on, fails, or gives its output away. The output takes
+//! the place of the work in the same allocation, so that it waits for its `JoinHandle` at no further cost.
+//!
+//! A tick task could be a future too. It has a way of its own because a future gets a `Context`, of which a tick uses
+//! nothing, and finds its reactor by the thread.
+
+use std::any::Any;
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::core::Core;
+use crate::join_error::JoinError;
+use crate::pin::Projected;
+use crate::waker::Number;
+
+/// What a task does when its turn comes: a future is polled, a tick task is ticked.
+pub(crate) trait Work {
+    /// What the `JoinHandle` gets.
+    type Output;
+
+    /// Goes on with `task`, which is this one, on the reactor that is running.
+    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<Self::Output>;
+}
+
+/// The work of a future.
+pub(crate) type Polled<F> = Projected<F, ()>;
+
+impl<F: Future> Work for Polled<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn work(self: Pin<&mut Self>, _core: &Core, task: Number) -> Poll<F::Output> {
+        // Why not dropped: there is nothing to drop in a number, and the drop would be a call.
+        let waker = ManuallyDrop::new(task.waker());
+        self.project().0.poll(&mut Context::from_waker(&waker))
+    }
+}
+
+/// A task's work and its output, with their types forgotten.
+pub(crate) trait Run {
+    /// Goes on with the work. When it is done its output is kept, and the work is dropped.
+    fn run(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<()>;
+    /// Drops the work; `error` takes the place of the output.
+    fn fail(self: Pin<&mut Self>, error: JoinError);
+    /// Moves the output into `output`, an `Option<Result<T, JoinError>>`.
+    fn take_output(self: Pin<&mut Self>, output: &mut dyn Any);
+}
+
+/// The work, until it is done, and then its output.
+type Stages<W, T> = Projected<Option<W>, Option<Result<T, JoinError>>>;
+
+impl<W> Run for Stages<W, W::Output>
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
+    #[inline]
+    fn run(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<()> {
+        let (mut work, output) = self.project();
+        let Some(running) = work.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let Poll::Ready(value) = running.work(core, task) else { return Poll::Pending };
+        *output = Some(Ok(value));
+        work.set(None);
+        Poll::Ready(())
+    }
+
+    fn fail(self: Pin<&mut Self>, error: JoinError) {
+        let (mut work, output) = self.project();
+        *output = Some(Err(error));
+        work.set(None);
+    }
+
+    fn take_output(self: Pin<&mut Self>, output: &mut dyn Any) {
+        if let Some(output) = output.downcast_mut() {
+            *output = self.project().1.take();
+        }
+    }
+}
+
+/// A task's work and its output.
+pub(crate) type Body = Pin<Box<dyn Run>>;
+
+/// The one allocation of a task.
+pub(crate) fn body<W>(work: W) -> Body
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
+    Box::pin(Stages::new(Some(work), None))
+}
