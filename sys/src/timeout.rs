@@ -15,13 +15,13 @@ const WAIT_MAX: Duration = Duration::from_secs(1_000_000);
 const NANOSECONDS_PER_MILLISECOND: u32 = 1_000_000;
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
-/// How long to wait in the kernel.
+/// How long to wait in the kernel. All payloads are of one type, so that it is passed in registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Timeout {
     /// Without end.
     Forever,
     /// A whole number of milliseconds, zero included, at most `WAIT_MAX`.
-    Milliseconds(c_int),
+    Milliseconds(u64),
     /// A number of nanoseconds that is no whole number of milliseconds, below `WAIT_MAX`.
     Nanoseconds(u64),
 }
@@ -40,8 +40,7 @@ impl Timeout {
         let subsecond = timeout.subsec_nanos();
         if subsecond % NANOSECONDS_PER_MILLISECOND == 0 {
             let milliseconds = timeout.as_secs() * 1_000 + u64::from(subsecond / NANOSECONDS_PER_MILLISECOND);
-            // At most 10^9, by `WAIT_MAX`.
-            Self::Milliseconds(milliseconds as c_int)
+            Self::Milliseconds(milliseconds)
         } else {
             Self::Nanoseconds(timeout.as_secs() * NANOSECONDS_PER_SECOND + u64::from(subsecond))
         }
@@ -51,12 +50,13 @@ impl Timeout {
     #[allow(dead_code, reason = "for epoll_wait alone")]
     #[inline]
     pub(crate) fn milliseconds(self) -> c_int {
-        match self {
-            Self::Forever => -1,
+        let milliseconds = match self {
+            Self::Forever => return -1,
             Self::Milliseconds(milliseconds) => milliseconds,
-            // At most 10^9, by `WAIT_MAX`.
-            Self::Nanoseconds(nanoseconds) => nanoseconds.div_ceil(u64::from(NANOSECONDS_PER_MILLISECOND)) as c_int,
-        }
+            Self::Nanoseconds(nanoseconds) => nanoseconds.div_ceil(u64::from(NANOSECONDS_PER_MILLISECOND)),
+        };
+        // At most 10^9, by `WAIT_MAX`.
+        milliseconds as c_int
     }
 
     /// In seconds and nanoseconds, exactly; `None` is without end.
@@ -65,7 +65,7 @@ impl Timeout {
     pub(crate) fn timespec(self) -> Option<timespec> {
         let nanoseconds = match self {
             Self::Forever => return None,
-            Self::Milliseconds(milliseconds) => milliseconds as u64 * u64::from(NANOSECONDS_PER_MILLISECOND),
+            Self::Milliseconds(milliseconds) => milliseconds * u64::from(NANOSECONDS_PER_MILLISECOND),
             Self::Nanoseconds(nanoseconds) => nanoseconds,
         };
         Some(timespec {
@@ -79,7 +79,7 @@ impl Timeout {
 mod tests {
     use super::*;
 
-    const MAX_MS: c_int = 1_000_000_000;
+    const MAX_MS: u64 = 1_000_000_000;
 
     fn of(nanoseconds: u64) -> Timeout {
         Timeout::of(Some(Duration::from_nanos(nanoseconds)))
@@ -98,14 +98,14 @@ mod tests {
             (Some(Duration::from_nanos(1_000_001)), Nanoseconds(1_000_001), 2),
             (Some(Duration::from_nanos(999_999_999)), Nanoseconds(999_999_999), 1_000),
             (Some(ms(1_000)), Milliseconds(1_000), 1_000),
-            (Some(WAIT_MAX - Duration::from_nanos(1)), Nanoseconds(999_999_999_999_999), MAX_MS),
-            (Some(WAIT_MAX), Milliseconds(MAX_MS), MAX_MS),
-            (Some(WAIT_MAX + Duration::from_nanos(1)), Milliseconds(MAX_MS), MAX_MS),
-            (Some(ms(i32::MAX as u64 - 1)), Milliseconds(MAX_MS), MAX_MS),
-            (Some(ms(i32::MAX as u64)), Milliseconds(MAX_MS), MAX_MS),
-            (Some(ms(i32::MAX as u64 + 1)), Milliseconds(MAX_MS), MAX_MS),
-            (Some(ms(u64::from(u32::MAX))), Milliseconds(MAX_MS), MAX_MS),
-            (Some(Duration::MAX), Milliseconds(MAX_MS), MAX_MS),
+            (Some(WAIT_MAX - Duration::from_nanos(1)), Nanoseconds(999_999_999_999_999), 1_000_000_000),
+            (Some(WAIT_MAX), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(WAIT_MAX + Duration::from_nanos(1)), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(ms(i32::MAX as u64 - 1)), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(ms(i32::MAX as u64)), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(ms(i32::MAX as u64 + 1)), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(ms(u64::from(u32::MAX))), Milliseconds(MAX_MS), 1_000_000_000),
+            (Some(Duration::MAX), Milliseconds(MAX_MS), 1_000_000_000),
         ];
         for (asked, timeout, milliseconds) in table {
             assert_eq!(Timeout::of(asked), timeout, "{asked:?}");
