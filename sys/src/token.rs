@@ -18,11 +18,14 @@ impl Token {
     pub const WAKER: Self = Self(u64::MAX);
 
     /// An error if the token is the waker's.
+    #[inline]
     pub(crate) fn check_free(self) -> io::Result<()> {
-        if self == Self::WAKER {
-            let message = "could not register with token u64::MAX: it is reserved for the waker";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        Ok(())
+        if self == Self::WAKER { Err(Self::taken()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn taken() -> io::Error {
+        let message = "could not register with token u64::MAX: it is reserved for the waker";
+        io::Error::new(io::ErrorKind::InvalidInput, message)
     }
 }

@@ -60,16 +60,19 @@ impl Selector for OsSelector {
         Ok(Self { epoll, waker })
     }
 
+    #[inline]
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
         control(&self.epoll, libc::EPOLL_CTL_ADD, fd, token, flags_of(interest, mode))
     }
 
+    #[inline]
     fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
         control(&self.epoll, libc::EPOLL_CTL_MOD, fd, token, flags_of(interest, mode))
     }
 
+    #[inline]
     fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         // Why a record although none is needed: Linux before 2.6.9 refuses a null pointer, epoll_ctl(2).
         control(&self.epoll, libc::EPOLL_CTL_DEL, fd, Token(0), 0)
@@ -144,6 +147,7 @@ impl Alarm {
 }
 
 /// epoll_ctl(2).
+#[inline]
 fn control(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, token: Token, flags: u32) -> io::Result<()> {
     let mut record = Record { events: flags, u64: token.0 };
     // SAFETY: both descriptors are open while they are borrowed, and the record lives through the call.
@@ -151,6 +155,7 @@ fn control(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, token: Token, 
 }
 
 /// What to ask the kernel for.
+#[inline]
 fn flags_of(interest: Interest, mode: Mode) -> u32 {
     let mut flags = match mode {
         Mode::Edge => libc::EPOLLET,
