@@ -6,7 +6,7 @@
 //! What a backend (`backend/epoll.rs`, `backend/kqueue.rs`: the same items in the same order) must provide:
 //!
 //! * `OsSelector`, which keeps the contract written on the trait [`Selector`];
-//! * `Record`, what the kernel reports an event in, and `event_of`, what it means;
+//! * `Record`, what the kernel reports an event in, `event_of`, and `Report`, what an event means;
 //! * `Alarm`, what a [`Waker`] writes to when the selector is asleep, safe to keep and to ring after
 //!   the selector is gone;
 //! * `ACCEPT_PASSES_ON`, the errors of `accept` that belong to the new connection on that system.
@@ -20,7 +20,7 @@ mod backend {
     mod epoll;
     mod epoll_wait;
     pub use epoll::OsSelector;
-    pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+    pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
 }
 
 #[cfg(any(
@@ -33,7 +33,7 @@ mod backend {
 mod backend {
     mod kqueue;
     pub use kqueue::OsSelector;
-    pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, event_of};
+    pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
 }
 
 #[cfg(not(any(

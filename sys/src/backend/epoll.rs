@@ -11,6 +11,7 @@
 //! errors than the kernel's; it goes stale with the first descriptor that is closed without being
 //! deregistered.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
@@ -184,24 +185,55 @@ fn flags_of(interest: Interest, mode: Mode) -> u32 {
 pub(crate) fn event_of(record: &Record) -> Event {
     // Copied out, because the record is packed on some targets.
     let (token, flags) = (Token(record.u64), record.events);
-    Event::new(token, readiness_of(flags))
+    Event::new(token, Report(flags))
 }
 
-/// What the kernel's flags mean. Looked up: the six flags of a record are an index into 64 answers that
-/// were worked out when this was compiled, one cache line.
-#[inline]
-fn readiness_of(flags: u32) -> Readiness {
-    static ANSWERS: [Readiness; 64] = {
-        let mut answers = [Readiness::EMPTY; 64];
-        let mut index = 0;
-        while index < answers.len() {
-            answers[index] = truth((index & LOW | (index & !LOW) << RDHUP_SHIFT) as c_int);
-            index += 1;
+/// What the kernel said of a source: the flags of its record. What they mean is worked out when somebody
+/// asks: one bit is one instruction, all of them are a few.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Report(u32);
+
+impl Report {
+    /// True if it means this one bit.
+    #[inline]
+    pub(crate) const fn means(self, bit: Readiness) -> bool {
+        self.0 & flags_of_bit(bit) as u32 != 0
+    }
+
+    /// All that it means. Looked up: the six flags are an index into 64 answers that were worked out
+    /// when this was compiled, one cache line.
+    #[inline]
+    pub(crate) const fn readiness(self) -> Readiness {
+        static ANSWERS: [Readiness; 64] = {
+            let mut answers = [Readiness::EMPTY; 64];
+            let mut index = 0;
+            while index < answers.len() {
+                answers[index] = Report((index & LOW | (index & !LOW) << RDHUP_SHIFT) as u32).work_out();
+                index += 1;
+            }
+            answers
+        };
+        let flags = self.0 as usize;
+        ANSWERS[flags & LOW | flags >> RDHUP_SHIFT & !LOW & (ANSWERS.len() - 1)]
+    }
+
+    /// All that it means, bit by bit.
+    const fn work_out(self) -> Readiness {
+        let mut readiness = Readiness::EMPTY;
+        let mut bits = 1_u8;
+        while bits != 0 {
+            let bit = Readiness::from_bits_truncate(bits);
+            readiness = readiness.union(bit.when(self.means(bit)));
+            bits <<= 1;
         }
-        answers
-    };
-    let flags = flags as usize;
-    ANSWERS[flags & LOW | flags >> RDHUP_SHIFT & !LOW & (ANSWERS.len() - 1)]
+        readiness
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.readiness().fmt(formatter)
+    }
 }
 
 /// `EPOLLIN`, `PRI`, `OUT`, `ERR` and `HUP`: the low five bits on every architecture.
@@ -210,17 +242,35 @@ const LOW: usize = 0x1f;
 const RDHUP_SHIFT: u32 = 8;
 const _: () = assert!(libc::EPOLLRDHUP as usize >> RDHUP_SHIFT == LOW + 1);
 
-/// The epoll column of the table on `Readiness`.
-const fn truth(flags: c_int) -> Readiness {
+/// The epoll column of the table on `Readiness`: the flags each of which means this bit.
+#[inline]
+const fn flags_of_bit(bit: Readiness) -> c_int {
     use libc::{
         EPOLLERR as ERR, EPOLLHUP as HUP, EPOLLIN as IN, EPOLLOUT as OUT, EPOLLPRI as PRI, EPOLLRDHUP as RDHUP,
     };
-    Readiness::EMPTY
-        .union(Readiness::READABLE.when(flags & (IN | PRI | RDHUP | HUP | ERR) != 0))
-        .union(Readiness::WRITABLE.when(flags & (OUT | HUP | ERR) != 0))
-        .union(Readiness::READ_CLOSED.when(flags & (RDHUP | HUP) != 0))
-        .union(Readiness::WRITE_CLOSED.when(flags & HUP != 0))
-        .union(Readiness::ERROR.when(flags & ERR != 0))
-        .union(Readiness::PRIORITY.when(flags & PRI != 0))
-        .union(Readiness::HANGUP.when(flags & HUP != 0))
+    match bit {
+        Readiness::READABLE => IN | PRI | RDHUP | HUP | ERR,
+        Readiness::WRITABLE => OUT | HUP | ERR,
+        Readiness::READ_CLOSED => RDHUP | HUP,
+        Readiness::WRITE_CLOSED | Readiness::HANGUP => HUP,
+        Readiness::ERROR => ERR,
+        Readiness::PRIORITY => PRI,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bit_is_told_as_all_of_them_are() {
+        // All sixteen low bits: those that are not asked for are not in the way.
+        for flags in 0..=u32::from(u16::MAX) {
+            let report = Report(flags);
+            for bit in (0..8).map(|shift| Readiness::from_bits_truncate(1 << shift)) {
+                assert_eq!(report.means(bit), report.readiness().intersects(bit), "{bit:?} of flags {flags:#x}");
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //! registration as epoll does; it goes stale with the first descriptor that is closed without being
 //! deregistered.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -238,7 +239,31 @@ fn record(number: usize, filter: Filter, flags: Flags, token: Token) -> Record {
 #[inline]
 pub(crate) fn event_of(record: &Record) -> Event {
     let token = Token(record.udata.addr() as u64);
-    Event::new(token, truth(record.filter, record.flags, record.fflags))
+    Event::new(token, Report(truth(record.filter, record.flags, record.fflags)))
+}
+
+/// What the kernel said of a source, as what it means: filter, flags and `fflags` would have to be kept together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Report(Readiness);
+
+impl Report {
+    /// True if it means this one bit.
+    #[inline]
+    pub(crate) const fn means(self, bit: Readiness) -> bool {
+        self.0.intersects(bit)
+    }
+
+    /// All that it means.
+    #[inline]
+    pub(crate) const fn readiness(self) -> Readiness {
+        self.0
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
 }
 
 /// The kqueue column of the table on `Readiness`.
