@@ -1,9 +1,9 @@
-//! System calls of a server, by strace(1).
+//! System calls of a child process, mostly a server, by strace(1).
 //!
-//! `strace -c` counts calls and failed calls by name, and prints a summary when the server ends. It says nothing about
+//! `strace -c` counts calls and failed calls by name, and prints a summary when the process ends. It says nothing about
 //! which error a call failed with; on the paths that are counted here that is always `EAGAIN`.
 //!
-//! It stops the server at each call, which makes it slower than any client, and changes no count but that of the waits.
+//! It stops the process at each call, which makes it slower than any client, and changes no count but that of the waits.
 
 use std::env;
 use std::io;
@@ -23,12 +23,19 @@ pub(crate) const FAILED: &str = " failed";
 
 /// Runs a server of `style` while `load` works on it, and counts its system calls.
 pub(crate) fn count(style: Style, load: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<Counts> {
+    record(|tool| {
+        let server = Server::start(tool, style)?;
+        load(server.address)?;
+        server.end()
+    })
+}
+
+/// Runs this program under strace; `run` starts it and waits for its end.
+pub(crate) fn record(run: impl FnOnce(Command) -> io::Result<()>) -> io::Result<Counts> {
     let summary = Scratch::new(TOOL);
     let mut tool = Command::new(TOOL);
     tool.args(["-c", "-f", "-o"]).arg(summary.path()).arg(env::current_exe()?);
-    let server = Server::start(tool, style)?;
-    load(server.address)?;
-    server.end()?;
+    run(tool)?;
     parse(&summary.read()?)
 }
 
