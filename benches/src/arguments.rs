@@ -11,11 +11,12 @@ use std::str::FromStr;
 use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
+use crate::selectors::Work;
 use crate::style::Style;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Counts and times of Mainspring beside a hand-written loop.
+Counts and times of Mainspring beside a hand-written loop, and of its selector beside its peers.
 
 Usage: cargo run --release -p benches -- COMMAND [OPTIONS]
 
@@ -25,6 +26,7 @@ Commands:
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
+  selectors      The selector beside those of mio and polling: system calls, instructions, times
   tasks          Spawning, yielding and channels: nanoseconds, best and median
   quick          All of it with small counts, within a minute; asserts counts, never times
 
@@ -36,6 +38,10 @@ Helpers, which the commands start:
                  Echoes N requests of 64 bytes over C connections, each with one outstanding
   arm LIVE COUNT
                  Arms and cancels COUNT sleeps among LIVE others
+  select PEER WORK COUNT
+                 Does WORK with the selector of PEER. PEER is mainspring, mio, polling, polling-edge or
+                 nothing; WORK is look, ready/N/OF, chain/SOURCES/ACTIVE, register, wake-pending,
+                 wake-before, wake-across or wake-storm
 
 Options:
   -h, --help     This text
@@ -56,11 +62,13 @@ pub(crate) enum Command {
     Syscalls,
     Instructions { profile: bool },
     Timers,
+    Selectors,
     Tasks,
     Quick,
     Serve { style: Style, port: u16 },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
+    Select { peer: String, work: Work, count: usize },
 }
 
 /// What the command line asks for.
@@ -89,6 +97,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
         ["timers"] => Command::Timers,
+        ["selectors"] => Command::Selectors,
         ["tasks"] => Command::Tasks,
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
@@ -98,6 +107,9 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             requests: requests.take().unwrap_or(REQUESTS),
         },
         ["arm", live, count] => Command::Arm { live: understood(live)?, count: understood(count)? },
+        ["select", peer, work, count] => {
+            Command::Select { peer: peer.to_owned(), work: understood(work)?, count: understood(count)? }
+        }
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
     if profile.is_some() || port.is_some() || connections.is_some() || requests.is_some() {

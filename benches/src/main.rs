@@ -1,13 +1,13 @@
-//! Counts and times of Mainspring, beside a loop that is written by hand.
+//! Counts and times of Mainspring, beside a loop that is written by hand, and of its selector, beside its peers.
 //!
 //! `cargo run --release -p benches -- COMMAND`; `--help` lists the commands. Results are markdown tables on the standard
 //! output, progress goes to the standard error.
 //!
 //! What is counted comes first: system calls (strace) and user-space instructions (callgrind) are the same on a busy
 //! machine as on an idle one, so they are held to figures, and a command that finds one exceeded exits with 1. Times are
-//! shown and never asserted. Every count is a slope: the difference of two runs that differ in the number of requests
-//! alone, so that starting and stopping cancel out. Reading a counter around the part that matters was turned down: it
-//! would be code in the very path that is counted.
+//! shown and never asserted; beside a peer they are ratios of one interleaved run (`interleaved.rs`). Every count is a
+//! slope: the difference of two runs that differ in the number of operations alone, so that starting and stopping cancel
+//! out. Reading a counter around the part that matters was turned down: it would be code in the very path that is counted.
 //!
 //! The process starts itself again as the server (`serve`), so that the client and the tools stay out of what is counted.
 #![forbid(unsafe_code)]
@@ -17,9 +17,11 @@ mod callgrind;
 mod connections;
 mod counts;
 mod instructions;
+mod interleaved;
 mod load;
 mod quick;
 mod scratch;
+mod selectors;
 mod serve;
 mod server;
 mod stopwatch;
@@ -30,6 +32,7 @@ mod table;
 mod tasks;
 mod timers;
 mod verdict;
+mod versions;
 
 use std::io;
 use std::process::ExitCode;
@@ -64,11 +67,13 @@ fn run(command: Command) -> io::Result<Verdict> {
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
+        Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
         Command::Tasks => tasks::run(tasks::FULL)?,
         Command::Quick => quick::run(&mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
+        Command::Select { peer, work, count } => selectors::select(&peer, work, count)?,
     }
     Ok(verdict)
 }

@@ -7,7 +7,7 @@
 use std::io;
 
 use crate::verdict::Verdict;
-use crate::{connections, instructions, syscalls, tasks, timers};
+use crate::{connections, instructions, selectors, syscalls, tasks, timers};
 
 /// Runs all of it.
 pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
@@ -16,5 +16,6 @@ pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     instructions::run(instructions::Size { connections: 50, requests: [1_000, 5_000] }, false, verdict)?;
     let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5 };
     timers::run(size, verdict)?;
+    selectors::run(selectors::QUICK, verdict)?;
     tasks::run(tasks::Size { rounds: 5, operations: 10_000 })
 }

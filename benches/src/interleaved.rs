@@ -1,0 +1,132 @@
+//! The same work by several contenders, in turns, so that whatever disturbs the machine disturbs all of them.
+//!
+//! A command makes its contenders, ourselves first and **ourselves once more second**, and gets back for each how its cost
+//! compares with the first one's, round by round: A B C, then B C A, and so on, so that no place in the round favours
+//! anybody. The pair of ourselves differs in nothing, so what it shows is noise, and a peer that differs by less than that
+//! differs by nothing.
+//!
+//! A ratio is that of two turns of one round, and what is printed of all the ratios is their median and their middle half.
+//! The best turn of each was turned down: on a machine that others use, who had the one quiet moment is chance.
+
+use std::fmt;
+use std::io;
+
+/// One that takes part.
+pub(crate) struct Contender<'a> {
+    name: &'static str,
+    /// Does the work once and says what it cost, in any unit that is the same for all: less is better.
+    turn: Box<dyn FnMut() -> io::Result<f64> + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    pub(crate) fn new(name: &'static str, turn: impl FnMut() -> io::Result<f64> + 'a) -> Self {
+        Self { name, turn: Box::new(turn) }
+    }
+}
+
+/// What every turn cost, by contender and round.
+pub(crate) struct Interleaved(Vec<Vec<f64>>);
+
+impl Interleaved {
+    /// Lets all have a turn, `rounds` times, after one round that is not counted: it fills the caches.
+    ///
+    /// # Errors
+    ///
+    /// That of the first turn that fails, with the name of the contender.
+    pub(crate) fn run(rounds: usize, contenders: &mut [Contender<'_>]) -> io::Result<Self> {
+        let count = contenders.len();
+        let mut costs = vec![Vec::with_capacity(rounds); count];
+        for round in 0..=rounds {
+            for place in 0..count {
+                let index = (round + place) % count;
+                let Contender { name, turn } = &mut contenders[index];
+                let cost = turn().map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+                if round > 0 {
+                    costs[index].push(cost);
+                }
+            }
+        }
+        Ok(Self(costs))
+    }
+
+    /// What a turn of this contender costs.
+    pub(crate) fn cost(&self, contender: usize) -> Spread {
+        Spread::of(self.0[contender].clone())
+    }
+
+    /// How many times the cost of the first one this contender has: above 1 it is the slower.
+    pub(crate) fn ratio(&self, contender: usize) -> Spread {
+        Spread::of(self.0[contender].iter().zip(&self.0[0]).map(|(cost, first)| cost / first).collect())
+    }
+}
+
+/// The middle of some numbers, and between which two the middle half of them lies.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Spread {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+impl Spread {
+    /// Of at least one number.
+    fn of(mut numbers: Vec<f64>) -> Self {
+        numbers.sort_by(f64::total_cmp);
+        let last = numbers.len() - 1;
+        Self { low: numbers[last / 4], median: numbers[last / 2], high: numbers[last - last / 4] }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} [{:.2}-{:.2}]", self.median, self.low, self.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn every_place_in_a_round_goes_round() {
+        let turns = RefCell::new(String::new());
+        let contender = |name: &'static str| {
+            let turns = &turns;
+            Contender::new(name, move || {
+                turns.borrow_mut().push_str(name);
+                Ok(1.0)
+            })
+        };
+        Interleaved::run(3, &mut [contender("a"), contender("b"), contender("c")]).unwrap();
+        assert_eq!(*turns.borrow(), "abcbcacababc");
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_one_round() {
+        let mut costs = [9.0, 1.0, 2.0, 4.0].into_iter();
+        let mut first = move || Ok(costs.next().unwrap());
+        let mut others = [9.0, 2.0, 6.0, 4.0].into_iter();
+        let contenders =
+            &mut [Contender::new("a", &mut first), Contender::new("b", move || Ok(others.next().unwrap()))];
+        let result = Interleaved::run(3, contenders).unwrap();
+        assert_eq!(result.cost(0), Spread { low: 1.0, median: 2.0, high: 4.0 });
+        assert_eq!(result.ratio(0), Spread { low: 1.0, median: 1.0, high: 1.0 });
+        assert_eq!(result.ratio(1), Spread { low: 1.0, median: 2.0, high: 3.0 });
+    }
+
+    #[test]
+    fn the_middle_half_leaves_out_a_quarter_at_each_end() {
+        let spread = Spread::of((0..9).map(f64::from).rev().collect());
+        assert_eq!(spread, Spread { low: 2.0, median: 4.0, high: 6.0 });
+        assert_eq!(Spread::of(vec![3.0]), Spread { low: 3.0, median: 3.0, high: 3.0 });
+    }
+
+    #[test]
+    fn an_error_names_its_contender() {
+        let failing = || Err(io::Error::other("no descriptors"));
+        let result = Interleaved::run(1, &mut [Contender::new("mio", failing)]);
+        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), Some("mio: no descriptors"));
+    }
+}
