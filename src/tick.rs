@@ -98,7 +98,7 @@ pub enum Tick {
 ///
 /// # Errors
 ///
-/// In the handle: the error that ended the task, or why it could not be started (see [`spawn`](crate::spawn)).
+/// In the handle: the error that ended the task, or why it could not be started (see [`spawn`](fn@crate::spawn)).
 ///
 /// ```
 /// use mainspring::tick::{schedule, Tick};
