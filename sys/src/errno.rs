@@ -1,7 +1,7 @@
 //! Where the calling thread's errno is.
 //!
-//! Only the signal handler needs it, to leave errno as it found it; all else reads errno through
-//! `io::Error::last_os_error`. The C libraries agree on everything but the name of the function, and
+//! The signal handler needs it, to leave errno as it found it, and a call that a test makes fail; all else reads errno
+//! through `io::Error::last_os_error`. The C libraries agree on everything but the name of the function, and
 //! the standard library can read errno but not set it.
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]

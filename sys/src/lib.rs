@@ -52,6 +52,7 @@ compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (
 compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer");
 
 mod accept_error;
+mod call;
 mod check;
 mod clock;
 mod connect;
@@ -65,6 +66,7 @@ mod mode;
 mod park;
 mod readiness;
 mod resolve;
+mod seam;
 mod selector;
 pub mod signal;
 mod socket;

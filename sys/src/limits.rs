@@ -6,6 +6,7 @@
 use std::io;
 use std::thread;
 
+use crate::call::Call;
 use crate::check::check;
 
 /// The most descriptors that may be open, in items: the soft limit of `RLIMIT_NOFILE`, getrlimit(2). A
@@ -17,7 +18,7 @@ use crate::check::check;
 pub fn descriptor_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is writable for one rlimit.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    check(Call::Limit, || unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
     #[allow(clippy::unnecessary_cast, reason = "it is signed on FreeBSD")]
     Ok(limit.rlim_cur as u64)
 }

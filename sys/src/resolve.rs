@@ -8,6 +8,9 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use crate::call::Call;
+use crate::check::attempt;
+
 /// The longest host name, in bytes: RFC 1035 section 2.3.4 allows 255 on the wire, which is 253 as text.
 const HOST_MAX: usize = 253;
 /// The most addresses that are given back, in items. One that a client can try in turn needs no more.
@@ -27,7 +30,7 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let message = format!("could not resolve a host name of {length} bytes, more than {HOST_MAX}: {shown:?}...");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let addresses: Vec<_> = (host, port).to_socket_addrs()?.take(ADDRESSES_MAX).collect();
+    let addresses: Vec<_> = attempt(Call::Resolve, || (host, port).to_socket_addrs())?.take(ADDRESSES_MAX).collect();
     if addresses.is_empty() {
         let message = format!("could not resolve {host:?}: it has no address");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));

@@ -18,7 +18,9 @@ use libc::{c_int, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockRef, Type};
 
 use crate::Connect;
-use crate::check::{check, is_interrupted, retry};
+use crate::call::Call;
+use crate::check::{attempt, check, is_interrupted, retry};
+use crate::seam::cut;
 
 /// The longest buffer that is given to the system, in bytes. Apple refuses more with `EINVAL`.
 #[cfg(target_vendor = "apple")]
@@ -55,11 +57,11 @@ impl Socket {
     pub fn tcp(for_address: &SocketAddr) -> io::Result<Self> {
         let domain = Domain::for_address(*for_address);
         #[cfg(not(target_vendor = "apple"))]
-        let socket = socket2::Socket::new(domain, Type::STREAM.nonblocking(), None)?;
+        let socket = attempt(Call::Socket, || socket2::Socket::new(domain, Type::STREAM.nonblocking(), None))?;
         #[cfg(target_vendor = "apple")]
-        let socket = socket2::Socket::new(domain, Type::STREAM, None)?;
+        let socket = attempt(Call::Socket, || socket2::Socket::new(domain, Type::STREAM, None))?;
         #[cfg(target_vendor = "apple")]
-        socket.set_nonblocking(true)?;
+        attempt(Call::Mode, || socket.set_nonblocking(true))?;
         Ok(Self { fd: socket.into() })
     }
 
@@ -76,13 +78,12 @@ impl Socket {
     /// and those of [`tcp`](Self::tcp).
     pub fn listen(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<Self> {
         let socket = Self::tcp(&address)?;
-        let options = socket.options();
-        options.set_reuse_address(true)?;
+        socket.options(Call::Option, |socket| socket.set_reuse_address(true))?;
         if reuse_port {
             socket.share_port()?;
         }
-        options.bind(&address.into())?;
-        options.listen(backlog)?;
+        socket.options(Call::Bind, |socket| socket.bind(&address.into()))?;
+        socket.options(Call::Listen, |socket| socket.listen(backlog))?;
         Ok(socket)
     }
 
@@ -96,9 +97,9 @@ impl Socket {
     /// fcntl(2); on Apple `ENOTSOCK` for what is no socket.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         let socket = Self { fd };
-        socket.options().set_nonblocking(true)?;
+        socket.options(Call::Mode, |socket| socket.set_nonblocking(true))?;
         #[cfg(target_vendor = "apple")]
-        socket.options().set_nosigpipe(true)?;
+        socket.options(Call::Option, |socket| socket.set_nosigpipe(true))?;
         Ok(socket)
     }
 
@@ -111,7 +112,7 @@ impl Socket {
     /// Those that are known at once: `ConnectionRefused` on the local machine, `NetworkUnreachable`,
     /// `AddrNotAvailable` when all local ports are in use.
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
-        match self.options().connect(&SockAddr::from(*address)) {
+        match self.options(Call::Connect, |socket| socket.connect(&SockAddr::from(*address))) {
             Ok(()) => Ok(Connect::Done),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
             Err(error) if is_interrupted(&error) => Ok(Connect::InProgress),
@@ -129,15 +130,16 @@ impl Socket {
         let listener = self.fd.as_raw_fd();
         // SAFETY: `try_init` hands out a zeroed storage and its length, and the system writes no more than
         // that length and says how much it wrote.
-        let (fd, address) =
-            unsafe { SockAddr::try_init(|storage, length| retry(|| accept_descriptor(listener, storage, length))) }?;
+        let (fd, address) = unsafe {
+            SockAddr::try_init(|storage, length| retry(Call::Accept, || accept_descriptor(listener, storage, length)))
+        }?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let socket = Self { fd };
         #[cfg(target_vendor = "apple")]
         {
-            socket.options().set_cloexec(true)?;
-            socket.options().set_nonblocking(true)?;
+            socket.options(Call::Mode, |socket| socket.set_cloexec(true))?;
+            socket.options(Call::Mode, |socket| socket.set_nonblocking(true))?;
         }
         let Some(address) = address.as_socket() else {
             let message = format!("accepted from an address that is not of IP: family {}", address.family());
@@ -173,10 +175,10 @@ impl Socket {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let length = buffer.len().min(LENGTH_MAX);
+        let length = cut(Call::Recv, buffer.len().min(LENGTH_MAX));
         // SAFETY: the buffer is writable for `length` bytes, which is not more than it has.
-        let count = check(unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) })?;
-        Ok(count as usize)
+        let make = || unsafe { libc::recv(self.as_raw_fd(), buffer.as_mut_ptr().cast(), length, flags) };
+        Ok(check(Call::Recv, make)? as usize)
     }
 
     /// Writes from `buffer` what there is room for, and says how much that was.
@@ -186,10 +188,10 @@ impl Socket {
     /// send(2): `WouldBlock`, `BrokenPipe`, `ConnectionReset`, `NotConnected`.
     #[inline]
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let length = buffer.len().min(LENGTH_MAX);
+        let length = cut(Call::Send, buffer.len().min(LENGTH_MAX));
         // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let count = check(unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) });
-        Ok(count.map_err(send_error)? as usize)
+        let make = || unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) };
+        Ok(check(Call::Send, make).map_err(send_error)? as usize)
     }
 
     /// As [`recv`](Self::recv), into several buffers in turn, of which the first 1,024 are used. No
@@ -200,15 +202,15 @@ impl Socket {
     /// Those of `recv`.
     #[inline]
     pub fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let count = fitting(buffers);
+        let count = cut(Call::RecvVectored, fitting(buffers));
         if buffers[..count].iter().all(|buffer| buffer.is_empty()) {
             // What comes after the empty ones did not fit beside them, and is read into alone.
-            let rest = buffers.get_mut(count);
+            let rest = buffers[count..].iter_mut().find(|buffer| !buffer.is_empty());
             return rest.map_or(Ok(0), |buffer| self.recv(buffer));
         }
         // SAFETY: `IoSliceMut` is an iovec by its documentation, and each is writable for its length.
-        let length = retry(|| unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) })?;
-        Ok(length as usize)
+        let make = || unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) };
+        Ok(retry(Call::RecvVectored, make)? as usize)
     }
 
     /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used.
@@ -218,10 +220,11 @@ impl Socket {
     /// Those of `send`.
     #[inline]
     pub fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let count = fitting(buffers);
+        let count = cut(Call::SendVectored, fitting(buffers));
         if buffers[..count].iter().all(|buffer| buffer.is_empty()) {
             // What comes after the empty ones did not fit beside them, and is written from alone.
-            return self.send(buffers.get(count).map_or(&[], |buffer| buffer));
+            let rest = buffers[count..].iter().find(|buffer| !buffer.is_empty());
+            return self.send(rest.map_or(&[], |buffer| buffer));
         }
         // SAFETY: all zeros is a message header without address, buffers or control data, on every system.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -229,8 +232,8 @@ impl Socket {
         message.msg_iovlen = count as _;
         // SAFETY: the header names `count` buffers. `IoSlice` is an iovec by its documentation, each is
         // readable for its length, and sendmsg(2) does not write through the pointer.
-        let length = retry(|| unsafe { libc::sendmsg(self.as_raw_fd(), &message, SEND_FLAGS) });
-        Ok(length.map_err(send_error)? as usize)
+        let make = || unsafe { libc::sendmsg(self.as_raw_fd(), &message, SEND_FLAGS) };
+        Ok(retry(Call::SendVectored, make).map_err(send_error)? as usize)
     }
 
     /// Shuts one direction or both, shutdown(2). That the connection is gone already, or never was, is no
@@ -240,16 +243,16 @@ impl Socket {
     ///
     /// None but for a descriptor that is no socket.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self.options().shutdown(how) {
+        match self.options(Call::Shutdown, |socket| socket.shutdown(how)) {
             // Why ignored: Apple says so of a connection that the peer has closed.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
     }
 
-    /// The socket as `socket2` takes it, for options.
-    pub(crate) fn options(&self) -> SockRef<'_> {
-        SockRef::from(&self.fd)
+    /// Makes a call of the kind through `socket2`, for options.
+    pub(crate) fn options<T>(&self, call: Call, make: impl FnOnce(SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        attempt(call, || make(SockRef::from(&self.fd)))
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use socket2::{SockAddr, TcpKeepalive, Type};
 
 use crate::Socket;
+use crate::call::Call;
 
 /// The longest time that the options below take, in seconds: tcp(7), and a `short` on some systems.
 const SECONDS_MAX: u64 = 32_767;
@@ -25,7 +26,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.options().take_error()
+        self.options(Call::TakeError, |socket| socket.take_error())
     }
 
     /// The address of this end.
@@ -34,7 +35,7 @@ impl Socket {
     ///
     /// getsockname(2); `Unsupported` for a socket that is not of IP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet(&self.options().local_addr()?)
+        internet(&self.options(Call::LocalAddress, |socket| socket.local_addr())?)
     }
 
     /// The address of the other end.
@@ -43,7 +44,7 @@ impl Socket {
     ///
     /// getpeername(2), `NotConnected` above all; `Unsupported` for a socket that is not of IP.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        internet(&self.options().peer_addr()?)
+        internet(&self.options(Call::PeerAddress, |socket| socket.peer_addr())?)
     }
 
     /// True if small writes are sent at once, `TCP_NODELAY`.
@@ -52,7 +53,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.options().tcp_nodelay()
+        self.options(Call::Option, |socket| socket.tcp_nodelay())
     }
 
     /// Sends small writes at once, or collects them (Nagle's algorithm, RFC 896), which is the default.
@@ -61,7 +62,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.options().set_tcp_nodelay(nodelay)
+        self.options(Call::Option, |socket| socket.set_tcp_nodelay(nodelay))
     }
 
     /// How long closing goes on to send, `SO_LINGER`; `None` is the default, in the background.
@@ -70,7 +71,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.options().linger()
+        self.options(Call::Option, |socket| socket.linger())
     }
 
     /// Sets how long closing goes on to send: up to 32,767 seconds, rounded up to whole ones. Zero resets
@@ -81,7 +82,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.options().set_linger(linger.map(whole_seconds))
+        self.options(Call::Option, |socket| socket.set_linger(linger.map(whole_seconds)))
     }
 
     /// After how long a silence the peer is probed; `None` is the default, never.
@@ -90,11 +91,11 @@ impl Socket {
     ///
     /// getsockopt(2). OpenBSD does not tell the time, and says `Unsupported` if probing is on.
     pub fn keepalive(&self) -> io::Result<Option<Duration>> {
-        if !self.options().keepalive()? {
+        if !self.options(Call::Option, |socket| socket.keepalive())? {
             return Ok(None);
         }
         #[cfg(not(target_os = "openbsd"))]
-        return self.options().tcp_keepalive_time().map(Some);
+        return self.options(Call::Option, |socket| socket.tcp_keepalive_time()).map(Some);
         #[cfg(target_os = "openbsd")]
         return Err(io::ErrorKind::Unsupported.into());
     }
@@ -107,10 +108,10 @@ impl Socket {
     /// setsockopt(2).
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         let Some(idle) = idle else {
-            return self.options().set_keepalive(false);
+            return self.options(Call::Option, |socket| socket.set_keepalive(false));
         };
         let idle = whole_seconds(idle).max(Duration::from_secs(1));
-        self.options().set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))
+        self.options(Call::Option, |socket| socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)))
     }
 
     /// How many routers a packet may pass: `IP_TTL`, or `IPV6_UNICAST_HOPS`.
@@ -119,7 +120,11 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        if self.local_addr()?.is_ipv6() { self.options().unicast_hops_v6() } else { self.options().ttl_v4() }
+        if self.local_addr()?.is_ipv6() {
+            self.options(Call::Option, |socket| socket.unicast_hops_v6())
+        } else {
+            self.options(Call::Option, |socket| socket.ttl_v4())
+        }
     }
 
     /// Sets how many routers a packet may pass, 1 to 255.
@@ -129,9 +134,9 @@ impl Socket {
     /// setsockopt(2): `InvalidInput` for another number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         if self.local_addr()?.is_ipv6() {
-            self.options().set_unicast_hops_v6(ttl)
+            self.options(Call::Option, |socket| socket.set_unicast_hops_v6(ttl))
         } else {
-            self.options().set_ttl_v4(ttl)
+            self.options(Call::Option, |socket| socket.set_ttl_v4(ttl))
         }
     }
 
@@ -141,7 +146,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        self.options().recv_buffer_size()
+        self.options(Call::Option, |socket| socket.recv_buffer_size())
     }
 
     /// Sets the size of the receive buffer in bytes, which ends its automatic growth. The system cuts it to
@@ -151,7 +156,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.options().set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize))
+        self.options(Call::Option, |socket| socket.set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize)))
     }
 
     /// The size of the send buffer in bytes, `SO_SNDBUF`. Linux says twice what was set, socket(7).
@@ -160,7 +165,7 @@ impl Socket {
     ///
     /// getsockopt(2).
     pub fn send_buffer_size(&self) -> io::Result<usize> {
-        self.options().send_buffer_size()
+        self.options(Call::Option, |socket| socket.send_buffer_size())
     }
 
     /// Sets the size of the send buffer in bytes, which ends its automatic growth. The system cuts it to its
@@ -170,7 +175,7 @@ impl Socket {
     ///
     /// setsockopt(2).
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.options().set_send_buffer_size(bytes.min(libc::c_int::MAX as usize))
+        self.options(Call::Option, |socket| socket.set_send_buffer_size(bytes.min(libc::c_int::MAX as usize)))
     }
 
     /// True if the port is shared with other listeners, see [`listen`](Self::listen).
@@ -180,20 +185,20 @@ impl Socket {
     /// getsockopt(2).
     pub fn reuse_port(&self) -> io::Result<bool> {
         #[cfg(target_os = "freebsd")]
-        return self.options().reuse_port_lb();
+        return self.options(Call::Option, |socket| socket.reuse_port_lb());
         #[cfg(target_os = "illumos")]
         return Ok(false);
         #[cfg(not(any(target_os = "freebsd", target_os = "illumos")))]
-        return self.options().reuse_port();
+        return self.options(Call::Option, |socket| socket.reuse_port());
     }
 
     pub(crate) fn share_port(&self) -> io::Result<()> {
         #[cfg(target_os = "freebsd")]
-        return self.options().set_reuse_port_lb(true);
+        return self.options(Call::Option, |socket| socket.set_reuse_port_lb(true));
         #[cfg(target_os = "illumos")]
         return Err(io::ErrorKind::Unsupported.into());
         #[cfg(not(any(target_os = "freebsd", target_os = "illumos")))]
-        return self.options().set_reuse_port(true);
+        return self.options(Call::Option, |socket| socket.set_reuse_port(true));
     }
 
     /// True if this is a TCP stream for certain: the one kind of socket on which a read that comes back
@@ -201,9 +206,9 @@ impl Socket {
     pub fn is_tcp_stream(&self) -> bool {
         // Why not SO_PROTOCOL: half of the systems do not have it. An option of TCP is answered by TCP alone;
         // SCTP has its own under its own level, and a Unix socket none.
-        self.options().r#type().is_ok_and(|kind| kind == Type::STREAM)
+        self.options(Call::Option, |socket| socket.r#type()).is_ok_and(|kind| kind == Type::STREAM)
             && self.local_addr().is_ok()
-            && self.options().tcp_nodelay().is_ok()
+            && self.options(Call::Option, |socket| socket.tcp_nodelay()).is_ok()
     }
 }
 

@@ -20,7 +20,9 @@ use std::time::Duration;
 use libc::c_int;
 
 use super::epoll_wait::wait;
+use crate::call::Call;
 use crate::check::check;
+use crate::seam::disturb;
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
@@ -51,7 +53,7 @@ pub struct OsSelector {
 impl Selector for OsSelector {
     fn new() -> io::Result<Self> {
         // SAFETY: epoll_create1 takes no pointer.
-        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        let epoll = check(Call::Selector, || unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
         let waker = Waker::new(Alarm::new()?);
@@ -83,12 +85,14 @@ impl Selector for OsSelector {
     fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         let timeout = Timeout::of(timeout);
+        let mut wait =
+            |timeout| disturb(events.records(), timeout, |records, timeout| wait(&self.epoll, records, timeout));
         let park = self.waker.park();
         // With a token there is no waiting, and it stays for `Waker::take`.
         if timeout == Timeout::ZERO || !park.sleep() {
-            return wait(&self.epoll, events.records(), Timeout::ZERO);
+            return wait(Timeout::ZERO);
         }
-        let result = wait(&self.epoll, events.records(), timeout);
+        let result = wait(timeout);
         park.rise();
         result
     }
@@ -114,7 +118,7 @@ pub(crate) struct Alarm {
 impl Alarm {
     fn new() -> io::Result<Self> {
         // SAFETY: eventfd takes no pointer.
-        let eventfd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let eventfd = check(Call::Alarm, || unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let eventfd = unsafe { OwnedFd::from_raw_fd(eventfd) };
         Ok(Self { eventfd })
@@ -129,7 +133,8 @@ impl Alarm {
         // Twice at most: nobody adds 2^64 - 2 to the counter between a reset and the next write.
         for _ in 0..2 {
             // SAFETY: `one` is readable for its 8 bytes.
-            let written = check(unsafe { libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8) });
+            let write = || unsafe { libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8) };
+            let written = check(Call::Ring, write);
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reset(),
                 result => return result.map(drop),
@@ -143,7 +148,8 @@ impl Alarm {
         let mut count = 0_u64;
         // Why the result does not matter: the only error is that the counter is zero already.
         // SAFETY: `count` is writable for its 8 bytes.
-        let _ = unsafe { libc::read(self.eventfd.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
+        let read = || unsafe { libc::read(self.eventfd.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
+        let _ = check(Call::Reset, read);
     }
 }
 
@@ -152,7 +158,13 @@ impl Alarm {
 fn control(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, token: Token, flags: u32) -> io::Result<()> {
     let mut record = Record { events: flags, u64: token.0 };
     // SAFETY: both descriptors are open while they are borrowed, and the record lives through the call.
-    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) }).map(drop)
+    let make = || unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut record) };
+    let call = match operation {
+        libc::EPOLL_CTL_ADD => Call::Register,
+        libc::EPOLL_CTL_MOD => Call::Reregister,
+        _ => Call::Deregister,
+    };
+    check(call, make).map(drop)
 }
 
 /// What to ask the kernel for.

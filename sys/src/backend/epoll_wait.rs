@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use libc::c_int;
 
 use super::epoll::Record;
+use crate::call::Call;
 use crate::check::{check, is_interrupted};
 use crate::timeout::Timeout;
 
@@ -42,9 +43,9 @@ pub(super) fn wait(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout)
 fn wait_coarse(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
     let (list, room) = (records.as_mut_ptr(), records.capacity() as c_int);
     // SAFETY: the list is writable for `room` records, the capacity of the vector.
-    let count = unsafe { libc::epoll_wait(epoll.as_raw_fd(), list, room, timeout.milliseconds()) };
+    let make = || unsafe { libc::epoll_wait(epoll.as_raw_fd(), list, room, timeout.milliseconds()) };
     // SAFETY: the kernel has filled the first `count` records, as it said.
-    unsafe { fill(records, check(count)) }
+    unsafe { fill(records, check(Call::Select, make)) }
 }
 
 /// Waits for a time in nanoseconds, or for the rounded one if the kernel cannot.
@@ -57,7 +58,8 @@ fn wait_fine(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io
     let fd = epoll.as_raw_fd();
     // SAFETY: the list is writable for `room` records, the capacity of the vector. The time lives until
     // the end of this function, and is two 64-bit numbers on every 64-bit target, as the kernel wants it.
-    let count = check(unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE) });
+    let make = || unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE) };
+    let count = check(Call::Select, make);
     if let Err(Some(libc::ENOSYS | libc::EPERM)) = count.as_ref().map_err(io::Error::raw_os_error) {
         FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
         return wait_coarse(epoll, records, timeout);

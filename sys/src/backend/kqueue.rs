@@ -22,7 +22,9 @@ use std::time::Duration;
 use libc as os;
 use libc::c_int;
 
+use crate::call::Call;
 use crate::check::{check, is_interrupted};
+use crate::seam::disturb;
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
@@ -79,7 +81,7 @@ impl Selector for OsSelector {
         ];
         let asked = [interest.is_writable(), interest.is_readable()];
         let mut outcome = Ok(());
-        for (code, asked) in control(self.kqueue(), &mut changes)?.into_iter().zip(asked) {
+        for (code, asked) in control(Call::Register, self.kqueue(), &mut changes)?.into_iter().zip(asked) {
             // EPIPE: the other end of a pipe is gone, which the other filter or the next call tells.
             // ENOENT: a filter that is not asked for was not there.
             let harmless = matches!((code, asked), (0 | libc::EPIPE, true) | (_, false));
@@ -99,7 +101,7 @@ impl Selector for OsSelector {
             change_of(fd, os::EVFILT_WRITE, Token(0), false, Mode::Edge),
             change_of(fd, os::EVFILT_READ, Token(0), false, Mode::Edge),
         ];
-        match control(self.kqueue(), &mut changes)? {
+        match control(Call::Deregister, self.kqueue(), &mut changes)? {
             // One filter is enough for a registration.
             [0, _] | [_, 0] => Ok(()),
             [code, _] => Err(io::Error::from_raw_os_error(code)),
@@ -110,12 +112,14 @@ impl Selector for OsSelector {
     fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         let timeout = Timeout::of(timeout);
+        let mut wait =
+            |timeout| disturb(events.records(), timeout, |records, timeout| wait(self.kqueue(), records, timeout));
         let park = self.waker.park();
         // With a token there is no waiting, and it stays for `Waker::take`.
         if timeout == Timeout::ZERO || !park.sleep() {
-            return wait(self.kqueue(), events.records(), Timeout::ZERO);
+            return wait(Timeout::ZERO);
         }
-        let result = wait(self.kqueue(), events.records(), timeout);
+        let result = wait(timeout);
         park.rise();
         result
     }
@@ -147,29 +151,29 @@ pub(crate) struct Alarm {
 impl Alarm {
     fn new() -> io::Result<Self> {
         // SAFETY: kqueue takes nothing.
-        let kqueue = check(unsafe { os::kqueue() })?;
+        let kqueue = check(Call::Selector, || unsafe { os::kqueue() })?;
         // SAFETY: a descriptor that was just made, and that nobody else knows.
         let kqueue = unsafe { OwnedFd::from_raw_fd(kqueue) };
         // Why not atomically: a child does not inherit a kqueue, kqueue(2). Only an exec without a fork
         // would see it.
         // SAFETY: fcntl with this command takes no pointer.
-        check(unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        check(Call::Mode, || unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
         let alarm = Self { kqueue };
-        alarm.note(os::EV_ADD | os::EV_CLEAR, 0)?;
+        alarm.note(Call::Alarm, os::EV_ADD | os::EV_CLEAR, 0)?;
         Ok(alarm)
     }
 
     /// Makes an event of the waker in the selector.
     pub(crate) fn ring(&self) -> io::Result<()> {
-        self.note(0, os::NOTE_TRIGGER)
+        self.note(Call::Ring, 0, os::NOTE_TRIGGER)
     }
 
-    /// Changes the waker's note.
-    fn note(&self, flags: Flags, note_flags: u32) -> io::Result<()> {
+    /// Changes the waker's note, by a call of the kind.
+    fn note(&self, call: Call, flags: Flags, note_flags: u32) -> io::Result<()> {
         let mut change = record(ALARM_NUMBER, os::EVFILT_USER, flags, Token::WAKER);
         change.fflags = note_flags;
         let mut changes = [change];
-        match control(&self.kqueue, &mut changes)? {
+        match control(call, &self.kqueue, &mut changes)? {
             [0] => Ok(()),
             [code] => Err(io::Error::from_raw_os_error(code)),
         }
@@ -185,7 +189,7 @@ fn wait(kqueue: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io::Re
     let fd = kqueue.as_raw_fd();
     // SAFETY: no changes are passed; the list is writable for `room` records, the capacity of the vector;
     // the time lives until the end of this function.
-    match check(unsafe { os::kevent(fd, ptr::null(), 0, list, room as _, time) }) {
+    match check(Call::Select, || unsafe { os::kevent(fd, ptr::null(), 0, list, room as _, time) }) {
         Ok(count) => {
             // SAFETY: the kernel has filled the first `count` records, as it said.
             unsafe { records.set_len(count as usize) };
@@ -196,16 +200,16 @@ fn wait(kqueue: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io::Re
     }
 }
 
-/// Makes the changes, and gives back for each its error code, 0 if it was made.
-fn control<const N: usize>(kqueue: &OwnedFd, changes: &mut [Record; N]) -> io::Result<[c_int; N]> {
+/// Makes the changes by a call of the kind, and gives back for each its error code, 0 if it was made.
+fn control<const N: usize>(call: Call, kqueue: &OwnedFd, changes: &mut [Record; N]) -> io::Result<[c_int; N]> {
     for change in changes.iter_mut() {
         change.flags |= os::EV_RECEIPT;
     }
     let list = changes.as_mut_ptr();
     // SAFETY: the list is readable and writable for `N` records, and may be both lists: a receipt is
     // written after its change was read. With as many receipts as there is room the call does not wait.
-    let count = check(unsafe { os::kevent(kqueue.as_raw_fd(), list, N as _, list, N as _, ptr::null()) });
-    match count {
+    let make = || unsafe { os::kevent(kqueue.as_raw_fd(), list, N as _, list, N as _, ptr::null()) };
+    match check(call, make) {
         // Interrupted when all changes had been made, kqueue(2): there are no receipts, and no errors.
         Err(error) if is_interrupted(&error) => Ok([0; N]),
         Err(error) => Err(error),

@@ -20,7 +20,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use libc::c_int;
 
 use super::Kind;
-use crate::check::check;
+use crate::call::Call;
+use crate::check::{attempt, check};
 use crate::errno;
 
 /// The most subscriptions at one time, in items. One per kind for each reactor of a large machine; the
@@ -69,9 +70,9 @@ impl Slot {
         let pair = match slot.pair.get() {
             Some(pair) => pair,
             None => {
-                let (reader, writer) = UnixStream::pair()?;
-                reader.set_nonblocking(true)?;
-                writer.set_nonblocking(true)?;
+                let (reader, writer) = attempt(Call::Pair, UnixStream::pair)?;
+                attempt(Call::Mode, || reader.set_nonblocking(true))?;
+                attempt(Call::Mode, || writer.set_nonblocking(true))?;
                 slot.pair.get_or_init(|| (reader, writer))
             }
         };
@@ -122,9 +123,9 @@ fn install(kind: Kind) -> io::Result<()> {
     // Calls that the signal interrupts go on by themselves, sigaction(2).
     action.sa_flags = libc::SA_RESTART;
     // SAFETY: the mask is writable.
-    check(unsafe { libc::sigemptyset(&mut action.sa_mask) })?;
+    check(Call::Handler, || unsafe { libc::sigemptyset(&mut action.sa_mask) })?;
     // SAFETY: the handler is a function that is async-signal-safe; the old action is not asked for.
-    check(unsafe { libc::sigaction(kind.number(), &action, ptr::null_mut()) }).map(drop)
+    check(Call::Handler, || unsafe { libc::sigaction(kind.number(), &action, ptr::null_mut()) }).map(drop)
 }
 
 /// The handler.

@@ -1,0 +1,71 @@
+//! The system calls of this crate, by kind.
+//!
+//! Each one names its kind where it passes `check.rs`. The kind costs nothing as it is: no build but one with
+//! `--cfg mainspring_faults` looks at it, where a test makes calls of a kind fail (`faults.rs`). Calls that differ in
+//! what their failure means are different kinds, also where the system has one name for them.
+//!
+//! An enum of our own and not the number of the system call: one of our calls is another one elsewhere, and one of
+//! libc or of `socket2` may be several.
+#![cfg_attr(not(mainspring_faults), allow(dead_code, unreachable_pub, reason = "only faults look at it"))]
+
+/// A kind of system call.
+///
+/// `SO_ERROR`, addresses and options are apart, since connecting asks for the first two.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Call {
+    /// `accept4`, `accept`.
+    Accept,
+    /// `eventfd`: what a waker writes to is made. Kqueue has no such call.
+    Alarm,
+    /// `bind`.
+    Bind,
+    /// `connect`.
+    Connect,
+    /// `epoll_ctl(DEL)`, and the `kevent` that deletes.
+    Deregister,
+    /// `sigaction`.
+    Handler,
+    /// `getrlimit`.
+    Limit,
+    /// `listen`.
+    Listen,
+    /// `getsockname`.
+    LocalAddress,
+    /// `fcntl`: close-on-exec, non-blocking.
+    Mode,
+    /// `getsockopt` and `setsockopt`, but for `SO_ERROR`.
+    Option,
+    /// `socketpair`.
+    Pair,
+    /// `getpeername`.
+    PeerAddress,
+    /// `recv`.
+    Recv,
+    /// `readv`.
+    RecvVectored,
+    /// `epoll_ctl(ADD)`, and the `kevent` that adds or changes.
+    Register,
+    /// `epoll_ctl(MOD)`.
+    Reregister,
+    /// `read` of an eventfd: its counter is set back.
+    Reset,
+    /// `getaddrinfo`.
+    Resolve,
+    /// `write` to an eventfd, the `kevent` that triggers: a waker ends the wait of a selector.
+    Ring,
+    /// `epoll_wait`, `epoll_pwait2`, and the `kevent` that waits.
+    Select,
+    /// `epoll_create1`, `kqueue`.
+    Selector,
+    /// `send`.
+    Send,
+    /// `sendmsg`.
+    SendVectored,
+    /// `shutdown`.
+    Shutdown,
+    /// `socket`.
+    Socket,
+    /// `getsockopt(SO_ERROR)`.
+    TakeError,
+}
