@@ -20,6 +20,8 @@ mod backend {
     mod epoll;
     mod epoll_wait;
     pub use epoll::OsSelector;
+    #[cfg(mainspring_faults)]
+    pub(crate) use epoll::ready;
     pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
 }
 
@@ -33,6 +35,8 @@ mod backend {
 mod backend {
     mod kqueue;
     pub use kqueue::OsSelector;
+    #[cfg(mainspring_faults)]
+    pub(crate) use kqueue::ready;
     pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
 }
 
@@ -60,6 +64,8 @@ mod entropy;
 mod errno;
 mod event;
 mod events;
+#[cfg(mainspring_faults)]
+pub mod faults;
 mod interest;
 mod limits;
 mod mode;

@@ -19,7 +19,7 @@ use socket2::{Domain, SockAddr, SockAddrStorage, SockRef, Type};
 
 use crate::Connect;
 use crate::call::Call;
-use crate::check::{attempt, check, is_interrupted, retry};
+use crate::check::{attempt, check, retry};
 use crate::seam::cut;
 
 /// The longest buffer that is given to the system, in bytes. Apple refuses more with `EINVAL`.
@@ -114,9 +114,12 @@ impl Socket {
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
         match self.options(Call::Connect, |socket| socket.connect(&SockAddr::from(*address))) {
             Ok(()) => Ok(Connect::Done),
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
-            Err(error) if is_interrupted(&error) => Ok(Connect::InProgress),
-            Err(error) => Err(error),
+            Err(error) => match error.raw_os_error() {
+                // The last two: the attempt has begun before, or is over already.
+                Some(libc::EINPROGRESS | libc::EINTR | libc::EALREADY) => Ok(Connect::InProgress),
+                Some(libc::EISCONN) => Ok(Connect::Done),
+                _ => Err(error),
+            },
         }
     }
 

@@ -22,7 +22,7 @@ use libc::c_int;
 use super::epoll_wait::wait;
 use crate::call::Call;
 use crate::check::check;
-use crate::seam::disturb;
+use crate::seam::{disturb, watch};
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
@@ -66,6 +66,7 @@ impl Selector for OsSelector {
     #[inline]
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
         token.check_free()?;
+        watch(token);
         control(&self.epoll, libc::EPOLL_CTL_ADD, fd, token, flags_of(interest, mode))
     }
 
@@ -198,6 +199,12 @@ pub(crate) fn event_of(record: &Record) -> Event {
     // Copied out, because the record is packed on some targets.
     let (token, flags) = (Token(record.u64), record.events);
     Event::new(token, Report(flags))
+}
+
+/// The records by which a source is reported ready for both directions.
+#[cfg(mainspring_faults)]
+pub(crate) fn ready(token: Token) -> [Record; 1] {
+    [Record { events: (libc::EPOLLIN | libc::EPOLLOUT) as u32, u64: token.0 }]
 }
 
 /// What the kernel said of a source: the flags of its record. What they mean is worked out when somebody

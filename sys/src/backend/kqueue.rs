@@ -24,7 +24,7 @@ use libc::c_int;
 
 use crate::call::Call;
 use crate::check::{check, is_interrupted};
-use crate::seam::disturb;
+use crate::seam::{disturb, watch};
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
@@ -65,6 +65,7 @@ impl Selector for OsSelector {
     }
 
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
+        watch(token);
         self.reregister(fd, token, interest, mode)
     }
 
@@ -268,6 +269,12 @@ impl fmt::Debug for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
+}
+
+/// The records by which a source is reported ready for both directions.
+#[cfg(mainspring_faults)]
+pub(crate) fn ready(token: Token) -> [Record; 2] {
+    [os::EVFILT_WRITE, os::EVFILT_READ].map(|filter| record(0, filter, 0, token))
 }
 
 /// The kqueue column of the table on `Readiness`.
