@@ -55,6 +55,8 @@ pub(crate) struct Core {
     sources: RefCell<Slab<Rc<Source>>>,
     /// The generation of the source registered last.
     generation: Cell<u32>,
+    /// Listeners for which there was no descriptor.
+    pub(crate) short: RefCell<Vec<Token>>,
     /// Sleeping tasks and deadlines of sources.
     pub(crate) timers: RefCell<Wheel<Timer>>,
     /// Directions whose waits started or ended since the last clock reading, and that have a timeout.
@@ -71,6 +73,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// Set when `Handle::shutdown` was received.
     pub(crate) shutdown: Cell<bool>,
+    /// Set when the selector has failed.
+    pub(crate) broken: Cell<bool>,
 }
 
 impl Core {
@@ -96,6 +100,7 @@ impl Core {
             due: Due::default(),
             sources: RefCell::new(Slab::new()),
             generation: Cell::new(generation),
+            short: RefCell::default(),
             changed: RefCell::default(),
             mail: RefCell::default(),
             foreign: RefCell::default(),
@@ -103,6 +108,7 @@ impl Core {
             blocking_threads,
             counters: Counters::default(),
             shutdown: Cell::new(false),
+            broken: Cell::new(false),
         })
     }
 
@@ -261,6 +267,14 @@ impl Core {
         entry.insert(source.clone());
         self.counters.registered.add(1);
         Ok(source)
+    }
+
+    /// Ends the registration of `fd`. That it has none is what is wanted.
+    pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        match self.selector.deregister(fd) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     pub(crate) fn source(&self, token: Token) -> Option<Rc<Source>> {

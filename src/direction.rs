@@ -23,7 +23,7 @@ impl Direction {
 
     /// Set if a task may stand in the seat of writing. Most events say that there is room, and few find somebody who waits
     /// for it; this bit lets them be told apart together with what is rarer still.
-    pub(crate) const WRITER: u16 = 1 << 12;
+    pub(crate) const WRITER: u16 = 1 << 14;
 
     /// Set if an event may concern more than who waits in the seat of reading.
     pub(crate) const TO_WAKE: u16 =
@@ -60,6 +60,12 @@ impl Direction {
     #[inline]
     pub(crate) const fn listed(self) -> u16 {
         1 << (8 + self as u16)
+    }
+
+    /// Set while a moment is set in which this direction is tried again.
+    #[inline]
+    pub(crate) const fn retried(self) -> u16 {
+        1 << (12 + self as u16)
     }
 
     /// Set if a wait of this direction has expired, and the cached bit is on for no other reason.

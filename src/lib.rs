@@ -77,6 +77,7 @@ pub mod proto;
 mod reactor;
 mod ready;
 mod remote;
+mod retry;
 mod scope;
 pub mod server;
 pub mod service;

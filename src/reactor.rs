@@ -228,7 +228,7 @@ impl Reactor {
             };
             batches = 0;
             core.counters.selects.add(1);
-            core.selector.select(&mut events, timeout)?;
+            core.selector.select(&mut events, timeout).inspect_err(|_| core.broken.set(true))?;
 
             // 5. Record readiness, then wake.
             if events.is_empty() {
@@ -381,7 +381,12 @@ impl Drop for Reactor {
         });
         if let Some(mut lease) = self.lease.take() {
             lease.generation = core.last_generation();
-            lease.end();
+            if core.broken.get() {
+                // Not for another tenant. Nor is it closed: its descriptor may be somebody else's by now.
+                std::mem::forget(lease);
+            } else {
+                lease.end();
+            }
         }
     }
 }

@@ -41,11 +41,6 @@ impl Core {
         self.timers.borrow_mut().insert_idle(Timer::Deadline(token, direction))
     }
 
-    /// Makes a direction of a source worth a try at `time`; the timer removes itself.
-    pub(crate) fn retry_at(&self, token: Token, direction: Direction, time: u64) {
-        self.insert_timer(time, Timer::Retry(token, direction));
-    }
-
     pub(crate) fn remove_timer(&self, key: Key) {
         let timer = self.timers.borrow_mut().remove(key);
         drop(timer);
@@ -96,7 +91,7 @@ impl Core {
                     timers.remove(key);
                     drop(timers);
                     if let Some(source) = self.source(token) {
-                        source.record(direction.bit(), &mut self.tasks.borrow_mut());
+                        source.retry(direction, &mut self.tasks.borrow_mut());
                     }
                 }
             }

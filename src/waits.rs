@@ -391,6 +391,7 @@ impl Source {
     /// The object that owns the descriptor goes away: removes the source from its reactor and wakes whoever waits.
     pub(crate) fn close(&self) {
         self.core.remove_source(self);
+        self.core.descriptor_freed();
         for direction in Direction::BOTH {
             let deadline = self.rare.borrow_mut().as_mut().and_then(|rare| rare.deadlines[direction as usize].take());
             if let Some(deadline) = deadline {

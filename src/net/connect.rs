@@ -1,8 +1,9 @@
 //! Connecting: the one source whose readiness does not start optimistic.
 //!
 //! The socket is registered after `connect(2)` was called, since a fresh one reports that it hung up. Writable means that
-//! the attempt has ended; `SO_ERROR` says how. A hang-up without an error is asked about once more, by `getpeername`. An
-//! interrupted `connect(2)` goes on by itself and is never called again (POSIX, `connect`).
+//! the attempt has ended; `SO_ERROR` says how. Where that knows of no error, `getpeername` says whether there is a
+//! connection, since an event is a hint and no more. An interrupted `connect(2)` goes on by itself and is never called
+//! again (POSIX, `connect`).
 
 use std::future::Future;
 use std::io;
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mainspring_sys::{Connect, Readiness, Socket};
+use mainspring_sys::{Connect, Socket};
 
 use super::addresses::ToAddresses;
 use super::tcp_stream::TcpStream;
@@ -104,9 +105,6 @@ fn finished() -> io::Error {
 fn outcome(stream: &TcpStream) -> io::Result<()> {
     if let Some(error) = stream.socket.take_error()? {
         return Err(error);
-    }
-    if !stream.source.readiness().intersects(Readiness::HANGUP) {
-        return Ok(());
     }
     match stream.socket.peer_addr() {
         Ok(_) => Ok(()),

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-use mainspring_sys::{AcceptError, Interest, Readiness, Selector, Socket};
+use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
 
 use super::addresses::ToAddresses;
 use super::incoming::Incoming;
@@ -132,8 +132,6 @@ pub struct TcpListener {
     source: Rc<Source>,
     /// The pause that is taken next, when descriptors run out; nanoseconds.
     pause: Cell<u64>,
-    /// When the last pause ends, in the reactor's nanoseconds.
-    resume_at: Cell<u64>,
 }
 
 impl TcpListener {
@@ -165,7 +163,7 @@ impl TcpListener {
 
     pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
         let source = core.register(socket.as_fd(), Interest::READABLE, Readiness::READABLE, false)?;
-        Ok(Self { socket, source, pause: Cell::new(PAUSE_MIN), resume_at: Cell::new(0) })
+        Ok(Self { socket, source, pause: Cell::new(PAUSE_MIN) })
     }
 
     /// Waits for a connection.
@@ -174,7 +172,8 @@ impl TcpListener {
     ///
     /// Errors of the listener itself only (it was shut down, its reactor has ended). A connection that failed before it
     /// was accepted is counted in [`Stats`](crate::Stats) and passed over. When the process or the system is out of
-    /// descriptors or memory, the listener pauses 10 ms, twice as long each time up to 500 ms, and tries again.
+    /// descriptors or memory, the listener pauses 10 ms, twice as long each time up to 500 ms, and tries again; it also
+    /// does when this reactor closes a source.
     ///
     /// # Cancel safety
     ///
@@ -214,7 +213,7 @@ impl TcpListener {
                     // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
                     let Ok(stream) = TcpStream::accepted(core, socket) else {
                         core.counters.accept_failed.add(1);
-                        return Err(self.pause());
+                        return Err(self.run_short());
                     };
                     self.pause.set(PAUSE_MIN);
                     core.counters.accepted.add(1);
@@ -227,26 +226,28 @@ impl TcpListener {
             }
             match AcceptError::of(&error) {
                 AcceptError::Connection => core.counters.accept_failed.add(1),
-                AcceptError::Moment => return Err(self.pause()),
+                AcceptError::Moment => return Err(self.run_short()),
                 AcceptError::Listener => return Err(error),
             }
         }
         Err(self.pause())
     }
 
+    /// There was no descriptor for a connection. Says "not yet" now, and is tried again after a while, or when this
+    /// reactor has closed a descriptor.
+    #[cold]
+    fn run_short(&self) -> io::Error {
+        self.source.core().await_descriptor(self.source.token());
+        self.pause()
+    }
+
     /// Says "not yet" now, and is tried again after a while.
     #[cold]
     fn pause(&self) -> io::Error {
-        let core = self.source.core();
-        let now = core.clock.now();
+        let pause = self.pause.get();
         // A connection that arrives during a pause is an event, and is tried; it does not start another pause.
-        if now >= self.resume_at.get() {
-            let pause = self.pause.get();
-            core.counters.accept_paused.add(1);
-            // Why saturating: a virtual clock may stand anywhere.
-            let resume_at = now.saturating_add(pause);
-            core.retry_at(self.source.token(), Direction::Read, resume_at);
-            self.resume_at.set(resume_at);
+        if self.source.retry_after(Direction::Read, pause) {
+            self.source.core().counters.accept_paused.add(1);
             self.pause.set((pause * 2).min(PAUSE_MAX));
         }
         io::ErrorKind::WouldBlock.into()
@@ -268,7 +269,7 @@ impl TcpListener {
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         let descriptor = self.socket.as_fd().try_clone_to_owned()?;
-        self.source.core().selector.deregister(self.socket.as_fd())?;
+        self.source.core().deregister(self.socket.as_fd())?;
         drop(self);
         Ok(descriptor.into())
     }
@@ -292,8 +293,8 @@ impl Drop for TcpListener {
     fn drop(&mut self) {
         self.source.close();
         if self.source.is_handed_out() {
-            // Why ignored: a descriptor that is not registered is what is wanted.
-            let _ = self.source.core().selector.deregister(self.socket.as_fd());
+            // Why ignored: there is nobody to tell, and the descriptor is closed next.
+            let _ = self.source.core().deregister(self.socket.as_fd());
         }
     }
 }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring_sys::{Interest, Readiness, Selector, Socket};
+use mainspring_sys::{Interest, Readiness, Socket};
 
 use super::addresses::ToAddresses;
 use super::connect::{self, Connecting};
@@ -51,6 +51,9 @@ pub struct TcpStream {
     /// What the reactor knows of it.
     pub(super) source: Rc<Source>,
 }
+
+/// How long a send waits for memory, nanoseconds: as the first pause of a listener.
+const MEMORY_PAUSE: u64 = 10_000_000;
 
 /// What a stream is registered for, once.
 fn interest() -> Interest {
@@ -125,7 +128,7 @@ impl TcpStream {
     /// ```
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         let descriptor = self.socket.as_fd().try_clone_to_owned()?;
-        self.source.core().selector.deregister(self.socket.as_fd())?;
+        self.source.core().deregister(self.socket.as_fd())?;
         drop(self);
         Ok(descriptor.into())
     }
@@ -153,15 +156,25 @@ impl TcpStream {
 
     #[inline]
     fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.socket.send(buffer)?;
+        let count = self.socket.send(buffer).map_err(|error| self.put_off(error))?;
         self.source.written(count, buffer.len());
         Ok(count)
     }
 
     fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let count = self.socket.send_vectored(buffers)?;
+        let count = self.socket.send_vectored(buffers).map_err(|error| self.put_off(error))?;
         self.source.written(count, buffers.iter().map(|buffer| buffer.len()).sum());
         Ok(count)
+    }
+
+    /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
+    #[cold]
+    fn put_off(&self, error: io::Error) -> io::Error {
+        if !mainspring_sys::is_shortage(&error) {
+            return error;
+        }
+        self.source.retry_after(Direction::Write, MEMORY_PAUSE);
+        io::ErrorKind::WouldBlock.into()
     }
 
     pub(super) fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -416,8 +429,8 @@ impl Drop for TcpStream {
     fn drop(&mut self) {
         self.source.close();
         if self.source.is_handed_out() {
-            // Why ignored: a descriptor that is not registered is what is wanted.
-            let _ = self.source.core().selector.deregister(self.socket.as_fd());
+            // Why ignored: there is nobody to tell, and the descriptor is closed next.
+            let _ = self.source.core().deregister(self.socket.as_fd());
         }
     }
 }

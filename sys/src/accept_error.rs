@@ -7,6 +7,7 @@
 use std::io;
 
 use crate::backend::ACCEPT_PASSES_ON;
+use crate::is_shortage;
 
 /// Whose error it is, by the last section of accept(2).
 ///
@@ -16,7 +17,7 @@ use crate::backend::ACCEPT_PASSES_ON;
 pub enum AcceptError {
     /// One connection's: it is gone, the next can be accepted at once.
     Connection,
-    /// This moment's: descriptors or memory are short (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`). The
+    /// This moment's: descriptors or memory are short ([`is_shortage`](crate::is_shortage)). The
     /// connection is still queued, and no event comes for it: try again after a while.
     Moment,
     /// The listener's: it will not accept again.
@@ -28,7 +29,7 @@ impl AcceptError {
     pub fn of(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ECONNABORTED | libc::EPERM | libc::EINTR) => Self::Connection,
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::Moment,
+            _ if is_shortage(error) => Self::Moment,
             Some(code) if ACCEPT_PASSES_ON.contains(&code) => Self::Connection,
             _ => Self::Listener,
         }

@@ -136,8 +136,6 @@ struct State {
     faults: Vec<(Fault, u64)>,
     /// Calls so far, by kind.
     calls: [u64; KINDS],
-    /// What was registered, the latest last.
-    tokens: VecDeque<Token>,
     /// Events that are kept, and the number of the wait that reports them.
     kept: Vec<(u64, Record)>,
     /// Set while an `EAGAIN` that was not so has had no event.
@@ -146,6 +144,8 @@ struct State {
 
 thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
+    /// What was registered on this thread, the latest last; also before there was a plan.
+    static TOKENS: RefCell<VecDeque<Token>> = const { RefCell::new(VecDeque::new()) };
 }
 
 impl Plan {
@@ -159,7 +159,6 @@ impl Plan {
         let state = State {
             faults: faults.into_iter().map(|fault| (fault, 0)).collect(),
             calls: [0; KINDS],
-            tokens: VecDeque::new(),
             kept: Vec::new(),
             owes_event: false,
         };
@@ -241,7 +240,7 @@ impl State {
         });
         if spurious {
             let free = room - records.len();
-            records.extend(self.tokens.iter().rev().flat_map(|&token| ready(token)).take(free));
+            TOKENS.with_borrow(|tokens| records.extend(tokens.iter().rev().flat_map(|&token| ready(token)).take(free)));
         }
     }
 }
@@ -273,10 +272,12 @@ pub(crate) fn cut(call: Call, count: usize) -> usize {
 
 /// Remembers what is registered.
 pub(crate) fn watch(token: Token) {
-    with(|state| {
-        state.tokens.push_back(token);
-        if state.tokens.len() > TOKENS_MAX {
-            state.tokens.pop_front();
+    // Why ignored: when a thread ends there is nothing left to report.
+    let _ = TOKENS.try_with(|tokens| {
+        let mut tokens = tokens.borrow_mut();
+        tokens.push_back(token);
+        if tokens.len() > TOKENS_MAX {
+            tokens.pop_front();
         }
     });
 }

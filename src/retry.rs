@@ -1,0 +1,64 @@
+//! Tries that no event announces: descriptors or memory were short, and the system does not say when they no longer are.
+//!
+//! A listener pauses so, and a stream for whose bytes the kernel has no memory (`ENOBUFS`, `ENOMEM` of send(2)). A
+//! direction has one retry at a time, however often it is tried meanwhile, so the wheel holds one entry for it. Since a
+//! descriptor that this reactor closes is one that a listener may have, listeners are tried then too, at once.
+//!
+//! Turned down: a retry when any descriptor of the process is closed, which nobody reports; and a descriptor kept in
+//! reserve, to accept and close what cannot be served, which the peer takes for an end in good order.
+
+use mainspring_sys::Token;
+
+use crate::core::Core;
+use crate::direction::Direction;
+use crate::source::Source;
+use crate::task::Tasks;
+use crate::timer::Timer;
+
+impl Source {
+    /// Makes a direction worth a try after so many nanoseconds. False if a moment for that is set already.
+    pub(crate) fn retry_after(&self, direction: Direction, pause: u64) -> bool {
+        if self.has(direction.retried()) {
+            return false;
+        }
+        self.set(direction.retried());
+        // Why saturating: a virtual clock may stand anywhere.
+        let time = self.core.clock.now().saturating_add(pause);
+        self.core.insert_timer(time, Timer::Retry(self.token(), direction));
+        true
+    }
+
+    /// The moment has come.
+    pub(crate) fn retry(&self, direction: Direction, tasks: &mut Tasks) {
+        self.unset(direction.retried());
+        self.record(direction.bit(), tasks);
+    }
+}
+
+impl Core {
+    /// The listener is to be tried when a descriptor is closed.
+    pub(crate) fn await_descriptor(&self, listener: Token) {
+        let mut short = self.short.borrow_mut();
+        if !short.contains(&listener) {
+            short.push(listener);
+        }
+    }
+
+    /// A source is about to be closed. Foreign wakers are left with the core.
+    #[inline]
+    pub(crate) fn descriptor_freed(&self) {
+        if !self.short.borrow().is_empty() {
+            self.try_short();
+        }
+    }
+
+    #[cold]
+    fn try_short(&self) {
+        // Tried by its task, which runs when the descriptor has been closed.
+        for token in self.short.take() {
+            if let Some(listener) = self.source(token) {
+                listener.record(Direction::Read.bit(), &mut self.tasks.borrow_mut());
+            }
+        }
+    }
+}
