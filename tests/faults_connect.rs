@@ -1,0 +1,289 @@
+//! What comes of errors where a service in full work does not meet them: connecting, listening, the reactor itself.
+//!
+//! `--cfg mainspring_faults`.
+#![cfg(mainspring_faults)]
+
+mod util;
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use libc::{
+    EACCES, EADDRINUSE, EADDRNOTAVAIL, EALREADY, EBADF, ECONNREFUSED, ECONNRESET, EEXIST, EFAULT, EHOSTUNREACH,
+    EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOENT, ENOMEM, ENOSPC, ENOTCONN,
+    ETIMEDOUT,
+};
+use mainspring::net::{TcpListener, TcpStream};
+use mainspring::time::{sleep, timeout};
+use mainspring::{Reactor, unblock};
+use mainspring_sys::faults::{Call, Fault, Plan};
+
+use util::runtime::{in_child, open_descriptors, run, stats, turns, with_manual_clock};
+
+/// How many calls a sweep goes over.
+const SWEEP: u64 = 20;
+
+/// Echoes on a thread of its own, a connection at a time, until the process ends.
+fn echo_of_std() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // A client that gave up has reset the connection.
+            let _ = stream.try_clone().and_then(|mut copy| io::copy(&mut copy, &mut stream));
+        }
+    });
+    address
+}
+
+async fn exchange(address: SocketAddr, number: u64) -> io::Result<()> {
+    let stream = TcpStream::connect(address).await?;
+    let words: Vec<u8> = (number * 100..number * 100 + 100).flat_map(u64::to_be_bytes).collect();
+    stream.write_all(&words).await?;
+    let mut answer = vec![0; words.len()];
+    let mut come = 0;
+    while come < answer.len() {
+        come += stream.read(&mut answer[come..]).await?;
+    }
+    assert_eq!(answer, words);
+    Ok(())
+}
+
+/// Waits until no more descriptors are open: the thread of the echo closes its own in its own time.
+fn assert_closed(open: usize) {
+    let closed = (0..1_000_000).any(|_| {
+        thread::yield_now();
+        open_descriptors() <= open
+    });
+    assert!(closed, "{} descriptors are open, {open} before", open_descriptors());
+}
+
+/// What each of the connections comes to while the faults strike.
+fn connections(address: SocketAddr, faults: &[Fault]) -> (Vec<Option<i32>>, Vec<u64>) {
+    let ((outcomes, hits), _) = run(async {
+        let plan = Plan::new(faults.iter().copied());
+        let mut outcomes = Vec::new();
+        for number in 0..SWEEP {
+            let outcome = timeout(Duration::from_secs(20), exchange(address, number)).await.expect("no connect hangs");
+            outcomes.push(outcome.err().map(|error| error.raw_os_error().expect("the code is kept")));
+        }
+        assert_eq!((stats().sources, stats().waits), (0, 0));
+        (outcomes, plan.hits())
+    });
+    (outcomes, hits)
+}
+
+#[test]
+fn a_connect_that_fails_is_the_only_one_and_keeps_its_code() {
+    in_child("a_connect_that_fails_is_the_only_one_and_keeps_its_code", || {
+        let refused: &[i32] = &[ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, EACCES, EADDRNOTAVAIL, EIO];
+        #[rustfmt::skip]
+        let rows = [
+            (Call::Socket, &[EMFILE, ENFILE, ENOMEM, ENOBUFS] as &[i32]),
+            (Call::Connect, refused),
+            (Call::Register, &[ENOSPC, ENOMEM, EEXIST, EBADF]),
+            (Call::TakeError, refused),
+            (Call::TakeError, &[ETIMEDOUT, ECONNRESET, EBADF]),
+            (Call::PeerAddress, &[ENOBUFS, EBADF]),
+        ];
+        let address = echo_of_std();
+        // What is made once.
+        connections(address, &[]);
+        let open = open_descriptors();
+        for (call, codes) in rows {
+            for (&code, nth) in codes.iter().flat_map(|code| (1..=SWEEP).map(move |nth| (code, nth))) {
+                let (outcomes, hits) = connections(address, &[Fault::fail(call, code).nth(nth)]);
+                let failed: Vec<_> = outcomes.into_iter().flatten().collect();
+                assert_eq!((failed, hits), (vec![code], vec![1]), "{call:?} {nth} failed with {code}");
+            }
+        }
+        assert_closed(open);
+    });
+}
+
+#[test]
+fn a_connect_that_is_interrupted_or_under_way_is_noticed_by_nobody() {
+    in_child("a_connect_that_is_interrupted_or_under_way_is_noticed_by_nobody", || {
+        let address = echo_of_std();
+        connections(address, &[]);
+        let open = open_descriptors();
+        for (code, nth) in
+            [EINTR, EINPROGRESS, EALREADY, EISCONN].into_iter().flat_map(|code| (1..=SWEEP).map(move |nth| (code, nth)))
+        {
+            let (outcomes, hits) = connections(address, &[Fault::fail_after(Call::Connect, code).nth(nth)]);
+            assert!(outcomes.iter().all(Option::is_none) && hits == [1], "{code} at {nth}: {outcomes:?}, {hits:?}");
+        }
+        // An event before there is a connection: it goes on until the next one.
+        for nth in 1..=SWEEP {
+            let faults = [Fault::fail(Call::PeerAddress, ENOTCONN).nth(nth), Fault::spurious().times(u64::MAX)];
+            let (outcomes, hits) = connections(address, &faults);
+            assert!(outcomes.iter().all(Option::is_none) && hits[0] == 1, "{nth}: {outcomes:?}, {hits:?}");
+        }
+        assert_closed(open);
+    });
+}
+
+#[test]
+fn an_event_before_its_time_does_not_make_a_connection() {
+    run(async {
+        // Room for one connection, which is taken: the next waits for an answer to its SYN.
+        let full = TcpListener::options().backlog(0).bind("127.0.0.1:0").unwrap();
+        let address = full.local_addr().unwrap();
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        let plan = Plan::new([Fault::spurious().times(50)]);
+        let second = timeout(Duration::from_millis(100), TcpStream::connect(address)).await;
+        assert!(second.is_err(), "it is not connected: {second:?}");
+        assert_eq!(plan.hits(), [50]);
+        assert_eq!(stats().waits, 0);
+    });
+}
+
+#[test]
+fn a_listener_that_cannot_be_made_leaves_nothing_behind() {
+    in_child("a_listener_that_cannot_be_made_leaves_nothing_behind", || {
+        let rows: [(Call, u64, &[i32]); 5] = [
+            (Call::Socket, 1, &[EMFILE, ENFILE, ENOMEM, ENOBUFS]),
+            (Call::Option, 2, &[ENOMEM]),
+            (Call::Bind, 1, &[EADDRINUSE, EACCES, EADDRNOTAVAIL]),
+            (Call::Listen, 1, &[EADDRINUSE]),
+            (Call::Register, 1, &[ENOSPC, ENOMEM]),
+        ];
+        run(async {
+            for (call, calls, codes) in rows {
+                for (&code, nth) in codes.iter().flat_map(|code| (1..=SWEEP * calls).map(move |nth| (code, nth))) {
+                    let open = open_descriptors();
+                    let plan = Plan::new([Fault::fail(call, code).nth(nth)]);
+                    let made: Vec<_> = (0..SWEEP).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
+                    let errors: Vec<_> = made.iter().filter_map(|made| made.as_ref().err()).collect();
+                    assert_eq!((errors.len(), plan.hits()), (1, vec![1]), "{call:?} {code} at {nth}");
+                    assert_eq!(errors[0].kind(), io::Error::from_raw_os_error(code).kind());
+                    drop(made);
+                    assert_eq!((open_descriptors(), stats().sources), (open, 0), "{call:?} {code} at {nth}");
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn a_listener_without_descriptors_accepts_as_soon_as_this_reactor_closes_one() {
+    // The clock stands still, so it is no pause that ends.
+    with_manual_clock(|_| async {
+        for code in [EMFILE, ENFILE, ENOBUFS, ENOMEM] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let _peers = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
+            let (first, _) = listener.accept().await.unwrap();
+            // The event of both has come, and no other will.
+            turns(2).await;
+            let plan = Plan::new([Fault::fail(Call::Accept, code)]);
+            let second = mainspring::spawn(async move { listener.accept().await.map(drop) });
+            turns(3).await;
+            assert!(plan.hits() == [1] && !second.is_finished() && plan.calls(Call::Accept) == 1);
+            drop(first);
+            second.await.unwrap().unwrap();
+            assert_eq!(plan.calls(Call::Accept), 2);
+        }
+    });
+}
+
+#[test]
+fn what_is_not_registered_any_more_can_be_given_to_std() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let plan = Plan::new([Fault::fail(Call::Deregister, ENOENT).times(2)]);
+        let mut stream = stream.into_std().unwrap();
+        let listener = listener.into_std().unwrap();
+        assert_eq!(plan.hits(), [2]);
+        peer.write_all(b"x").unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        drop(listener);
+        // Another error is one: whoever gets the descriptor would be woken here.
+        let (stream, _peer) = util::runtime::half_std().await;
+        let _plan = {
+            drop(plan);
+            Plan::new([Fault::fail(Call::Deregister, EBADF)])
+        };
+        assert_eq!(stream.into_std().unwrap_err().raw_os_error(), Some(EBADF));
+        assert_eq!(stats().sources, 0);
+    });
+}
+
+#[test]
+fn a_reactor_that_cannot_be_made_leaves_nothing_behind_and_the_next_can() {
+    in_child("a_reactor_that_cannot_be_made_leaves_nothing_behind_and_the_next_can", || {
+        let mut reactors = Vec::new();
+        for call in [Call::Selector, Call::Alarm, Call::Register] {
+            for code in [EMFILE, ENFILE, ENOMEM] {
+                let open = open_descriptors();
+                let plan = Plan::new([Fault::fail(call, code)]);
+                let error = Reactor::new().unwrap_err();
+                assert_eq!((error.raw_os_error(), plan.hits()), (Some(code), vec![1]), "{call:?}");
+                assert_eq!(open_descriptors(), open);
+                reactors.push(Reactor::new().unwrap());
+            }
+        }
+        assert!(reactors.into_iter().all(|reactor| reactor.block_on(async { 1 }).unwrap() == 1));
+    });
+}
+
+#[test]
+fn a_reactor_whose_selector_fails_says_so_and_its_selector_is_used_no_more() {
+    in_child("a_reactor_whose_selector_fails_says_so_and_its_selector_is_used_no_more", || {
+        for code in [EBADF, EINVAL, EFAULT, EIO] {
+            let held = Rc::new(());
+            let kept = held.clone();
+            let reactor = Reactor::new().unwrap();
+            let plan = Plan::new([Fault::fail(Call::Select, code)]);
+            drop(reactor.spawn(async move {
+                sleep(Duration::from_secs(3600)).await;
+                drop(kept);
+            }));
+            assert_eq!(reactor.run().unwrap_err().raw_os_error(), Some(code));
+            assert_eq!(Rc::strong_count(&held), 2, "its tasks are there as long as it is");
+            drop(reactor);
+            assert_eq!(Rc::strong_count(&held), 1);
+            assert_eq!((plan.hits(), plan.calls(Call::Selector)), (vec![1], 0));
+            assert_eq!(Reactor::new().unwrap().block_on(async { 1 }).unwrap(), 1);
+            assert_eq!(plan.calls(Call::Selector), 1, "a new selector was made");
+        }
+    });
+}
+
+#[test]
+fn a_lookup_that_fails_keeps_its_code() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("localhost:{}", listener.local_addr().unwrap().port());
+        // Where names are looked up: the one thread of the pool, which is idle and takes the next one too.
+        let plan = || std::mem::forget(Plan::new([Fault::fail(Call::Resolve, EMFILE)]));
+        unblock(plan).await.unwrap();
+        let error = TcpStream::connect(name.as_str()).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(EMFILE));
+        TcpStream::connect(name).await.unwrap();
+    });
+}
+
+#[test]
+fn a_descriptor_that_was_handed_out_is_closed_whatever_the_selector_says() {
+    in_child("a_descriptor_that_was_handed_out_is_closed_whatever_the_selector_says", || {
+        run(async {
+            for code in [ENOENT, EBADF, EIO, ENOMEM] {
+                let open = open_descriptors();
+                let (stream, _peer) = util::runtime::half_std().await;
+                let _ = stream.as_fd();
+                let plan = Plan::new([Fault::fail(Call::Deregister, code)]);
+                drop((stream, _peer));
+                assert_eq!(plan.hits(), [1]);
+                assert_eq!((open_descriptors(), stats().sources), (open, 0));
+            }
+        });
+    });
+}
