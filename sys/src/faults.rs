@@ -5,8 +5,9 @@
 //! are counted from the moment when the plan was made, so a fault is told by its kind and its number; each fault counts
 //! how often it struck, because a fault that never struck has tested nothing.
 //!
-//! What the kernel would do besides is done here: a `WouldBlock` that is not so is followed by an event, as it would be in
-//! truth, where an edge-triggered selector reports nothing that was not missing. Turned down: a plan for the whole
+//! What the kernel would do besides is done here: a `WouldBlock` that is not so, or a transfer that came out short with no
+//! reason, is followed by an event, as it would be in truth, where an edge-triggered selector reports nothing that was not
+//! missing. Turned down: a plan for the whole
 //! process, which tests that run side by side would share; and probabilities, which a test makes itself, from a seed
 //! that it prints.
 
@@ -56,8 +57,8 @@ enum What {
 }
 
 impl Fault {
-    /// The call is not made, and fails with the error code. If that is `EAGAIN`, the next wait of the selector
-    /// says that all that is registered is ready, for else it would report nothing more.
+    /// The call is not made, and fails with the error code. If that is `EAGAIN`, the next wait of the selector says
+    /// that all that is registered is ready, for else it would report nothing more.
     pub const fn fail(call: Call, code: i32) -> Self {
         Self::new(What::Fail(call, code))
     }
@@ -73,7 +74,8 @@ impl Fault {
         Self::new(What::FailAfter(call, code))
     }
 
-    /// The call transfers at most `count` bytes or, if it is vectored, buffers; at least 1.
+    /// The call transfers at most `count` bytes or, if it is vectored, buffers; at least 1. The next wait of the selector
+    /// says that all that is registered is ready, as after an untrue `EAGAIN`.
     pub const fn cut(call: Call, count: usize) -> Self {
         Self::new(What::Cut(call, if count == 0 { 1 } else { count }))
     }
@@ -138,7 +140,7 @@ struct State {
     calls: [u64; KINDS],
     /// Events that are kept, and the number of the wait that reports them.
     kept: Vec<(u64, Record)>,
-    /// Set while an `EAGAIN` that was not so has had no event.
+    /// Set while an `EAGAIN` or a short transfer that was not so has had no event.
     owes_event: bool,
 }
 
@@ -262,10 +264,12 @@ pub(crate) fn pass<T>(call: Call, make: impl FnOnce() -> T, fail: impl FnOnce(c_
 pub(crate) fn cut(call: Call, count: usize) -> usize {
     let cut = with(|state| {
         let number = state.calls[call as usize] + 1;
-        state.strike(|fault| match fault.what {
+        let cut = state.strike(|fault| match fault.what {
             What::Cut(kind, most) if kind == call && most < count && fault.strikes(number) => Some(most),
             _ => None,
-        })
+        });
+        state.owes_event |= cut.is_some();
+        cut
     });
     cut.flatten().unwrap_or(count)
 }
