@@ -41,8 +41,7 @@ pub(crate) fn attempt<T>(call: Call, make: impl FnOnce() -> io::Result<T>) -> io
 
 /// What a call of the C library that fails with the error `code` leaves behind.
 fn minus_one<T: From<i8>>(code: c_int) -> T {
-    // SAFETY: the location is this thread's own errno, valid for as long as the thread lives.
-    unsafe { *errno::location() = code };
+    errno::set(code);
     T::from(-1)
 }
 

@@ -1,17 +1,32 @@
-//! Where the calling thread's errno is.
+//! The calling thread's errno.
 //!
 //! The signal handler needs it, to leave errno as it found it, and a call that a test makes fail; all else reads errno
-//! through `io::Error::last_os_error`. The C libraries agree on everything but the name of the function, and
-//! the standard library can read errno but not set it.
+//! through `io::Error::last_os_error`. The C libraries agree on everything but the name of the function that says where
+//! it is, and the standard library can read errno but not set it. Both are async-signal-safe.
+
+use std::io;
+
+use libc::c_int;
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-pub(crate) use libc::__error as location;
+use libc::__error as location;
 
 #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
-pub(crate) use libc::__errno_location as location;
+use libc::__errno_location as location;
 
 #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-pub(crate) use libc::__errno as location;
+use libc::__errno as location;
 
 #[cfg(target_os = "illumos")]
-pub(crate) use libc::___errno as location;
+use libc::___errno as location;
+
+/// What the last call that failed on this thread has left.
+pub(crate) fn get() -> c_int {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// Leaves it for this thread.
+pub(crate) fn set(code: c_int) {
+    // SAFETY: the location is this thread's own errno, valid for as long as the thread lives.
+    unsafe { *location() = code };
+}

@@ -52,10 +52,9 @@ pub struct OsSelector {
 
 impl Selector for OsSelector {
     fn new() -> io::Result<Self> {
-        // SAFETY: epoll_create1 takes no pointer.
-        let epoll = check(Call::Selector, || unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: a descriptor that was just made, and that nobody else knows.
-        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        // SAFETY: the call takes no pointer, and nobody else knows the descriptor that it has made.
+        let epoll =
+            unsafe { OwnedFd::from_raw_fd(check(Call::Selector, || libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         let waker = Waker::new(Alarm::new()?);
         let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
         let eventfd = waker.alarm().eventfd.as_fd();
@@ -118,10 +117,9 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     fn new() -> io::Result<Self> {
-        // SAFETY: eventfd takes no pointer.
-        let eventfd = check(Call::Alarm, || unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: a descriptor that was just made, and that nobody else knows.
-        let eventfd = unsafe { OwnedFd::from_raw_fd(eventfd) };
+        let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+        // SAFETY: the call takes no pointer, and nobody else knows the descriptor that it has made.
+        let eventfd = unsafe { OwnedFd::from_raw_fd(check(Call::Alarm, || libc::eventfd(0, flags))?) };
         Ok(Self { eventfd })
     }
 

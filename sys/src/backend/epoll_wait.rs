@@ -42,10 +42,12 @@ pub(super) fn wait(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout)
 #[inline]
 fn wait_coarse(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io::Result<()> {
     let (list, room) = (records.as_mut_ptr(), records.capacity() as c_int);
-    // SAFETY: the list is writable for `room` records, the capacity of the vector.
-    let make = || unsafe { libc::epoll_wait(epoll.as_raw_fd(), list, room, timeout.milliseconds()) };
-    // SAFETY: the kernel has filled the first `count` records, as it said.
-    unsafe { fill(records, check(Call::Select, make)) }
+    // SAFETY: the list is writable for `room` records, the capacity of the vector, and the kernel fills as many as it
+    // says.
+    unsafe {
+        let make = || libc::epoll_wait(epoll.as_raw_fd(), list, room, timeout.milliseconds());
+        fill(records, check(Call::Select, make))
+    }
 }
 
 /// Waits for a time in nanoseconds, or for the rounded one if the kernel cannot.

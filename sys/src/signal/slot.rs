@@ -117,23 +117,23 @@ impl Slot {
 
 /// Installs the handler for a kind. Done with each claim, in case others have replaced it meanwhile.
 fn install(kind: Kind) -> io::Result<()> {
-    // SAFETY: all zeros is a valid value of this plain C structure, with an empty signal mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handle as extern "C" fn(c_int) as libc::sighandler_t;
-    // Calls that the signal interrupts go on by themselves, sigaction(2).
-    action.sa_flags = libc::SA_RESTART;
-    // SAFETY: the mask is writable.
-    check(Call::Handler, || unsafe { libc::sigemptyset(&mut action.sa_mask) })?;
-    // SAFETY: the handler is a function that is async-signal-safe; the old action is not asked for.
-    check(Call::Handler, || unsafe { libc::sigaction(kind.number(), &action, ptr::null_mut()) }).map(drop)
+    // SAFETY: all zeros is a valid value of this plain C structure; its mask is writable, and it is readable. The
+    // handler is a function that is async-signal-safe; the old action is not asked for.
+    check(Call::Handler, || unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handle as extern "C" fn(c_int) as libc::sighandler_t;
+        // Calls that the signal interrupts go on by themselves, sigaction(2).
+        action.sa_flags = libc::SA_RESTART;
+        // Cannot fail, sigemptyset(3).
+        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigaction(kind.number(), &action, ptr::null_mut())
+    })
+    .map(drop)
 }
 
 /// The handler.
 extern "C" fn handle(number: c_int) {
-    // SAFETY: the location is this thread's own errno, valid for as long as the thread lives.
-    let location = unsafe { errno::location() };
-    // SAFETY: as above.
-    let saved = unsafe { *location };
+    let saved = errno::get();
     let kind = Kind::of(number);
     kind.deliver();
     for slot in &SLOTS {
@@ -141,6 +141,5 @@ extern "C" fn handle(number: c_int) {
             slot.tell();
         }
     }
-    // SAFETY: as above.
-    unsafe { *location = saved };
+    errno::set(saved);
 }
