@@ -40,9 +40,19 @@ pub enum Call {
     Pair,
     /// `getpeername`.
     PeerAddress,
+    /// `pipe2`, `pipe`.
+    Pipe,
+    /// `read`, `readv` of a pipe.
+    ReadPipe,
     /// `recv`.
     Recv,
-    /// `readv`.
+    /// `recvmsg` with descriptors.
+    RecvDescriptors,
+    /// `recvmsg` of a datagram with its sender.
+    RecvFrom,
+    /// `recvmmsg`, or `recvmsg` for each datagram of a batch.
+    RecvMany,
+    /// `recvmsg` into several buffers.
     RecvVectored,
     /// `epoll_ctl(ADD)`, and the `kevent` that adds or changes.
     Register,
@@ -60,7 +70,13 @@ pub enum Call {
     Selector,
     /// `send`.
     Send,
-    /// `sendmsg`.
+    /// `sendmsg` with descriptors.
+    SendDescriptors,
+    /// `sendmmsg`, or `sendmsg` for each datagram of a batch.
+    SendMany,
+    /// `sendmsg` of a datagram to an address.
+    SendTo,
+    /// `sendmsg` of several buffers.
     SendVectored,
     /// `shutdown`.
     Shutdown,
@@ -68,4 +84,6 @@ pub enum Call {
     Socket,
     /// `getsockopt(SO_ERROR)`.
     TakeError,
+    /// `write`, `writev` to a pipe.
+    WritePipe,
 }

@@ -27,7 +27,7 @@ use crate::timeout::Timeout;
 const TOKENS_MAX: usize = 1_024;
 
 /// How many kinds of calls there are.
-const KINDS: usize = Call::TakeError as usize + 1;
+const KINDS: usize = Call::WritePipe as usize + 1;
 
 /// One thing that goes wrong: at the first call that it is about, unless [`nth`](Self::nth) and
 /// [`times`](Self::times) say otherwise.
