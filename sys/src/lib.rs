@@ -1,4 +1,4 @@
-//! The operating system of Mainspring: an epoll and kqueue selector, its waker, sockets, clock and signals.
+//! The operating system of Mainspring: an epoll and kqueue selector, its waker, sockets, pipes, clock and signals.
 //!
 //! All that touches the operating system stands here, and nothing here knows of tasks, timers or
 //! protocols. The reactor above holds these concrete types; the crate works as well on its own.
@@ -56,10 +56,15 @@ compile_error!("mainspring-sys needs epoll (Linux, Android, illumos) or kqueue (
 compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kqueue keeps it in a pointer");
 
 mod accept_error;
+mod address;
+mod ancillary;
 mod call;
 mod check;
 mod clock;
 mod connect;
+mod datagram;
+mod datagram_options;
+mod datagrams;
 mod entropy;
 mod errno;
 mod event;
@@ -68,13 +73,18 @@ mod events;
 pub mod faults;
 mod interest;
 mod limits;
+mod message;
+mod messages;
 mod mode;
+mod option_table;
 mod park;
+mod peer_credentials;
 mod pipe;
 mod readiness;
 mod resolve;
 mod seam;
 mod selector;
+mod server_options;
 mod shortage;
 pub mod signal;
 mod sigpipe;
@@ -83,19 +93,24 @@ mod socket_options;
 mod sync;
 mod timeout;
 mod token;
+mod unix_address;
+mod unix_socket;
 mod virtual_clock;
 mod waker;
 
 pub use accept_error::AcceptError;
+pub use ancillary::Received;
 pub use backend::OsSelector;
 pub use clock::Clock;
 pub use connect::Connect;
+pub use datagrams::{Datagram, Datagrams};
 pub use entropy::entropy;
 pub use event::Event;
 pub use events::Events;
 pub use interest::Interest;
 pub use limits::{descriptor_limit, processors};
 pub use mode::Mode;
+pub use peer_credentials::PeerCredentials;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use readiness::Readiness;
 pub use resolve::resolve;
@@ -103,5 +118,6 @@ pub use selector::Selector;
 pub use shortage::is_shortage;
 pub use socket::Socket;
 pub use token::Token;
+pub use unix_address::{abstract_address, abstract_name};
 pub use virtual_clock::VirtualClock;
 pub use waker::Waker;

@@ -1,45 +1,34 @@
-//! A stream socket, and the system calls that move bytes through it.
+//! A socket: its birth, its listening and connecting, and the system calls that move bytes through it.
 //!
 //! The net types of the reactor are made of it. Non-blocking and close-on-exec from birth, and writing
 //! to a closed one is an error and never `SIGPIPE`: by a flag in the same system call where there is
 //! one, by `SO_NOSIGPIPE` at birth on Apple.
 //!
+//! Here stands what all kinds share, and what is TCP's. `unix_socket.rs` has what is for Unix sockets,
+//! `datagram.rs` and `datagrams.rs` for datagrams, `ancillary.rs` the passing of descriptors, the files
+//! `*_options.rs` the options. One type for all kinds, because what differs is who calls what, which the net
+//! types above say; a type each would repeat what is the same.
+//!
 //! Each operation on bytes is one system call. `recv` and `send` have nothing around it: that a signal came in the same
 //! moment is the error `Interrupted`, and the caller tries again. The others try again here, a bounded number of times.
-//! Options stand in
-//! `socket_options.rs`. They go through `socket2`, which knows how each system spells them; the calls
-//! on bytes do not, because they are what is measured.
+//! Options go through `socket2`, which knows how each system spells them; the calls on bytes do not, because they are
+//! what is measured.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use libc::{c_int, socklen_t};
-use socket2::{Domain, SockAddr, SockAddrStorage, SockRef, Type};
+use libc::c_int;
+use socket2::{Domain, SockAddr, SockRef, Type};
 
 use crate::Connect;
+use crate::address::Address;
 use crate::call::Call;
 use crate::check::{attempt, check, retry};
+use crate::message::{Incoming, LENGTH_MAX, Outgoing, SEND_FLAGS, fitting, send_error};
 use crate::seam::cut;
 
-/// The longest buffer that is given to the system, in bytes. Apple refuses more with `EINVAL`.
-#[cfg(target_vendor = "apple")]
-const LENGTH_MAX: usize = c_int::MAX as usize - 1;
-/// The longest buffer that is given to the system, in bytes: what the result can express.
-#[cfg(not(target_vendor = "apple"))]
-const LENGTH_MAX: usize = isize::MAX as usize;
-
-/// The most buffers in one vectored call, in items: `IOV_MAX`, the same on every system here.
-const BUFFERS_MAX: usize = 1024;
-
-/// No `SIGPIPE`: said at birth, `SO_NOSIGPIPE`.
-#[cfg(target_vendor = "apple")]
-const SEND_FLAGS: c_int = 0;
-/// No `SIGPIPE`, send(2).
-#[cfg(not(target_vendor = "apple"))]
-const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
-
-/// An open stream socket that is never waited for in a system call. Dropping it closes it.
+/// An open socket that is never waited for in a system call. Dropping it closes it.
 ///
 /// "Not now" is an error of the kind `WouldBlock` from every operation on bytes and from `accept`.
 #[derive(Debug)]
@@ -55,14 +44,27 @@ impl Socket {
     ///
     /// socket(2): `EMFILE`, `ENFILE`, `ENOBUFS`, `EAFNOSUPPORT` where there is no IPv6.
     pub fn tcp(for_address: &SocketAddr) -> io::Result<Self> {
-        let domain = Domain::for_address(*for_address);
-        #[cfg(not(target_vendor = "apple"))]
-        let socket = attempt(Call::Socket, || socket2::Socket::new(domain, Type::STREAM.nonblocking(), None))?;
+        Self::open(Domain::for_address(*for_address), Type::STREAM)
+    }
+
+    /// A socket of any kind.
+    pub(crate) fn open(domain: Domain, kind: Type) -> io::Result<Self> {
+        let socket = attempt(Call::Socket, || socket2::Socket::new(domain, born_non_blocking(kind), None))?;
+        Self { fd: socket.into() }.made_non_blocking()
+    }
+
+    /// Two Unix sockets of a kind, connected to each other.
+    pub(crate) fn open_pair(kind: Type) -> io::Result<(Self, Self)> {
+        let (left, right) = attempt(Call::Pair, || socket2::Socket::pair(Domain::UNIX, born_non_blocking(kind), None))?;
+        let (left, right) = (Self { fd: left.into() }, Self { fd: right.into() });
+        Ok((left.made_non_blocking()?, right.made_non_blocking()?))
+    }
+
+    /// Non-blocking, where it could not be said at birth.
+    fn made_non_blocking(self) -> io::Result<Self> {
         #[cfg(target_vendor = "apple")]
-        let socket = attempt(Call::Socket, || socket2::Socket::new(domain, Type::STREAM, None))?;
-        #[cfg(target_vendor = "apple")]
-        attempt(Call::Mode, || socket.set_nonblocking(true))?;
-        Ok(Self { fd: socket.into() })
+        self.options(Call::Mode, |socket| socket.set_nonblocking(true))?;
+        Ok(self)
     }
 
     /// A listening TCP socket. Port 0 asks for any free port; `SO_REUSEADDR` is set, so that a restarted
@@ -78,13 +80,36 @@ impl Socket {
     /// and those of [`tcp`](Self::tcp).
     pub fn listen(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<Self> {
         let socket = Self::tcp(&address)?;
-        socket.options(Call::Option, |socket| socket.set_reuse_address(true))?;
+        socket.set_reuse_address(true)?;
         if reuse_port {
-            socket.share_port()?;
+            socket.set_reuse_port(true)?;
         }
-        socket.options(Call::Bind, |socket| socket.bind(&address.into()))?;
-        socket.options(Call::Listen, |socket| socket.listen(backlog))?;
+        socket.bind(&address)?;
+        socket.start_listening(backlog)?;
         Ok(socket)
+    }
+
+    /// Gives the socket an address of this machine; port 0 asks for any free one.
+    ///
+    /// # Errors
+    ///
+    /// bind(2): `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for a port below 1024.
+    pub fn bind(&self, address: &SocketAddr) -> io::Result<()> {
+        self.bind_to(&SockAddr::from(*address))
+    }
+
+    pub(crate) fn bind_to(&self, address: &SockAddr) -> io::Result<()> {
+        self.options(Call::Bind, |socket| socket.bind(address))
+    }
+
+    /// Makes a bound stream socket one that accepts connections, of which `backlog` may wait as of
+    /// [`listen`](Self::listen). For a listener that needs options between its birth and this.
+    ///
+    /// # Errors
+    ///
+    /// listen(2): `AddrInUse`; `Unsupported` for a datagram socket.
+    pub fn start_listening(&self, backlog: i32) -> io::Result<()> {
+        self.options(Call::Listen, |socket| socket.listen(backlog))
     }
 
     /// Takes over a descriptor of a socket, and makes it non-blocking. Close-on-exec is left as it is.
@@ -105,14 +130,19 @@ impl Socket {
 
     /// Starts to connect. To be called once, and before the socket is registered with a selector.
     ///
-    /// An interrupted connect goes on in the background, connect(2), so it counts as under way.
+    /// A datagram socket is connected at once: it then sends to this address and receives from no other, and
+    /// may be connected again. An interrupted connect goes on in the background, connect(2), so it counts as under way.
     ///
     /// # Errors
     ///
     /// Those that are known at once: `ConnectionRefused` on the local machine, `NetworkUnreachable`,
     /// `AddrNotAvailable` when all local ports are in use.
     pub fn connect(&self, address: &SocketAddr) -> io::Result<Connect> {
-        match self.options(Call::Connect, |socket| socket.connect(&SockAddr::from(*address))) {
+        self.connect_to(&SockAddr::from(*address))
+    }
+
+    pub(crate) fn connect_to(&self, address: &SockAddr) -> io::Result<Connect> {
+        match self.options(Call::Connect, |socket| socket.connect(address)) {
             Ok(()) => Ok(Connect::Done),
             Err(error) => match error.raw_os_error() {
                 // The last two: the attempt has begun before, or is over already.
@@ -130,24 +160,38 @@ impl Socket {
     ///
     /// `WouldBlock` if none waits; [`AcceptError`](crate::AcceptError) sorts the others.
     pub fn accept(&self) -> io::Result<(Self, SocketAddr)> {
+        let (socket, address) = self.accept_any()?;
+        match address.internet() {
+            Ok(address) => Ok((socket, address)),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    pub(crate) fn accept_any(&self) -> io::Result<(Self, Address)> {
         let listener = self.fd.as_raw_fd();
-        // SAFETY: `try_init` hands out a zeroed storage and its length, and the system writes no more than
-        // that length and says how much it wrote.
-        let (fd, address) = unsafe {
-            SockAddr::try_init(|storage, length| retry(Call::Accept, || accept_descriptor(listener, storage, length)))
-        }?;
-        // SAFETY: a descriptor that was just made, and that nobody else knows.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let mut address = Address::EMPTY;
+        let (start, length) = address.room();
+        // SAFETY: the address has room for `length` bytes, which the system does not exceed, and it says how many
+        // it wrote. The descriptor was just made, and nobody else knows it.
+        let fd = unsafe {
+            let fd = retry(Call::Accept, || {
+                #[cfg(not(target_vendor = "apple"))]
+                return libc::accept4(listener, start, length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+                #[cfg(target_vendor = "apple")]
+                return libc::accept(listener, start, length);
+            });
+            OwnedFd::from_raw_fd(fd?)
+        };
         let socket = Self { fd };
         #[cfg(target_vendor = "apple")]
         {
             socket.options(Call::Mode, |socket| socket.set_cloexec(true))?;
             socket.options(Call::Mode, |socket| socket.set_nonblocking(true))?;
+            // `EINVAL` of a connection that the peer has reset already; as an error of `accept` it would be the
+            // listener's.
+            let quiet = socket.options(Call::Option, |socket| socket.set_nosigpipe(true));
+            quiet.map_err(|_| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
         }
-        let Some(address) = address.as_socket() else {
-            let message = format!("accepted from an address that is not of IP: family {}", address.family());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        };
         Ok((socket, address))
     }
 
@@ -211,9 +255,7 @@ impl Socket {
             let rest = buffers[count..].iter_mut().find(|buffer| !buffer.is_empty());
             return rest.map_or(Ok(0), |buffer| self.recv(buffer));
         }
-        // SAFETY: `IoSliceMut` is an iovec by its documentation, and each is writable for its length.
-        let make = || unsafe { libc::readv(self.as_raw_fd(), buffers.as_mut_ptr().cast(), count as c_int) };
-        Ok(retry(Call::RecvVectored, make)? as usize)
+        Incoming::new(&mut buffers[..count]).receive(Call::RecvVectored, self.as_fd(), 0)
     }
 
     /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used.
@@ -229,14 +271,7 @@ impl Socket {
             let rest = buffers[count..].iter().find(|buffer| !buffer.is_empty());
             return self.send(rest.map_or(&[], |buffer| buffer));
         }
-        // SAFETY: all zeros is a message header without address, buffers or control data, on every system.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_iov = buffers.as_ptr().cast_mut().cast();
-        message.msg_iovlen = count as _;
-        // SAFETY: the header names `count` buffers. `IoSlice` is an iovec by its documentation, each is
-        // readable for its length, and sendmsg(2) does not write through the pointer.
-        let make = || unsafe { libc::sendmsg(self.as_raw_fd(), &message, SEND_FLAGS) };
-        Ok(retry(Call::SendVectored, make).map_err(send_error)? as usize)
+        Outgoing::new(&buffers[..count]).send(Call::SendVectored, self.as_fd())
     }
 
     /// Shuts one direction or both, shutdown(2). That the connection is gone already, or never was, is no
@@ -279,43 +314,10 @@ impl From<Socket> for OwnedFd {
     }
 }
 
-/// accept4(2), or accept(2) where the flags have to be set afterwards.
-///
-/// # Safety
-///
-/// * `storage` is writable for `*length` bytes.
-unsafe fn accept_descriptor(listener: RawFd, storage: *mut SockAddrStorage, length: *mut socklen_t) -> c_int {
+/// The kind with the flag that makes it non-blocking, where there is one.
+fn born_non_blocking(kind: Type) -> Type {
     #[cfg(not(target_vendor = "apple"))]
-    // SAFETY: the caller vouches for the storage.
-    return unsafe { libc::accept4(listener, storage.cast(), length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
+    return kind.nonblocking();
     #[cfg(target_vendor = "apple")]
-    // SAFETY: the caller vouches for the storage.
-    return unsafe { libc::accept(listener, storage.cast(), length) };
-}
-
-/// The error of a send as every other system has it: while a connection is being torn down, Apple says
-/// `EPROTOTYPE`, as if it were the caller's mistake.
-#[inline]
-fn send_error(error: io::Error) -> io::Error {
-    if cfg!(target_vendor = "apple") && error.raw_os_error() == Some(libc::EPROTOTYPE) {
-        return io::Error::from_raw_os_error(libc::ECONNRESET);
-    }
-    error
-}
-
-/// How many of the first buffers go into one vectored call: [`BUFFERS_MAX`], and no more bytes than
-/// [`LENGTH_MAX`]. Zero if the first alone is too long.
-#[inline]
-fn fitting<T: std::ops::Deref<Target = [u8]>>(buffers: &[T]) -> usize {
-    let count = buffers.len().min(BUFFERS_MAX);
-    if !cfg!(target_vendor = "apple") {
-        return count;
-    }
-    let mut room = LENGTH_MAX;
-    let fits = |buffer: &&T| {
-        let rest = room.checked_sub(buffer.len());
-        room = rest.unwrap_or(room);
-        rest.is_some()
-    };
-    buffers[..count].iter().take_while(fits).count()
+    return kind;
 }

@@ -1,4 +1,4 @@
-//! The options and addresses of a [`Socket`].
+//! The options and addresses of a [`Socket`]; those of servers and of datagrams have files of their own.
 //!
 //! For every option that a user commonly sets there is a method here, so that no one needs the raw
 //! descriptor for it (a source whose descriptor was handed out costs the reactor a system call more at
@@ -15,6 +15,7 @@ use socket2::{SockAddr, TcpKeepalive, Type};
 
 use crate::Socket;
 use crate::call::Call;
+use crate::option_table::OPTIONS;
 
 /// The longest time that the options below take, in seconds: tcp(7), and a `short` on some systems.
 const SECONDS_MAX: u64 = 32_767;
@@ -94,10 +95,8 @@ impl Socket {
         if !self.options(Call::Option, |socket| socket.keepalive())? {
             return Ok(None);
         }
-        #[cfg(not(target_os = "openbsd"))]
-        return self.options(Call::Option, |socket| socket.tcp_keepalive_time()).map(Some);
-        #[cfg(target_os = "openbsd")]
-        return Err(io::ErrorKind::Unsupported.into());
+        let seconds = self.number("TCP_KEEPIDLE", OPTIONS.keepalive_idle)?;
+        Ok(Some(Duration::from_secs(seconds.unsigned_abs().into())))
     }
 
     /// Probes a peer that has been silent for `idle` (`SO_KEEPALIVE`, `TCP_KEEPIDLE`): 1 to 32,767
@@ -178,29 +177,6 @@ impl Socket {
         self.options(Call::Option, |socket| socket.set_send_buffer_size(bytes.min(libc::c_int::MAX as usize)))
     }
 
-    /// True if the port is shared with other listeners, see [`listen`](Self::listen).
-    ///
-    /// # Errors
-    ///
-    /// getsockopt(2).
-    pub fn reuse_port(&self) -> io::Result<bool> {
-        #[cfg(target_os = "freebsd")]
-        return self.options(Call::Option, |socket| socket.reuse_port_lb());
-        #[cfg(target_os = "illumos")]
-        return Ok(false);
-        #[cfg(not(any(target_os = "freebsd", target_os = "illumos")))]
-        return self.options(Call::Option, |socket| socket.reuse_port());
-    }
-
-    pub(crate) fn share_port(&self) -> io::Result<()> {
-        #[cfg(target_os = "freebsd")]
-        return self.options(Call::Option, |socket| socket.set_reuse_port_lb(true));
-        #[cfg(target_os = "illumos")]
-        return Err(io::ErrorKind::Unsupported.into());
-        #[cfg(not(any(target_os = "freebsd", target_os = "illumos")))]
-        return self.options(Call::Option, |socket| socket.set_reuse_port(true));
-    }
-
     /// True if this is a TCP stream for certain: the one kind of socket on which a read that comes back
     /// short has taken all there was. False for all else, and if the system does not say.
     pub fn is_tcp_stream(&self) -> bool {
@@ -220,7 +196,7 @@ fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
 }
 
 /// In the whole seconds that socket options are kept in.
-fn whole_seconds(time: Duration) -> Duration {
+pub(crate) fn whole_seconds(time: Duration) -> Duration {
     let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     Duration::from_secs(seconds.min(SECONDS_MAX))
 }

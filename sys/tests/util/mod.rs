@@ -7,7 +7,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
@@ -83,6 +85,32 @@ pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
     }
     let [reader, writer] = ends;
     (reader, writer)
+}
+
+/// A path for a Unix socket, which is removed at the end.
+pub(crate) struct TemporaryPath(PathBuf);
+
+impl TemporaryPath {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("mainspring-sys-{}-{number}", std::process::id())))
+    }
+}
+
+impl std::ops::Deref for TemporaryPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryPath {
+    fn drop(&mut self) {
+        // It may be gone already, or never have been made.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Reads until there is no more for now.
