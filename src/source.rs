@@ -369,7 +369,10 @@ impl Source {
     ) -> Poll<io::Result<T>> {
         let account = &self.core.account;
         if !self.is_worth_a_try(account, direction) {
-            if !account.has_budget() && !self.is_granted(owner) {
+            if account.has_budget() {
+                return self.poll_later(owner, cx, direction);
+            }
+            if !self.is_granted(owner) {
                 return self.poll_failed(owner, cx, direction, self.without_budget());
             }
             if !self.readiness.get().intersects(direction.bit()) {
@@ -401,14 +404,14 @@ impl Source {
         granted
     }
 
+    /// The descriptor is not ready.
     #[inline]
     fn poll_later<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
-        *owner &= !REFUSED;
         if *owner != 0 {
             return self.poll_again(owner, cx, direction);
         }
         *owner = scope::owner_id();
-        self.wait(direction, *owner, cx.waker());
+        self.begin_wait(direction, *owner, cx.waker());
         Poll::Pending
     }
 
@@ -434,9 +437,13 @@ impl Source {
         }
     }
 
-    /// A leaf future that waits already is asked again.
+    /// A leaf future that waits already, or was refused, is asked again.
     #[inline(never)]
     fn poll_again<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+        *owner &= !REFUSED;
+        if *owner == 0 {
+            return self.poll_later(owner, cx, direction);
+        }
         if let Err(spin) = self.asked_again() {
             self.end_own(owner, direction);
             return Poll::Ready(Err(spin));
@@ -448,6 +455,14 @@ impl Source {
     /// Ends the wait of a leaf future, if it has one.
     #[inline]
     pub(crate) fn end_own(&self, owner: &mut u64, direction: Direction) {
+        if *owner != 0 {
+            self.end_own_wait(owner, direction);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_own_wait(&self, owner: &mut u64, direction: Direction) {
         let id = std::mem::take(owner) & !REFUSED;
         if id != 0 {
             self.end_wait(direction, id);

@@ -95,8 +95,21 @@ impl Source {
         sits
     }
 
+    /// Records that `owner`, which has not waited here before, waits and is woken through `waker`.
+    #[inline(always)]
+    pub(crate) fn begin_wait(&self, direction: Direction, owner: u64, waker: &Waker) {
+        let seat = &self.seats[direction as usize];
+        // Without a timeout there is no deadline.
+        if seat.task.get().is_none() && !self.has(direction.rare()) {
+            if let Some(task) = Number::of(waker) {
+                seat.owner.set(owner);
+                return self.seat(direction, task);
+            }
+        }
+        self.wait(direction, owner, waker);
+    }
+
     /// Records that `owner` waits and is woken through `waker`; true if the source did not know it before.
-    #[inline]
     pub(crate) fn wait(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         let seat = &self.seats[direction as usize];
         let sits = seat.owner.get() == owner;

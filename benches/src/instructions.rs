@@ -18,7 +18,7 @@ use crate::verdict::Verdict;
 const TICK: (f64, f64) = (300.0, 220.0);
 
 /// The most instructions per request of a future, and what is aimed at.
-const ASYNC: (f64, f64) = (400.0, 350.0);
+const ASYNC: (f64, f64) = (350.0, 350.0);
 
 /// The most calls for memory per request: none, but for what is rounded.
 const ALLOCATIONS: f64 = 0.005;
