@@ -5,12 +5,13 @@
 //!
 //! Both keep one rule: no code of a user runs under a lock. Cloning, waking and dropping a waker may re-enter the same
 //! channel or panic, so a waker is cloned before the lock is taken again, and woken or dropped after it is released.
-//! The price is a second look at the state whenever a new waker is stored. The alternative, cloning in advance for each
-//! call, would charge the calls that find a value at once.
+//! The price is a second look at the state whenever a foreign waker is stored; one of this crate is a number, and to copy
+//! it runs nobody's code. The alternative, cloning in advance for each call, would charge the calls that find a value.
 use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
 
 use crate::sync::Mutex;
+use crate::waker::Number;
 
 /// Runs `attempt` under the lock until it has an answer or `waker` stands in the slot that `attempt` points at.
 ///
@@ -35,7 +36,8 @@ pub(super) fn poll_locked<S, R>(
         if slot.as_ref().is_some_and(|stored| stored.will_wake(waker)) {
             return Poll::Pending;
         }
-        let Some(cloned) = spare.take() else {
+        let own = Number::of(waker).map(Number::waker);
+        let Some(cloned) = spare.take().or(own) else {
             drop(locked);
             spare = Some(waker.clone());
             continue;
@@ -58,13 +60,16 @@ pub(super) struct Wakers {
 
 impl Wakers {
     /// Wakes all. A panic of one does not keep the others from being woken; the first is passed on at the end.
+    #[inline]
     pub(super) fn wake(self) {
-        if self.rest.is_empty() {
-            if let Some(waker) = self.one {
-                waker.wake();
-            }
-            return;
+        if !self.rest.is_empty() {
+            self.wake_many();
+        } else if let Some(waker) = self.one {
+            waker.wake();
         }
+    }
+
+    fn wake_many(self) {
         let mut first_panic = None;
         for waker in self.one.into_iter().chain(self.rest) {
             if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {

@@ -115,23 +115,26 @@ impl<T> Shared<T> {
     /// Sends if there is room. With a waker, "no room" leaves it among the ticks.
     pub(super) fn try_send(&self, value: T, waker: Option<&Waker>) -> Result<(), TrySendError<T>> {
         let mut value = Some(value);
-        let mut early = Wakers::default();
+        let (mut receiver, mut early) = (None, Wakers::default());
         let sent = poll_locked(&self.state, waker, |state| {
             if state.closed {
-                return Ok(None);
+                return Ok(false);
             }
             if state.has_room(self.bound) {
-                return Ok(Some(state.push(&mut value)));
+                receiver = state.push(&mut value);
+                return Ok(true);
             }
             Err(state.tick_slot(waker, &mut early.rest))
         });
         early.wake();
         match (sent, value) {
-            (Poll::Ready(Some(receiver)), _) => {
-                receiver.wake();
+            (Poll::Ready(true), _) => {
+                if let Some(receiver) = receiver {
+                    receiver.wake();
+                }
                 Ok(())
             }
-            (Poll::Ready(None), Some(value)) => Err(TrySendError::Closed(value)),
+            (Poll::Ready(false), Some(value)) => Err(TrySendError::Closed(value)),
             (Poll::Pending, Some(value)) => Err(TrySendError::Full(value)),
             (_, None) => unreachable!("the value is taken only when it is sent"),
         }
@@ -144,10 +147,11 @@ impl<T> Shared<T> {
         ticket: &mut Option<Ticket>,
         waker: &Waker,
     ) -> Poll<Result<(), SendError<T>>> {
+        let mut receiver = None;
         let sent = poll_locked(&self.state, Some(waker), |state| {
             if state.closed {
                 *ticket = None;
-                return Ok(None);
+                return Ok(false);
             }
             let place = match *ticket {
                 None => state.has_room(self.bound),
@@ -159,18 +163,21 @@ impl<T> Shared<T> {
             };
             if place {
                 *ticket = None;
-                return Ok(Some(state.push(value)));
+                receiver = state.push(value);
+                return Ok(true);
             }
             let held = *ticket.get_or_insert_with(|| state.next_ticket());
             Err(state.waiting.entry(held).or_default())
         });
         sent.map(|sent| match (sent, value.take()) {
-            (Some(receiver), _) => {
-                receiver.wake();
+            (true, _) => {
+                if let Some(receiver) = receiver {
+                    receiver.wake();
+                }
                 Ok(())
             }
-            (None, Some(value)) => Err(SendError(value)),
-            (None, None) => unreachable!("the value is taken only when it is sent"),
+            (false, Some(value)) => Err(SendError(value)),
+            (false, None) => unreachable!("the value is taken only when it is sent"),
         })
     }
 
@@ -211,23 +218,21 @@ impl<T> Shared<T> {
 
     /// The next value, the end, or "not yet" with `waker` left behind.
     pub(super) fn receive(&self, waker: Option<&Waker>) -> Poll<Option<T>> {
+        // Dropped and woken after the lock.
+        let (mut next, mut _surplus) = (Wakers::default(), None);
         let received = poll_locked(&self.state, waker, |state| {
             if let Some(value) = state.queue.pop_front() {
-                let mut next = Wakers::default();
                 state.hand_on(self.bound, &mut next);
-                return Ok(Some((value, next, state.surplus())));
+                _surplus = state.surplus();
+                return Ok(Some(value));
             }
             if state.closed || state.senders == 0 {
                 return Ok(None);
             }
             Err(&mut state.receiver)
         });
-        received.map(|received| {
-            received.map(|(value, next, _surplus)| {
-                next.wake();
-                value
-            })
-        })
+        next.wake();
+        received
     }
 
     /// Ends the wait of a `receive`.
@@ -259,9 +264,11 @@ impl<T> State<T> {
     }
 
     /// Puts the value at the end of the queue; what is returned wakes the receiver.
-    fn push(&mut self, value: &mut Option<T>) -> Wakers {
-        self.queue.extend(value.take());
-        Wakers { one: self.receiver.take(), rest: Vec::new() }
+    fn push(&mut self, value: &mut Option<T>) -> Option<Waker> {
+        if let Some(value) = value.take() {
+            self.queue.push_back(value);
+        }
+        self.receiver.take()
     }
 
     fn next_ticket(&mut self) -> Ticket {
@@ -272,7 +279,14 @@ impl<T> State<T> {
     /// Room has appeared: hands it to those in line, and to all ticks what is then left.
     ///
     /// Why all ticks for one place? A tick need not use the place, and nobody could tell; waking one could lose it.
+    #[inline]
     fn hand_on(&mut self, bound: Option<usize>, next: &mut Wakers) {
+        if !self.waiting.is_empty() || !self.ticks.is_empty() {
+            self.hand_on_to_those_in_line(bound, next);
+        }
+    }
+
+    fn hand_on_to_those_in_line(&mut self, bound: Option<usize>, next: &mut Wakers) {
         while self.has_room(bound) {
             let Some((_, waker)) = self.waiting.pop_first() else {
                 next.rest.extend(mem::take(&mut self.ticks).into_iter().flatten());
