@@ -22,23 +22,11 @@ use mainspring::time::{sleep, timeout};
 use mainspring::{Reactor, unblock};
 use mainspring_sys::faults::{Call, Fault, Plan};
 
+use util::peers;
 use util::runtime::{in_child, open_descriptors, run, stats, turns, with_manual_clock};
 
 /// How many calls a sweep goes over.
 const SWEEP: u64 = 20;
-
-/// Echoes on a thread of its own, a connection at a time, until the process ends.
-fn echo_of_std() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            // A client that gave up has reset the connection.
-            let _ = stream.try_clone().and_then(|mut copy| io::copy(&mut copy, &mut stream));
-        }
-    });
-    address
-}
 
 async fn exchange(address: SocketAddr, number: u64) -> io::Result<()> {
     let stream = TcpStream::connect(address).await?;
@@ -90,7 +78,7 @@ fn a_connect_that_fails_is_the_only_one_and_keeps_its_code() {
             (Call::TakeError, &[ETIMEDOUT, ECONNRESET, EBADF]),
             (Call::PeerAddress, &[ENOBUFS, EBADF]),
         ];
-        let address = echo_of_std();
+        let address = peers::echo();
         // What is made once.
         connections(address, &[]);
         let open = open_descriptors();
@@ -108,7 +96,7 @@ fn a_connect_that_fails_is_the_only_one_and_keeps_its_code() {
 #[test]
 fn a_connect_that_is_interrupted_or_under_way_is_noticed_by_nobody() {
     in_child("a_connect_that_is_interrupted_or_under_way_is_noticed_by_nobody", || {
-        let address = echo_of_std();
+        let address = peers::echo();
         connections(address, &[]);
         let open = open_descriptors();
         for (code, nth) in

@@ -57,12 +57,12 @@ fn sweep(style: Style) {
         let outcome = run(style, &faults);
         let hits: u64 = outcome.hits.iter().sum();
         let good = outcome.count(Seen::Whole) == PEERS
-            && outcome.failures().is_empty()
-            && outcome.run.is_ok()
-            && outcome.listener.is_none()
+            && outcome.report.failures.is_empty()
+            && outcome.report.run.is_none()
+            && outcome.report.listener.is_none()
             // Each fault costs a few calls: those of a spurious event a try of everybody who waits.
             && outcome.calls <= 3 * usual + 16 * hits
-            && outcome.took < Duration::from_secs(10) + PAUSE_MAX * outcome.stats.accept_paused as u32;
+            && outcome.took < Duration::from_secs(10) + PAUSE_MAX * outcome.report.accept_paused as u32;
         assert!(good, "{style:?}, run {number} ({usual} calls usually): {faults:?}\n{outcome:?}");
         struck += hits;
         for ((kind, _), hits) in plan.iter().zip(&outcome.hits) {

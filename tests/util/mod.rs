@@ -7,6 +7,7 @@ pub(crate) mod faulty;
 pub(crate) mod hook_waker;
 pub(crate) mod http;
 pub(crate) mod in_virtual_time;
+pub(crate) mod outcome;
 pub(crate) mod peers;
 pub(crate) mod random;
 pub(crate) mod runtime;

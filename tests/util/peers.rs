@@ -1,7 +1,7 @@
 //! Clients of a service under test, on threads of their own with the blocking sockets of std: nothing that is made to
 //! fail touches them. What each sends depends on the connection and the place, so what is lost, doubled or mixed up shows.
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -60,12 +60,25 @@ pub(crate) fn start(protocol: Protocol, address: SocketAddr) -> JoinHandle<Vec<S
     })
 }
 
+/// The other way round: echoes a connection at a time on a thread of its own, until the process ends.
+pub(crate) fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Why ignored: a client that gave up has reset the connection.
+            let _ = stream.try_clone().and_then(|mut copy| io::copy(&mut copy, &mut stream));
+        }
+    });
+    address
+}
+
 fn connect(protocol: Protocol, address: SocketAddr, key: u64) -> Seen {
     let Ok(mut stream) = TcpStream::connect(address) else { return Seen::Refused };
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.set_write_timeout(Some(LIMIT)).unwrap();
     let outcome = match protocol {
-        Protocol::Echo => echo(&mut stream, key),
+        Protocol::Echo => send_and_compare(&mut stream, key),
         Protocol::Http => ask(&mut stream, key),
     };
     match outcome {
@@ -77,7 +90,7 @@ fn connect(protocol: Protocol, address: SocketAddr, key: u64) -> Seen {
     }
 }
 
-fn echo(stream: &mut TcpStream, key: u64) -> io::Result<()> {
+fn send_and_compare(stream: &mut TcpStream, key: u64) -> io::Result<()> {
     let all = bytes(key);
     let mut buffer = [0; LENGTH];
     for round in all.chunks(LENGTH) {
