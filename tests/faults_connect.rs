@@ -247,16 +247,18 @@ fn a_reactor_whose_selector_fails_says_so_and_its_selector_is_used_no_more() {
 
 #[test]
 fn a_lookup_that_fails_keeps_its_code() {
-    run(async {
+    let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
+    let lookups = async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let name = format!("localhost:{}", listener.local_addr().unwrap().port());
-        // Where names are looked up: the one thread of the pool, which is idle and takes the next one too.
+        // On the one thread of the pool, where names are looked up.
         let plan = || std::mem::forget(Plan::new([Fault::fail(Call::Resolve, EMFILE)]));
         unblock(plan).await.unwrap();
         let error = TcpStream::connect(name.as_str()).await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(EMFILE));
         TcpStream::connect(name).await.unwrap();
-    });
+    };
+    reactor.block_on(lookups).unwrap();
 }
 
 #[test]
