@@ -243,7 +243,8 @@ impl TcpStream {
         self.source.try_read(buffer.len(), || self.socket.peek(buffer))
     }
 
-    /// Writes as much of `buffer` as there is room for, and returns how much.
+    /// Writes as much of `buffer` as there is room for, and returns how much. When the system has no memory for it
+    /// (`ENOBUFS`, `ENOMEM`), that is "not yet", and tried again after 10 ms.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use libc::{
     EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY, EBADF, ECONNREFUSED, EEXIST, EFAULT,
-    EHOSTUNREACH, EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, ELOOP, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOENT,
-    ENOMEM, ENOSPC, ENOSYS, EPERM,
+    EHOSTUNREACH, EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, ELOOP, EMFILE, EMSGSIZE, ENETUNREACH, ENFILE, ENOBUFS,
+    ENOENT, ENOMEM, ENOSPC, ENOSYS, EPERM,
 };
 use mainspring_sys::faults::{Call, Fault, Plan};
 use mainspring_sys::signal::{Kind, Subscription};
@@ -319,4 +319,35 @@ fn a_plan_is_its_threads_own_and_ends_with_its_drop() {
     assert_eq!(plan.hits(), [1]);
     drop(plan);
     assert!(Socket::tcp(&any_port()).is_ok());
+}
+
+#[test]
+fn an_error_of_a_datagram_is_told_once_and_the_socket_goes_on() {
+    let rows: [(Call, &[i32]); 2] = [
+        (Call::RecvFrom, &[ECONNREFUSED, EHOSTUNREACH, ENOMEM]),
+        (Call::SendTo, &[EMSGSIZE, ECONNREFUSED, ENOBUFS, EPERM]),
+    ];
+    let sockets = [Socket::udp(&any_port()).unwrap(), Socket::udp(&any_port()).unwrap()];
+    sockets.iter().for_each(|socket| socket.bind(&any_port()).unwrap());
+    let [from, to] = &sockets;
+    let address = to.local_addr().unwrap();
+    for (call, codes) in rows {
+        for (&error, nth) in codes.iter().flat_map(|error| (1..=SWEEP).map(move |nth| (error, nth))) {
+            let plan = Plan::new([Fault::fail(call, error).nth(nth)]);
+            let mut failed = Vec::new();
+            for number in 0..SWEEP as u8 {
+                let sent = from.send_to(&[number], &address).map(drop);
+                let received = sent.and_then(|()| {
+                    let mut byte = [0];
+                    let received = to.recv_from(&mut byte);
+                    // What is not received stays, and is read before the next one comes.
+                    received
+                        .or_else(|error| to.recv_from(&mut byte).and(Err(error)))
+                        .map(|_| assert_eq!(byte, [number]))
+                });
+                failed.extend(code(received));
+            }
+            assert_eq!((failed, plan.hits()), (vec![error], vec![1]), "{call:?} {error} at {nth}");
+        }
+    }
 }

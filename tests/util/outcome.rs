@@ -148,7 +148,7 @@ impl Outcome {
 impl Report {
     /// One line, for another process.
     pub(crate) fn to_line(&self) -> String {
-        let code = |code: Option<i32>| code.map_or("-".to_owned(), |code| code.to_string());
+        let code = |code: Option<i32>| code.map_or_else(|| "-".to_owned(), |code| code.to_string());
         let failures: Vec<_> = self.failures.iter().map(i32::to_string).collect();
         let Self { accepted, accept_failed, accept_paused, panics, .. } = self;
         format!(
