@@ -209,7 +209,9 @@ fn an_event_of_a_closed_source_is_counted_and_reaches_nobody() {
                 old_peer.write_all(b"for the old one").unwrap();
                 turns(2).await;
                 assert_eq!(ticks.get(), 1, "round {round}: an event of the old source woke the new one");
-                assert!(stats().stale_events > stale, "round {round}: the event did not come, so nothing was tested");
+                // kqueue forgets a number that is closed, whatever is open on the same socket: there is no event.
+                let has_come = stats().stale_events > stale;
+                assert!(has_come || KQUEUE, "round {round}: the event did not come, so nothing was tested");
                 new_peer.write_all(b"new").unwrap();
                 task.await.unwrap().unwrap();
                 drop(copy);
@@ -277,8 +279,11 @@ fn reactors_come_and_go_without_a_trace() {
 fn a_process_has_at_most_4096_reactors_and_says_so() {
     in_child("a_process_has_at_most_4096_reactors_and_says_so", || {
         set_descriptor_limit(16_384);
+        let before = open_descriptors();
+        drop(Reactor::new().unwrap());
+        let each = open_descriptors() - before;
         let ballast = take_all_descriptors().len();
-        if ballast < 10_000 {
+        if ballast < 4_200 * each {
             return println!("not tested: the process may have {ballast} descriptors only");
         }
         let mut reactors: Vec<_> = (0..4096).map(|_| Reactor::new().unwrap()).collect();

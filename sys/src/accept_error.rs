@@ -1,13 +1,26 @@
 //! What an error of `accept` says about the listener.
 //!
 //! The accept loop asks after each error, because they mean three things: go on at once, wait a moment,
-//! or give up. Errors that the system passes on from the new connection differ by system and stand in
-//! the backend. What is not known here ends the listener: a loop that goes on at an unknown error spins.
+//! or give up. What is not known here ends the listener: a loop that goes on at an unknown error spins.
 
 use std::io;
 
-use crate::backend::ACCEPT_PASSES_ON;
 use crate::is_shortage;
+
+/// Errors that accept(2) passes on from the new connection: "treat them like EAGAIN by retrying".
+const PASSED_ON: &[libc::c_int] = &[
+    libc::ENETDOWN,
+    libc::EPROTO,
+    libc::ENOPROTOOPT,
+    libc::EHOSTDOWN,
+    libc::EHOSTUNREACH,
+    libc::ENETUNREACH,
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
+    libc::ENONET,
+    // Elsewhere it says that the socket is no listener.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
+    libc::EOPNOTSUPP,
+];
 
 /// Whose error it is, by the last section of accept(2).
 ///
@@ -30,7 +43,7 @@ impl AcceptError {
         match error.raw_os_error() {
             Some(libc::ECONNABORTED | libc::EPERM | libc::EINTR) => Self::Connection,
             _ if is_shortage(error) => Self::Moment,
-            Some(code) if ACCEPT_PASSES_ON.contains(&code) => Self::Connection,
+            Some(code) if PASSED_ON.contains(&code) => Self::Connection,
             _ => Self::Listener,
         }
     }

@@ -29,7 +29,7 @@ impl Interest {
     pub const READABLE: Self = Self::of(READABLE);
     /// Space in the send buffer, the completion of a connect.
     pub const WRITABLE: Self = Self::of(WRITABLE);
-    /// Urgent (out-of-band) data. kqueue has no such filter on all systems: it never reports it, and
+    /// Urgent (out-of-band) data. FreeBSD and NetBSD have no filter for it: it is never reported, and
     /// asking for this alone is `Unsupported` there.
     pub const PRIORITY: Self = Self::of(PRIORITY);
 

@@ -8,21 +8,21 @@
 //! * `OsSelector`, which keeps the contract written on the trait [`Selector`];
 //! * `Record`, what the kernel reports an event in, `event_of`, and `Report`, what an event means;
 //! * `Alarm`, what a [`Waker`] writes to when the selector is asleep, safe to keep and to ring after
-//!   the selector is gone;
-//! * `ACCEPT_PASSES_ON`, the errors of `accept` that belong to the new connection on that system.
+//!   the selector is gone.
 //!
-//! Which backend is compiled is chosen below, once. The meaning of each readiness bit is on
+//! Which backend is compiled is chosen below, once; `--cfg mainspring_force_kqueue` makes it kqueue on Linux too, over
+//! a stand-in for the system calls, for tests of the backend. The meaning of each readiness bit is on
 //! [`Readiness`], as one table for both. One backend per system is compiled and named directly: a
 //! choice at run time would put an indirect call beside every system call, and gain nothing.
 
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos"))]
+#[cfg(all(any(target_os = "linux", target_os = "android", target_os = "illumos"), not(mainspring_force_kqueue)))]
 mod backend {
     mod epoll;
     mod epoll_wait;
     pub use epoll::OsSelector;
     #[cfg(mainspring_faults)]
     pub(crate) use epoll::ready;
-    pub(crate) use epoll::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
+    pub(crate) use epoll::{Alarm, Record, Report, event_of};
 }
 
 #[cfg(any(
@@ -30,14 +30,16 @@ mod backend {
     target_os = "freebsd",
     target_os = "dragonfly",
     target_os = "netbsd",
-    target_os = "openbsd"
+    target_os = "openbsd",
+    mainspring_force_kqueue
 ))]
 mod backend {
     mod kqueue;
+    mod kqueue_call;
     pub use kqueue::OsSelector;
     #[cfg(mainspring_faults)]
     pub(crate) use kqueue::ready;
-    pub(crate) use kqueue::{ACCEPT_PASSES_ON, Alarm, Record, Report, event_of};
+    pub(crate) use kqueue::{Alarm, Record, Report, event_of};
 }
 
 #[cfg(not(any(
@@ -72,6 +74,8 @@ mod events;
 #[cfg(mainspring_faults)]
 pub mod faults;
 mod interest;
+#[cfg(mainspring_force_kqueue)]
+mod kqueue_double;
 mod limits;
 mod message;
 mod messages;

@@ -19,7 +19,7 @@ use std::ops::{BitOr, BitOrAssign};
 /// | `READ_CLOSED` | `RDHUP` or `HUP` | `EVFILT_READ` with `EV_EOF`; or `EV_EOF` with an error |
 /// | `WRITE_CLOSED` | `HUP` | `EVFILT_WRITE` with `EV_EOF`; or `EV_EOF` with an error |
 /// | `ERROR` | `ERR` | `EV_EOF` with an error in `fflags`; `EV_ERROR` |
-/// | `PRIORITY` | `PRI` | never |
+/// | `PRIORITY` | `PRI` | `EVFILT_EXCEPT` with `NOTE_OOB` (Apple, DragonFly, OpenBSD); elsewhere never |
 /// | `HANGUP` | `HUP` | `EV_EOF` with an error in `fflags` |
 ///
 /// What that makes of the states that matter:

@@ -63,7 +63,8 @@ pub trait Selector: Sized {
     ///
     /// `InvalidInput` for [`Token::WAKER`] and for what [`Mode::Exclusive`] does not allow;
     /// `AlreadyExists` if it is registered here (epoll; kqueue takes it for a `reregister`);
-    /// `PermissionDenied` for a file or directory (epoll); `ENOSPC` at the limit of
+    /// `PermissionDenied` for a file or directory (epoll); `BrokenPipe` (NetBSD: `EBADF`) for a pipe whose reader is gone and
+    /// that is to be watched for writing alone (kqueue); `ENOSPC` at the limit of
     /// `/proc/sys/fs/epoll/max_user_watches`; `ENOMEM`. The same in debug and in release builds.
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()>;
 

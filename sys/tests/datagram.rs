@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 
 use mainspring_sys::{Connect, Datagrams, Interest, Mode, Readiness, Socket};
-use util::{Watch, any_port, is_well_born};
+use util::{KQUEUE, Watch, any_port, is_well_born};
 
 /// A UDP socket on loopback.
 fn bound() -> Socket {
@@ -111,7 +111,8 @@ fn a_refused_datagram_is_an_error_once_and_no_end() {
     socket.connect(&nobody()).unwrap();
     let watch = Watch::new(&socket, Interest::READABLE, Mode::Edge);
     socket.send(b"hello?").unwrap();
-    assert!(watch.next().contains(Readiness::ERROR));
+    // kqueue has no flag for it: only the next call tells.
+    assert!(watch.next().contains(if KQUEUE { Readiness::READABLE } else { Readiness::ERROR }));
     assert_eq!(socket.recv_from(&mut [0; 9]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(socket.recv_from(&mut [0; 9]).unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(socket.send(b"again").unwrap(), 5);

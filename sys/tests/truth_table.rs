@@ -1,7 +1,7 @@
 //! The states of a descriptor and what is reported for each: the table on `Readiness`, row by row.
 //!
 //! Watched for everything, edge-triggered, as the reactor does. The rows are Linux's.
-#![cfg(all(not(loom), target_os = "linux"))]
+#![cfg(all(not(loom), not(mainspring_force_kqueue), target_os = "linux"))]
 
 mod util;
 

@@ -18,6 +18,10 @@ use mainspring::net::{TcpListener, TcpStream};
 use mainspring::time::Clock;
 use mainspring::{Reactor, Stats};
 
+/// True if the selector is kqueue, a BSD's or the stand-in on Linux; else it is epoll.
+pub(crate) const KQUEUE: bool =
+    cfg!(any(mainspring_force_kqueue, not(any(target_os = "linux", target_os = "android", target_os = "illumos"))));
+
 /// Longer than any test takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 

@@ -29,18 +29,6 @@ use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 /// What the kernel reports one event in.
 pub(crate) type Record = libc::epoll_event;
 
-/// Errors that accept(2) passes on from the new connection: "treat them like EAGAIN by retrying".
-pub(crate) const ACCEPT_PASSES_ON: &[c_int] = &[
-    libc::ENETDOWN,
-    libc::EPROTO,
-    libc::ENOPROTOOPT,
-    libc::EHOSTDOWN,
-    libc::ENONET,
-    libc::EHOSTUNREACH,
-    libc::EOPNOTSUPP,
-    libc::ENETUNREACH,
-];
-
 /// The selector of this system, see [`Selector`](crate::Selector).
 #[derive(Debug)]
 pub struct OsSelector {

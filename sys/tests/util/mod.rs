@@ -17,6 +17,11 @@ use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readine
 /// After this an event that has to come is missing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
+/// True if the selector is kqueue, a BSD's or the stand-in on Linux; else it is epoll. The tests ask here
+/// alone, and say for each what they expect where the two differ.
+pub(crate) const KQUEUE: bool =
+    cfg!(any(mainspring_force_kqueue, not(any(target_os = "linux", target_os = "android", target_os = "illumos"))));
+
 /// Set in a process that a test has started of itself.
 const CHILD: &str = "MAINSPRING_SYS_TEST_CHILD";
 
