@@ -12,28 +12,70 @@ use std::ops::{BitOr, BitOrAssign};
 
 /// A set of states of a descriptor, possibly empty.
 ///
-/// | bit | epoll(7) | kqueue(2) |
-/// |---|---|---|
-/// | `READABLE` | `IN`, `PRI`, `RDHUP`, `HUP` or `ERR` | `EVFILT_READ`; or `EV_EOF` with an error |
-/// | `WRITABLE` | `OUT`, `HUP` or `ERR` | `EVFILT_WRITE`; or any `EV_EOF` |
-/// | `READ_CLOSED` | `RDHUP` or `HUP` | `EVFILT_READ` with `EV_EOF`; or `EV_EOF` with an error |
-/// | `WRITE_CLOSED` | `HUP` | `EVFILT_WRITE` with `EV_EOF`; or `EV_EOF` with an error |
-/// | `ERROR` | `ERR` | `EV_EOF` with an error in `fflags`; `EV_ERROR` |
-/// | `PRIORITY` | `PRI` | `EVFILT_EXCEPT` with `NOTE_OOB` (Apple, DragonFly, OpenBSD); elsewhere never |
-/// | `HANGUP` | `HUP` | `EV_EOF` with an error in `fflags` |
+/// | bit | letter | epoll(7) | kqueue(2) |
+/// |---|---|---|---|
+/// | `READABLE` | `R` | `IN`, `PRI`, `RDHUP`, `HUP` or `ERR` | `EVFILT_READ`; or `EV_EOF` with an error |
+/// | `WRITABLE` | `W` | `OUT`, `HUP` or `ERR` | `EVFILT_WRITE`; or any `EV_EOF` |
+/// | `READ_CLOSED` | `r` | `RDHUP` or `HUP` | `EVFILT_READ` with `EV_EOF`; or `EV_EOF` with an error |
+/// | `WRITE_CLOSED` | `w` | `HUP` | `EVFILT_WRITE` with `EV_EOF`; or `EV_EOF` with an error |
+/// | `ERROR` | `E` | `ERR` | `EV_EOF` with an error in `fflags`; `EV_ERROR` |
+/// | `PRIORITY` | `P` | `PRI` | `EVFILT_EXCEPT` with `NOTE_OOB` (Apple, DragonFly, OpenBSD); elsewhere never |
+/// | `HANGUP` | `H` | `HUP` | `EV_EOF` with an error in `fflags` |
 ///
-/// What that makes of the states that matter:
+/// Whoever reads needs to ask for `READABLE` alone, and whoever writes for `WRITABLE` alone: `r` and `P` come
+/// with `R`, `w` with `W`, `E` and `H` with both.
 ///
-/// | state on Linux | reported |
+/// # What is reported for which state
+///
+/// By letter, for a registration that asks for reading, for writing, for urgent data. One that asks for several
+/// gets what each would get. An empty cell is no event.
+///
+/// | state | epoll: reading | writing | urgent | kqueue: reading | writing |
+/// |---|---|---|---|---|---|
+/// | stream socket before connect | RWrwH | RWrwH | RWrwH | | |
+/// | connecting | | | | | |
+/// | connected, nothing received | | W | | | W |
+/// | connect refused | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH |
+/// | send buffer full | | | | | |
+/// | data received | R | W | | R | W |
+/// | urgent data received | | W | RP | | W |
+/// | data and the end received | Rr | W | | RWr | W |
+/// | the peer has shut its writing side | Rr | W | | RWr | W |
+/// | own reading side shut | Rr | W | | RWr | W |
+/// | own writing side shut | | W | | | Ww |
+/// | both own sides shut | RWrwH | RWrwH | RWrwH | RWr | Ww |
+/// | each end has shut its writing side | RWrwH | RWrwH | RWrwH | RWr | Ww |
+/// | reset by the peer | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH |
+/// | reading end of a pipe, empty | | | | | - |
+/// | reading end of a pipe, data | R | | | R | - |
+/// | reading end of a pipe, writer gone | RWrwH | RWrwH | RWrwH | RWr | - |
+/// | reading end of a pipe, data, writer gone | RWrwH | RWrwH | RWrwH | RWr | - |
+/// | writing end of a pipe, room | | W | | - | W |
+/// | writing end of a pipe, full | | | | - | |
+/// | writing end of a pipe, reader gone | RWE | RWE | RWE | - | Ww |
+/// | writing end of a pipe, full, reader gone | RWE | RWE | RWE | - | Ww |
+/// | datagram socket, nothing received | | W | | | W |
+/// | datagram received | R | W | | R | W |
+/// | packet refused (ICMP) | RWE | RWE | RWE | R | W |
+/// | listener, nobody waits | | | | | |
+/// | listener, a connection waits | R | | | R | |
+/// | data received, then closed | | | | | |
+/// | data received, then closed, a duplicate open | R | W | | | |
+/// | data received, then closed, its number in use again | | | | | |
+///
+/// Where the two differ: kqueue does not watch for urgent data; it reports one's own shut writing side, and
+/// nothing of a socket before connect; it has no hang-up without an error; the error of a datagram socket is no
+/// flag there, only the next call tells it; and it forgets a closed descriptor whatever duplicates are open. Which
+/// filter the wrong end of a pipe has (`-`) is different on each system, so it is better not asked for.
+///
+/// And by [`Mode`](crate::Mode), the same on both, but for the last:
+///
+/// | mode | reported |
 /// |---|---|
-/// | connected stream, nothing received | `WRITABLE` |
-/// | data received | `READABLE`, `WRITABLE` |
-/// | the peer shut its writing side | and `READ_CLOSED`: data may still be queued, writing still works |
-/// | both sides shut, reset, or a connect refused | and `WRITE_CLOSED`, `HANGUP`; `ERROR` on an error |
-/// | pipe whose writer is gone | `HANGUP` and what follows from it |
-/// | pipe whose reader is gone | `ERROR`, `READABLE`, `WRITABLE`: the next write fails |
-/// | datagram socket after a refused packet | `ERROR`, `READABLE`, `WRITABLE`: it still sends |
-/// | stream socket before `connect` | `HANGUP`: register after connect(2) has been called |
+/// | `Edge` | once; again after each change, and after `reregister` |
+/// | `Level` | in every `select` while the state lasts |
+/// | `Oneshot` | once; again after `reregister` |
+/// | `Exclusive` | as `Edge`; on epoll `r` only with `H`, and urgent data is refused |
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Readiness(u8);
 

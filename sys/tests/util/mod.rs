@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,6 +30,14 @@ pub(crate) fn everything() -> Interest {
     Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
 }
 
+/// True if the backend is epoll, false if it is kqueue or the double of it.
+pub(crate) const IS_EPOLL: bool = cfg!(all(target_os = "linux", not(mainspring_force_kqueue)));
+
+/// The number that the environment gives for `name`, or `default`: how often a test does what it does.
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
 /// Any free port on loopback.
 pub(crate) fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
@@ -39,17 +47,21 @@ pub(crate) fn listener() -> Socket {
     Socket::listen(any_port(), 128, false).unwrap()
 }
 
-/// Two connected sockets.
-pub(crate) fn tcp_pair() -> (Socket, Socket) {
-    let listener = listener();
-    let address = listener.local_addr().unwrap();
+/// A socket that has been connected.
+pub(crate) fn connect(address: SocketAddr) -> Socket {
     let client = Socket::tcp(&address).unwrap();
-    let state = client.connect(&address).unwrap();
-    if state == Connect::InProgress {
+    if client.connect(&address).unwrap() == Connect::InProgress {
         let watch = Watch::new(&client, Interest::WRITABLE, Mode::Edge);
         assert!(watch.next().contains(Readiness::WRITABLE));
     }
     assert!(client.take_error().unwrap().is_none());
+    client
+}
+
+/// Two connected sockets.
+pub(crate) fn tcp_pair() -> (Socket, Socket) {
+    let listener = listener();
+    let client = connect(listener.local_addr().unwrap());
     let (server, peer) = accept(&listener);
     assert_eq!(peer, client.local_addr().unwrap());
     (client, server)
@@ -118,6 +130,28 @@ impl Drop for TemporaryPath {
     }
 }
 
+/// A non-blocking datagram socket.
+pub(crate) fn udp() -> UdpSocket {
+    let socket = UdpSocket::bind(any_port()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+/// Writes into a pipe until there is no more room.
+pub(crate) fn fill_pipe(writer: &OwnedFd) {
+    let bytes = [0_u8; 4096];
+    // SAFETY: the bytes are readable.
+    while unsafe { libc::write(writer.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) } > 0 {}
+}
+
+/// Sends one byte of urgent data.
+pub(crate) fn send_urgent(socket: &Socket) {
+    let byte = b"!";
+    // SAFETY: the byte is readable.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), byte.as_ptr().cast(), 1, libc::MSG_OOB) };
+    assert_eq!(sent, 1);
+}
+
 /// Reads until there is no more for now.
 pub(crate) fn drain(socket: &Socket) -> usize {
     let mut buffer = [0; 4096];
@@ -172,6 +206,15 @@ impl Watch {
         let events = expect(&self.selector);
         assert!(events.iter().all(|event| event.token() == Self::TOKEN), "{events:?}");
         events.iter().fold(Readiness::EMPTY, |all, event| all | event.readiness())
+    }
+
+    /// All that is reported until `bits` have been: what belongs together may come in several batches.
+    pub(crate) fn until(&self, bits: Readiness) -> Readiness {
+        let mut seen = Readiness::EMPTY;
+        while !seen.contains(bits) {
+            seen |= self.next();
+        }
+        seen
     }
 
     /// Fails if there is something to report.
