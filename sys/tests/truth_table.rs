@@ -60,8 +60,13 @@ const STATES: &[(&str, fn() -> State)] = &[
     }),
     ("the peer has shut its writing side", || connected(end)),
     ("own reading side shut", || connected(|ours, _| ours.shutdown(Shutdown::Read).unwrap())),
-    ("own writing side shut", || connected(|ours, _| ours.shutdown(Shutdown::Write).unwrap())),
-    ("both own sides shut", || connected(|ours, _| ours.shutdown(Shutdown::Both).unwrap())),
+    ("own writing side shut", || connected(|ours, theirs| end(theirs, ours))),
+    ("both own sides shut", || {
+        connected(|ours, theirs| {
+            ours.shutdown(Shutdown::Read).unwrap();
+            end(theirs, ours);
+        })
+    }),
     ("each end has shut its writing side", || {
         connected(|ours, theirs| {
             end(ours, theirs);
@@ -132,6 +137,7 @@ fn urgent_data(ours: &Socket, theirs: &Socket) {
 fn end(ours: &Socket, theirs: &Socket) {
     theirs.shutdown(Shutdown::Write).unwrap();
     await_end(ours);
+    util::await_acknowledged(theirs);
 }
 
 fn refused() -> State {

@@ -88,6 +88,28 @@ pub(crate) fn await_end(socket: &Socket) {
     while !watch.next().contains(Readiness::READ_CLOSED) {}
 }
 
+/// Waits until the peer has acknowledged a half-close, which is a change of state, and on Linux an edge, of its own.
+pub(crate) fn await_acknowledged(socket: &Socket) {
+    // FIN_WAIT1, LAST_ACK and CLOSING, of include/net/tcp_states.h.
+    #[cfg(target_os = "linux")]
+    while [4, 9, 11].contains(&tcp_state(socket)) {
+        std::thread::yield_now();
+    }
+    let _ = socket;
+}
+
+#[cfg(target_os = "linux")]
+fn tcp_state(socket: &Socket) -> u8 {
+    // SAFETY: all zeros is a valid value of this plain C structure.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    let value = (&raw mut info).cast();
+    // SAFETY: `info` is writable for `length` bytes.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_TCP, libc::TCP_INFO, value, &mut length) };
+    assert_eq!(result, 0);
+    info.tcpi_state
+}
+
 /// The reading and the writing end of a non-blocking pipe.
 pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
