@@ -8,7 +8,6 @@ use mainspring::{Reactor, spawn};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use util::runtime::*;
@@ -172,52 +171,6 @@ fn without_descriptors_constructors_return_errors_and_leak_nothing() {
 fn open_descriptors_without_reading() -> usize {
     // SAFETY: F_GETFD only looks.
     (0..64).filter(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0).count()
-}
-
-/// The number that the next descriptor will have.
-fn next_descriptor() -> RawFd {
-    File::open("/dev/null").unwrap().as_raw_fd()
-}
-
-#[test]
-fn an_event_of_a_closed_source_is_counted_and_reaches_nobody() {
-    in_child("an_event_of_a_closed_source_is_counted_and_reaches_nobody", || {
-        run(async {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            for round in 1..=100 {
-                let mut old_peer = std::net::TcpStream::connect(address).unwrap();
-                let number = next_descriptor();
-                let (old, _) = listener.accept().await.unwrap();
-                // A duplicate that the stream does not know of, as a fork makes: close does not end the registration.
-                // SAFETY: the number is that of `old`, which is alive.
-                let copy = unsafe { OwnedFd::from_raw_fd(libc::dup(number)) };
-                let copy = std::net::TcpStream::from(copy);
-                assert_eq!(copy.peer_addr().unwrap(), old_peer.local_addr().unwrap(), "the premise of this test");
-                drop(old);
-                // The next one takes its number and its slot.
-                let mut new_peer = std::net::TcpStream::connect(address).unwrap();
-                let (new, _) = listener.accept().await.unwrap();
-                let ticks = Rc::new(Cell::new(0));
-                let count = ticks.clone();
-                let task = schedule(move || {
-                    count.set(count.get() + 1);
-                    Ok(if new.try_read(&mut [0; 8])? == Some(3) { Tick::Final } else { Tick::WouldBlock })
-                });
-                turns(2).await;
-                let stale = stats().stale_events;
-                old_peer.write_all(b"for the old one").unwrap();
-                turns(2).await;
-                assert_eq!(ticks.get(), 1, "round {round}: an event of the old source woke the new one");
-                // kqueue forgets a number that is closed, whatever is open on the same socket: there is no event.
-                let has_come = stats().stale_events > stale;
-                assert!(has_come || KQUEUE, "round {round}: the event did not come, so nothing was tested");
-                new_peer.write_all(b"new").unwrap();
-                task.await.unwrap().unwrap();
-                drop(copy);
-            }
-        });
-    });
 }
 
 /// Threads of this process whose name begins with `name`.

@@ -147,7 +147,10 @@ fn no_event_of_a_closed_source_is_taken_for_one_of_its_successor() {
             }
         }
     }
-    println!("{delivered} events delivered, {stale} stale ones of {} closed sources", table.generation as usize - SLOTS);
+    println!(
+        "{delivered} events delivered, {stale} stale ones of {} closed sources",
+        table.generation as usize - SLOTS
+    );
     assert!(stale > rounds / 100, "{stale} stale events in {rounds} rounds: too few to mean something");
     assert!(delivered > rounds / 2, "{delivered} events in {rounds} rounds");
 }

@@ -136,10 +136,8 @@ fn the_pipes_of_another_process_can_be_watched() {
         // SAFETY: this command takes no pointer.
         assert_eq!(unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) }, 0);
     }
-    let (input, output) = (
-        Watch::new(&stdin, Interest::WRITABLE, Mode::Edge),
-        Watch::new(&stdout, Interest::READABLE, Mode::Edge),
-    );
+    let (input, output) =
+        (Watch::new(&stdin, Interest::WRITABLE, Mode::Edge), Watch::new(&stdout, Interest::READABLE, Mode::Edge));
     assert!(would_block(stdout.read(&mut [0; 9])));
     for _ in 0..3 {
         stdin.write_all(b"hello").unwrap();

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
 
@@ -237,6 +237,17 @@ impl Watch {
             seen |= self.next();
         }
         seen
+    }
+
+    /// As `until`, where signal handlers run: each may end a select without events.
+    pub(crate) fn until_interrupted(&self, bits: Readiness) {
+        let mut events = Events::with_capacity(64);
+        let (mut seen, start) = (Readiness::EMPTY, Instant::now());
+        while !seen.contains(bits) {
+            assert!(start.elapsed() < LIMIT, "no event in {LIMIT:?}");
+            self.selector.select(&mut events, Some(LIMIT)).unwrap();
+            seen = events.iter().fold(seen, |all, event| all | event.readiness());
+        }
     }
 
     /// Fails if there is something to report.
