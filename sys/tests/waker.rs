@@ -104,37 +104,66 @@ fn events_come_beside_a_wake() {
     assert!(waker.take());
 }
 
+/// In a process of its own, so that there is one eventfd.
 #[test]
-fn no_wake_of_four_threads_is_lost() {
-    const THREADS: usize = 4;
-    const ITEMS: usize = 50_000;
-    let selector = OsSelector::new().unwrap();
-    let waker = selector.waker().unwrap();
-    let inbox = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (waker, inbox) = (waker.clone(), &inbox);
-            scope.spawn(move || {
-                for item in 0..ITEMS {
-                    inbox.fetch_add(1, Ordering::Relaxed);
-                    waker.wake();
-                    // Lets the selector fall asleep now and then.
-                    if (item + thread) % 16 == 0 {
-                        thread::yield_now();
+fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
+    util::in_child("no_wake_of_four_threads_is_lost_and_far_fewer_are_written", || {
+        const THREADS: usize = 4;
+        /// Wakes in a row; then a producer waits until all are seen, so that the selector can fall asleep.
+        const BURST: usize = 100;
+        const ITEMS: usize = 250_000;
+        let selector = OsSelector::new().unwrap();
+        let waker = selector.waker().unwrap();
+        let (inbox, pushed, seen) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..ITEMS / BURST {
+                        for _ in 0..BURST {
+                            inbox.fetch_add(1, Ordering::Relaxed);
+                            pushed.fetch_add(1, Ordering::Relaxed);
+                            waker.wake();
+                        }
+                        let pushed = pushed.load(Ordering::Relaxed);
+                        while seen.load(Ordering::Relaxed) < pushed {
+                            thread::yield_now();
+                        }
                     }
-                }
-            });
-        }
-        let mut events = Events::with_capacity(8);
-        let mut seen = 0;
-        while seen < THREADS * ITEMS {
-            assert!(is_ended_at_once(&selector, &mut events), "lost after {seen} items");
-            if waker.take() {
-                seen += inbox.swap(0, Ordering::Relaxed);
+                });
             }
+            let mut events = Events::with_capacity(8);
+            while seen.load(Ordering::Relaxed) < THREADS * ITEMS {
+                let so_far = seen.load(Ordering::Relaxed);
+                assert!(is_ended_at_once(&selector, &mut events), "lost after {so_far} items");
+                if waker.take() {
+                    seen.fetch_add(inbox.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+                }
+            }
+        });
+        assert_eq!(inbox.into_inner(), 0);
+        #[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
+        {
+            let (wakes, writes) = (THREADS * ITEMS, eventfd_count());
+            println!("{wakes} wakes, {writes} writes");
+            // Each write is for one sleep, so this also says that it slept.
+            assert!((100..wakes as u64 / 4).contains(&writes), "{writes} writes for {wakes} wakes");
         }
     });
-    assert_eq!(inbox.into_inner(), 0);
+}
+
+/// What has been added up in the one eventfd of this process, which nobody reads: the number of writes.
+#[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
+fn eventfd_count() -> u64 {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+    let is_eventfd = |path: &std::path::PathBuf| {
+        std::fs::read_link(path).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventfd]")
+    };
+    let eventfds: Vec<_> = descriptors.filter(is_eventfd).collect();
+    assert_eq!(eventfds.len(), 1, "{eventfds:?}");
+    let information = std::path::Path::new("/proc/self/fdinfo").join(eventfds[0].file_name().unwrap());
+    let information = std::fs::read_to_string(information).unwrap();
+    let count = information.lines().find_map(|line| line.strip_prefix("eventfd-count:")).unwrap();
+    u64::from_str_radix(count.trim(), 16).unwrap()
 }
 
 #[test]

@@ -271,6 +271,11 @@ pub(crate) fn expect_nothing(selector: &OsSelector) {
     assert!(events.is_empty(), "{events:?}");
 }
 
+/// True in a process that a test has started of itself.
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
 /// Runs `body` as the test `test` in a process of its own, for what belongs to the process: signals and
 /// descriptors. To be the whole of the test.
 pub(crate) fn in_child(test: &str, body: impl FnOnce()) {
@@ -279,7 +284,7 @@ pub(crate) fn in_child(test: &str, body: impl FnOnce()) {
 
 /// As `in_child`, with shell code that runs before, in the same process.
 pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
-    if std::env::var_os(CHILD).is_some() {
+    if is_child() {
         return body();
     }
     let Output { status, stdout, stderr } = Command::new("/bin/sh")
