@@ -30,40 +30,41 @@ use std::ops::{BitOr, BitOrAssign};
 /// By letter, for a registration that asks for reading, for writing, for urgent data. One that asks for several
 /// gets what each would get. An empty cell is no event.
 ///
-/// | state | epoll: reading | writing | urgent | kqueue: reading | writing |
-/// |---|---|---|---|---|---|
-/// | stream socket before connect | RWrwH | RWrwH | RWrwH | | |
-/// | connecting | | | | | |
-/// | connected, nothing received | | W | | | W |
-/// | connect refused | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH |
-/// | send buffer full | | | | | |
-/// | data received | R | W | | R | W |
-/// | urgent data received | | W | RP | | W |
-/// | data and the end received | Rr | W | | RWr | W |
-/// | the peer has shut its writing side | Rr | W | | RWr | W |
-/// | own reading side shut | Rr | W | | RWr | W |
-/// | own writing side shut | | W | | | Ww |
-/// | both own sides shut | RWrwH | RWrwH | RWrwH | RWr | Ww |
-/// | each end has shut its writing side | RWrwH | RWrwH | RWrwH | RWr | Ww |
-/// | reset by the peer | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH |
-/// | reading end of a pipe, empty | | | | | - |
-/// | reading end of a pipe, data | R | | | R | - |
-/// | reading end of a pipe, writer gone | RWrwH | RWrwH | RWrwH | RWr | - |
-/// | reading end of a pipe, data, writer gone | RWrwH | RWrwH | RWrwH | RWr | - |
-/// | writing end of a pipe, room | | W | | - | W |
-/// | writing end of a pipe, full | | | | - | |
-/// | writing end of a pipe, reader gone | RWE | RWE | RWE | - | Ww |
-/// | writing end of a pipe, full, reader gone | RWE | RWE | RWE | - | Ww |
-/// | datagram socket, nothing received | | W | | | W |
-/// | datagram received | R | W | | R | W |
-/// | packet refused (ICMP) | RWE | RWE | RWE | R | W |
-/// | listener, nobody waits | | | | | |
-/// | listener, a connection waits | R | | | R | |
-/// | data received, then closed | | | | | |
-/// | data received, then closed, a duplicate open | R | W | | | |
-/// | data received, then closed, its number in use again | | | | | |
+/// | state | epoll: reading | writing | urgent | kqueue: reading | writing | urgent |
+/// |---|---|---|---|---|---|---|
+/// | stream socket before connect | RWrwH | RWrwH | RWrwH | | | |
+/// | connecting | | | | | | |
+/// | connected, nothing received | | W | | | W | |
+/// | connect refused | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH | |
+/// | send buffer full | | | | | | |
+/// | data received | R | W | | R | W | |
+/// | urgent data received | | W | RP | | W | RP |
+/// | data and the end received | Rr | W | | RWr | W | |
+/// | the peer has shut its writing side | Rr | W | | RWr | W | |
+/// | own reading side shut | Rr | W | | RWr | W | |
+/// | own writing side shut | | W | | | Ww | |
+/// | both own sides shut | RWrwH | RWrwH | RWrwH | RWr | Ww | |
+/// | each end has shut its writing side | RWrwH | RWrwH | RWrwH | RWr | Ww | |
+/// | reset by the peer | RWrwEH | RWrwEH | RWrwEH | RWrwEH | RWrwEH | |
+/// | reading end of a pipe, empty | | | | | - | |
+/// | reading end of a pipe, data | R | | | R | - | |
+/// | reading end of a pipe, writer gone | RWrwH | RWrwH | RWrwH | RWr | - | |
+/// | reading end of a pipe, data, writer gone | RWrwH | RWrwH | RWrwH | RWr | - | |
+/// | writing end of a pipe, room | | W | | - | W | |
+/// | writing end of a pipe, full | | | | - | | |
+/// | writing end of a pipe, reader gone | RWE | RWE | RWE | - | Ww | |
+/// | writing end of a pipe, full, reader gone | RWE | RWE | RWE | - | Ww | |
+/// | datagram socket, nothing received | | W | | | W | |
+/// | datagram received | R | W | | R | W | |
+/// | packet refused (ICMP) | RWE | RWE | RWE | R | W | |
+/// | listener, nobody waits | | | | | | |
+/// | listener, a connection waits | R | | | R | | |
+/// | data received, then closed | | | | | | |
+/// | data received, then closed, a duplicate open | R | W | | | | |
+/// | data received, then closed, its number in use again | | | | | | |
 ///
-/// Where the two differ: kqueue does not watch for urgent data; it reports one's own shut writing side, and
+/// Where the two differ: kqueue watches for urgent data on some systems only (elsewhere asking for it adds
+/// nothing, and asking for nothing else is an error); it reports one's own shut writing side, and
 /// nothing of a socket before connect; it has no hang-up without an error; the error of a datagram socket is no
 /// flag there, only the next call tells it; and it forgets a closed descriptor whatever duplicates are open. Which
 /// filter the wrong end of a pipe has (`-`) is different on each system, so it is better not asked for.

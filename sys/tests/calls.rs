@@ -79,7 +79,7 @@ fn operations() {
                 waker.wake();
             }
         });
-        let mut exchange = || {
+        let exchange = || {
             other_waker.wake();
             until_woken(&selector, &waker);
         };

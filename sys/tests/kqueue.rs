@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use mainspring_sys::{Connect, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
-use util::{KQUEUE, Watch, drain, expect, listener, pipe, tcp_pair};
+use util::{KQUEUE, URGENT, Watch, drain, expect, listener, pipe, tcp_pair};
 
 const R: Readiness = Readiness::READABLE;
 const W: Readiness = Readiness::WRITABLE;
@@ -252,22 +252,13 @@ fn a_pipe_whose_reader_is_gone_can_still_be_registered_and_tells_it() {
 fn urgent_data_alone_is_unsupported_where_there_is_no_filter_for_it() {
     let (client, server) = tcp_pair();
     let selector = OsSelector::new().unwrap();
-    let has_filter = !KQUEUE
-        || cfg!(any(
-            mainspring_force_kqueue = "urgent",
-            target_vendor = "apple",
-            target_os = "dragonfly",
-            target_os = "openbsd"
-        ));
     let asked = selector.register(client.as_fd(), Token(1), Interest::PRIORITY, Mode::Edge);
-    if !has_filter {
+    if !URGENT {
         assert_eq!(asked.unwrap_err().kind(), io::ErrorKind::Unsupported);
         return;
     }
     asked.unwrap();
-    // SAFETY: the byte is readable.
-    let sent = unsafe { libc::send(server.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
-    assert_eq!(sent, 1);
+    util::send_urgent(&server);
     let events = expect(&selector);
     assert!(events[0].is_priority() && events[0].is_readable() && !events[0].is_read_closed());
 }

@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use mainspring_sys::{Connect, Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
-use util::{IS_EPOLL, Watch, await_bytes, await_end, fill, fill_pipe, listener, pipe, send_urgent, tcp_pair};
+use util::{KQUEUE, URGENT, Watch, await_bytes, await_end, fill, fill_pipe, listener, pipe, send_urgent, tcp_pair};
 
 /// A descriptor in one of the states.
 struct State {
@@ -129,7 +129,7 @@ fn data(ours: &Socket, theirs: &Socket) {
 
 fn urgent_data(ours: &Socket, theirs: &Socket) {
     send_urgent(theirs);
-    if IS_EPOLL {
+    if URGENT {
         Watch::new(ours, Interest::PRIORITY, Mode::Level).next();
     }
 }
@@ -200,10 +200,6 @@ fn connection_waits() -> State {
     State::of(listener, [client.into()])
 }
 
-/// Rows that the double of kqueue, which is made of epoll, reports otherwise than a kqueue.
-const NOT_OF_THE_DOUBLE: &[&str] =
-    if cfg!(mainspring_force_kqueue) { &["data received, then closed, a duplicate open"] } else { &[] };
-
 /// One row of the table: its name, and what a registration for reading, for writing and for urgent data gets.
 /// `None` is what is better not asked for.
 struct Row {
@@ -217,11 +213,9 @@ fn table() -> Vec<Row> {
     let rows = lines.skip_while(|line| !line.starts_with("| state |")).skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, reading, writing, urgent, kqueue_reading, kqueue_writing] = cells[..] else {
-            panic!("{row}");
-        };
-        let cells = if IS_EPOLL { [reading, writing, urgent] } else { [kqueue_reading, kqueue_writing, ""] };
-        Row { name, cells: cells.map(cell) }
+        assert_eq!(cells.len(), 7, "{row}");
+        let column = if KQUEUE { 4 } else { 1 };
+        Row { name: cells[0], cells: [cells[column], cells[column + 1], cells[column + 2]].map(cell) }
     })
     .collect()
 }
@@ -243,12 +237,12 @@ fn cell(letters: &str) -> Option<Readiness> {
 impl Row {
     /// What a registration for `interest` in `mode` gets first, or `None` if it is not to be asked for.
     fn expected(&self, interest: Interest, mode: Mode) -> Option<Readiness> {
-        let asked = [interest.is_readable(), interest.is_writable(), interest.is_priority()];
+        let asked = [interest.is_readable(), interest.is_writable(), interest.is_priority() && URGENT];
         let mut all = Readiness::EMPTY;
         for (cell, _) in self.cells.into_iter().zip(asked).filter(|(_, asked)| *asked) {
             all |= cell?;
         }
-        if IS_EPOLL && mode == Mode::Exclusive && !all.contains(Readiness::HANGUP) {
+        if !KQUEUE && mode == Mode::Exclusive && !all.contains(Readiness::HANGUP) {
             all = all.difference(Readiness::READ_CLOSED);
         }
         Some(all)
@@ -259,10 +253,10 @@ impl Row {
 fn interests(mode: Mode) -> Vec<Interest> {
     let (reading, writing, urgent) = (Interest::READABLE, Interest::WRITABLE, Interest::PRIORITY);
     let mut all = vec![reading, writing, reading | writing];
-    if mode != Mode::Exclusive || !IS_EPOLL {
+    if mode != Mode::Exclusive || KQUEUE {
         all.extend([reading | urgent, writing | urgent, reading | writing | urgent]);
-        // kqueue has no filter for urgent data alone.
-        all.extend(IS_EPOLL.then_some(urgent));
+        // Alone it is refused where there is no filter for it.
+        all.extend(URGENT.then_some(urgent));
     }
     all
 }
@@ -324,7 +318,7 @@ fn observe(state: State, interest: Interest, mode: Mode) -> Vec<Readiness> {
     };
     let mut seen = vec![look(&selector, TOKEN), look(&selector, TOKEN)];
     // epoll refuses to change an exclusive registration.
-    if let Some(watched) = watched.filter(|_| mode != Mode::Exclusive || !IS_EPOLL) {
+    if let Some(watched) = watched.filter(|_| mode != Mode::Exclusive || KQUEUE) {
         selector.reregister(watched.as_fd(), TOKEN, interest, mode).unwrap();
         seen.extend([look(&selector, TOKEN), look(&selector, TOKEN)]);
     }
@@ -340,9 +334,6 @@ fn walk(mode: Mode) {
     let mut wrong = Vec::new();
     let mut walked = 0;
     for (row, (_, state)) in table().iter().zip(STATES) {
-        if NOT_OF_THE_DOUBLE.contains(&row.name) {
-            continue;
-        }
         for interest in interests(mode) {
             let Some(first) = row.expected(interest, mode) else { continue };
             let second = if mode == Mode::Level { first } else { Readiness::EMPTY };
@@ -356,7 +347,7 @@ fn walk(mode: Mode) {
     }
     assert!(wrong.is_empty(), "{mode:?}\n{}", wrong.join("\n"));
     // No row is passed over in silence: the fewest that are asked for is each row's one direction, twice.
-    assert!(walked >= 2 * (STATES.len() - NOT_OF_THE_DOUBLE.len()), "{walked}");
+    assert!(walked >= 2 * STATES.len(), "{walked}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use mainspring_sys::{Interest, Mode, Readiness, Selector};
-use util::{IS_EPOLL, Watch, everything};
+use util::{KQUEUE, Watch, everything};
 
 fn pair() -> (UnixStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -119,7 +119,7 @@ fn ones_own_shut_writing_side_is_an_error_to_write_to_and_told_by_kqueue_alone()
     let watch = Watch::new(&ours, everything(), Mode::Edge);
     watch.next();
     ours.shutdown(Shutdown::Write).unwrap();
-    if !IS_EPOLL {
+    if KQUEUE {
         watch.until(Readiness::WRITE_CLOSED);
     }
     assert_eq!(ours.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);

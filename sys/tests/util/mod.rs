@@ -22,6 +22,15 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) const KQUEUE: bool =
     cfg!(any(mainspring_force_kqueue, not(any(target_os = "linux", target_os = "android", target_os = "illumos"))));
 
+/// True if urgent data can be asked for alone, and is reported.
+pub(crate) const URGENT: bool = !KQUEUE
+    || cfg!(any(
+        mainspring_force_kqueue = "urgent",
+        target_vendor = "apple",
+        target_os = "dragonfly",
+        target_os = "openbsd"
+    ));
+
 /// Set in a process that a test has started of itself.
 const CHILD: &str = "MAINSPRING_SYS_TEST_CHILD";
 
@@ -29,9 +38,6 @@ const CHILD: &str = "MAINSPRING_SYS_TEST_CHILD";
 pub(crate) fn everything() -> Interest {
     Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
 }
-
-/// True if the backend is epoll, false if it is kqueue or the double of it.
-pub(crate) const IS_EPOLL: bool = cfg!(all(target_os = "linux", not(mainspring_force_kqueue)));
 
 /// The number that the environment gives for `name`, or `default`: how often a test does what it does.
 pub(crate) fn number(name: &str, default: u64) -> u64 {
