@@ -14,6 +14,10 @@
 //! a stand-in for the system calls, for tests of the backend. The meaning of each readiness bit is on
 //! [`Readiness`], as one table for both. One backend per system is compiled and named directly: a
 //! choice at run time would put an indirect call beside every system call, and gain nothing.
+//!
+//! Whoever wants to learn how an event loop meets its kernel reads in this order: [`Selector`], the contract, and how
+//! epoll and kqueue keep it; [`Mode`] and [`Readiness`], what is reported when; `backend/epoll.rs` beside
+//! `backend/kqueue.rs`; `park.rs`, how a wake-up is never lost; and `tests/edges.rs`, what it comes to.
 
 #[cfg(all(any(target_os = "linux", target_os = "android", target_os = "illumos"), not(mainspring_force_kqueue)))]
 mod backend {

@@ -30,6 +30,25 @@ use crate::{Events, Interest, Mode, Token, Waker};
 /// Not guaranteed: that an event still holds when it is looked at; one event rather than two for one
 /// source; the order of a batch; that a second registration is noticed (kqueue replaces the first).
 ///
+/// How the two backends keep that:
+///
+/// | | epoll(7) | kqueue(2) |
+/// |---|---|---|
+/// | a registration is | one entry, of a descriptor number and the open file behind it | a note for each direction, of a number |
+/// | `register` | `EPOLL_CTL_ADD`, which refuses a second one | `EV_DELETE`, then `EV_ADD`, in one call: a note keeps the mode of its first `EV_ADD` |
+/// | `reregister` | `EPOLL_CTL_MOD`, which also reports again what is so | the same |
+/// | what became of it | the result of the call | one receipt for each change (`EV_RECEIPT`): without it an event could take its place |
+/// | `Edge` | `EPOLLET` | `EV_CLEAR` |
+/// | `Oneshot` | `EPOLLONESHOT` | `EV_DISPATCH`; `EV_ONESHOT` would delete the note |
+/// | `Exclusive` | `EPOLLEXCLUSIVE` | there is none, so `Edge` |
+/// | a half-close | has to be asked for, `EPOLLRDHUP` | comes with reading, `EV_EOF` |
+/// | errors and hang-ups | come unasked | come with the direction, `EV_EOF` and the error in `fflags` |
+/// | one source is | one event, with all that is so | an event for each direction, with what is so there |
+/// | a wait | `epoll_wait`, in milliseconds; `epoll_pwait2`, in nanoseconds | `kevent`, in nanoseconds |
+/// | closing ends it | with the last duplicate of the open file | with the number |
+/// | a wake-up | a write to an eventfd(2), which is never read | a user note, `EVFILT_USER` and `NOTE_TRIGGER` |
+/// | a child after fork(2) | shares the entries with its parent | has no kqueue |
+///
 /// ```
 /// use std::os::fd::AsFd;
 /// use std::time::Duration;

@@ -43,8 +43,11 @@ impl State {
     }
 }
 
+/// Brings a descriptor into a state.
+type Make = fn() -> State;
+
 /// Every row of the table, in its order.
-const STATES: &[(&str, fn() -> State)] = &[
+const STATES: &[(&str, Make)] = &[
     ("stream socket before connect", || State::of(Socket::tcp(&util::any_port()).unwrap(), [])),
     ("connecting", connecting),
     ("connected, nothing received", || connected(|_, _| ())),
