@@ -46,6 +46,14 @@ fn an_event_of_a_closed_source_is_counted_and_reaches_nobody() {
     for episode in 0..rounds / EPISODE {
         let ((), stats) = run(async {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            // What is sent here comes after all that was there before it: the loop has seen that when it has come.
+            let (here, mut there) = half_std().await;
+            let mut catch_up = async || {
+                // So that the next one waits for its event.
+                assert_eq!(here.try_read(&mut [0; 8]).unwrap(), None);
+                there.write_all(b"x").unwrap();
+                assert_eq!(here.read(&mut [0; 8]).await.unwrap(), 1);
+            };
             let (old, mut old_peer, mut _old_copy) = connection(&listener).await;
             drop(old);
             for round in episode * EPISODE..(episode + 1) * EPISODE {
@@ -57,10 +65,11 @@ fn an_event_of_a_closed_source_is_counted_and_reaches_nobody() {
                     count.set(count.get() + 1);
                     Ok(if new.try_read(&mut [0; 8])? == Some(3) { Tick::Final } else { Tick::WouldBlock })
                 });
-                turns(1).await;
+                catch_up().await;
+                assert_eq!(ticks.get(), 1);
                 let before = stats().stale_events;
                 old_peer.write_all(b"for the old one").unwrap();
-                turns(2).await;
+                catch_up().await;
                 assert_eq!(ticks.get(), 1, "round {round}: an event of the old source woke the new one");
                 // kqueue forgets a number that is closed, whatever is open on the same socket: there is no event.
                 let has_come = stats().stale_events > before;
