@@ -63,11 +63,12 @@ use std::ops::{BitOr, BitOrAssign};
 /// | data received, then closed, a duplicate open | R | W | | | | |
 /// | data received, then closed, its number in use again | | | | | | |
 ///
-/// Where the two differ: kqueue watches for urgent data on some systems only (elsewhere asking for it adds
-/// nothing, and asking for nothing else is an error); it reports one's own shut writing side, and
-/// nothing of a socket before connect; it has no hang-up without an error; the error of a datagram socket is no
-/// flag there, only the next call tells it; and it forgets a closed descriptor whatever duplicates are open. Which
-/// filter the wrong end of a pipe has (`-`) is different on each system, so it is better not asked for.
+/// Where the two differ: kqueue watches for urgent data on some systems only (elsewhere asking for it adds nothing,
+/// and asking for nothing else is an error); it reports one's own shut writing side, and nothing of a socket before
+/// connect; it has no hang-up without an error; the error of a datagram socket is no flag there, only the next call
+/// tells it; it may refuse to register a pipe whose reader is gone (`BrokenPipe`); and it forgets a closed
+/// descriptor whatever duplicates are open. Which filter the wrong end of a pipe has (`-`) is different on each
+/// system, so it is better not asked for.
 ///
 /// And by [`Mode`](crate::Mode), the same on both, but for the last:
 ///
