@@ -151,19 +151,52 @@ fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
     });
 }
 
-/// What has been added up in the one eventfd of this process, which nobody reads: the number of writes.
+/// The one eventfd of this process.
 #[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
-fn eventfd_count() -> u64 {
+fn eventfd() -> i32 {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
     let is_eventfd = |path: &std::path::PathBuf| {
         std::fs::read_link(path).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventfd]")
     };
     let eventfds: Vec<_> = descriptors.filter(is_eventfd).collect();
     assert_eq!(eventfds.len(), 1, "{eventfds:?}");
-    let information = std::path::Path::new("/proc/self/fdinfo").join(eventfds[0].file_name().unwrap());
-    let information = std::fs::read_to_string(information).unwrap();
+    eventfds[0].file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// What has been added up in it. Nobody reads it, so it is the number of writes.
+#[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
+fn eventfd_count() -> u64 {
+    let information = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", eventfd())).unwrap();
     let count = information.lines().find_map(|line| line.strip_prefix("eventfd-count:")).unwrap();
     u64::from_str_radix(count.trim(), 16).unwrap()
+}
+
+#[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
+#[test]
+fn an_eventfd_that_is_full_is_reset_and_still_wakes() {
+    util::in_child("an_eventfd_that_is_full_is_reset_and_still_wakes", || {
+        const FULL: u64 = u64::MAX - 1;
+        let selector = OsSelector::new().unwrap();
+        let waker = selector.waker().unwrap();
+        let mut events = Events::with_capacity(8);
+        // SAFETY: the number is readable for its 8 bytes.
+        let written = unsafe { libc::write(eventfd(), std::ptr::from_ref(&FULL).cast(), 8) };
+        assert_eq!(written, 8);
+        // Until a wake has met the selector asleep.
+        for _ in 0..10_000 {
+            selector.select(&mut events, Some(Duration::ZERO)).unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| waker.wake());
+                while !waker.take() {
+                    assert!(is_ended_at_once(&selector, &mut events), "the wake was lost");
+                }
+            });
+            if eventfd_count() < FULL {
+                return;
+            }
+        }
+        panic!("it was never written to");
+    });
 }
 
 #[test]
