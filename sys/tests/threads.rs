@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_sys::{Event, Events, Interest, Mode, OsSelector, Readiness, Selector, Socket, Token};
 use util::{LIMIT, expect, expect_nothing, tcp_pair};
@@ -88,7 +88,9 @@ fn a_registration_that_another_thread_ends_is_not_reported_after_that() {
     // The last round that was reported, the last that was ended, and how many selects there were.
     let (reported, ended, selects) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let until = |is_so: &dyn Fn() -> bool| {
+        let start = Instant::now();
         while !is_so() {
+            assert!(start.elapsed() < LIMIT, "the other thread has ended");
             thread::yield_now();
         }
     };
