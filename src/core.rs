@@ -9,7 +9,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
@@ -18,6 +17,7 @@ use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selec
 use slab::Slab;
 
 use crate::account::Account;
+use crate::contain::contain;
 use crate::direction::Direction;
 use crate::due::Due;
 use crate::join_error::JoinError;
@@ -134,6 +134,11 @@ impl Core {
         self.counters.polls.get()
     }
 
+    /// Calls `f`, which runs or drops what users made; a panic in it is counted, and ends here.
+    pub(crate) fn contain(&self, f: impl FnOnce()) {
+        self.counters.panics.add(u64::from(contain(f)));
+    }
+
     // Tasks.
 
     /// Queues a task of this reactor.
@@ -218,9 +223,7 @@ impl Core {
     fn call_foreign(&self) {
         let mut wakers = self.foreign.take();
         for waker in wakers.drain(..) {
-            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-                self.counters.panics.add(1);
-            }
+            self.contain(|| waker.wake());
         }
         self.foreign.replace(wakers);
     }
@@ -236,9 +239,7 @@ impl Core {
         for call in mail.calls.drain(..) {
             // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped here,
             // and may panic.
-            if catch_unwind(AssertUnwindSafe(call)).is_err() {
-                self.counters.panics.add(1);
-            }
+            self.contain(call);
         }
         if std::mem::take(&mut mail.shutdown) {
             self.shutdown.set(true);

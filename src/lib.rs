@@ -63,6 +63,7 @@ mod account;
 mod builder;
 pub mod channel;
 pub mod codec;
+mod contain;
 mod core;
 mod deadline;
 mod direction;

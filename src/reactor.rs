@@ -311,20 +311,12 @@ impl Reactor {
     #[inline(never)]
     fn end_panicked(core: &Core, payload: Box<dyn Any + Send>) {
         core.counters.panics.add(1);
-        Self::contain(core, || {
+        core.contain(|| {
             let task = core.tasks.borrow().get(core.account.task()).cloned();
             if let Some(task) = task {
                 Self::end_task(core, &task, JoinError::panicked(payload));
             }
         });
-    }
-
-    /// Calls `f`, which drops what users made; a panic in it is counted, and ends here.
-    #[cold]
-    fn contain(core: &Core, f: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(f)).is_err() {
-            core.counters.panics.add(1);
-        }
     }
 
     #[cold]
@@ -352,9 +344,10 @@ impl Reactor {
             return;
         }
         core.begin_poll(task.number());
-        let dropped = catch_unwind(AssertUnwindSafe(|| task.lend(|body| body.fail(error))));
-        let finished = catch_unwind(AssertUnwindSafe(|| core.finish(task)));
-        core.counters.panics.add(u64::from(dropped.is_err()) + u64::from(finished.is_err()));
+        core.contain(|| {
+            task.lend(|body| body.fail(error));
+        });
+        core.contain(|| core.finish(task));
     }
 }
 
@@ -374,7 +367,7 @@ impl Drop for Reactor {
             // Tasks first: what they own may be sources of this reactor.
             let live = core.tasks.borrow_mut().close();
             for task in live {
-                Self::contain(core, || Self::end_task(core, &task, JoinError::aborted()));
+                Self::end_task(core, &task, JoinError::aborted());
             }
             core.account.close();
             core.detach_sources();

@@ -9,11 +9,11 @@
 //! (`mainspring_sys::Waker`). A push to a slot whose reactor has ended is dropped after the lock is released.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mainspring_sys::{OsSelector, Selector, Waker};
 
+use crate::contain::contain;
 use crate::sync::{Mutex, OnceLock};
 use crate::waker::Number;
 
@@ -126,7 +126,7 @@ impl Lease {
             drop(inbox);
             for call in mail.calls {
                 // What was sent may panic when it is dropped, which must not keep the slot from being let again.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(call)));
+                contain(|| drop(call));
             }
         }
         directory().lock().free.push(self);

@@ -15,6 +15,7 @@ use std::time::Duration;
 use mainspring_sys::Waker;
 
 use crate::channel::oneshot;
+use crate::contain::contain;
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::sync::{Condvar, Mutex};
@@ -149,7 +150,7 @@ impl Drop for Pool {
         self.shared.work.notify_all();
         for job in queue {
             // What a job has captured may panic when it is dropped, which must not keep the reactor from ending.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+            contain(|| drop(job));
         }
     }
 }
@@ -162,7 +163,7 @@ impl Shared {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
                 // The job catches its own panic; an output that nobody wants may panic when it is dropped.
-                let _ = catch_unwind(AssertUnwindSafe(job));
+                contain(job);
                 state = self.state.lock();
                 state.jobs -= 1;
                 if let Some(waker) = &self.waker {

@@ -10,6 +10,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
 
+use crate::contain::contain;
 use crate::sync::Mutex;
 use crate::waker::Number;
 
@@ -72,8 +73,10 @@ impl Wakers {
     fn wake_many(self) {
         let mut first_panic = None;
         for waker in self.one.into_iter().chain(self.rest) {
-            if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                first_panic.get_or_insert(panic);
+            match panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                Err(panic) if first_panic.is_none() => first_panic = Some(panic),
+                Err(panic) => _ = contain(|| drop(panic)),
+                Ok(()) => {}
             }
         }
         if let Some(panic) = first_panic {

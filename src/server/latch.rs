@@ -10,13 +10,13 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use crate::contain::contain;
 use crate::waker;
 
 /// Set once, and awaited by any number.
@@ -44,7 +44,7 @@ impl Latch {
     pub(crate) fn wake(&self) {
         let wakers: Vec<Waker> = self.waiters.borrow_mut().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         for waker in wakers {
-            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+            if contain(|| waker.wake()) {
                 waker::current(|core| core.map_or((), |core| core.counters.panics.add(1)));
             }
         }
