@@ -153,7 +153,7 @@ impl Source {
 
     /// Marks a direction not ready, until the next event.
     #[inline]
-    fn clear(&self, direction: Direction) {
+    pub(crate) fn clear(&self, direction: Direction) {
         self.readiness.set(self.readiness.get().difference(direction.bit()));
     }
 
@@ -350,7 +350,7 @@ impl Source {
         }
     }
 
-    /// The wait of the scope has ended. The seat is empty already: the bit that was on emptied it.
+    /// The wait of the scope has ended. Without a timeout the seat is empty already: the bit that was on emptied it.
     #[inline]
     fn done_in_scope(&self, direction: Direction) {
         if self.has(direction.rare()) {

@@ -7,7 +7,8 @@
 //! waits, and those of foreign executors, stand in the crowd.
 //!
 //! A seat names a task only while the direction's readiness bit is off: whatever turns the bit on takes the task out. So
-//! an operation that succeeds has nothing to clear, unless the direction has a timeout.
+//! an operation that succeeds has nothing to clear, unless the direction has a timeout: a wait that expires turns the bit
+//! on for its own try, and leaves the others where they are.
 //!
 //! The alternative, a list of wakers emptied on each event, leaves wakers of cancelled reads behind and cannot say when a
 //! deadline has nobody behind it.
@@ -204,11 +205,10 @@ impl Source {
     #[inline]
     pub(crate) fn end_wait(&self, direction: Direction, owner: u64) {
         let seat = &self.seats[direction as usize];
-        if seat.owner.get() == owner {
-            seat.task.set(None);
-        }
         if self.has(direction.rare()) {
             self.end_rare(direction, owner);
+        } else if seat.owner.get() == owner {
+            seat.task.set(None);
         }
     }
 
@@ -216,9 +216,11 @@ impl Source {
     #[inline]
     pub(crate) fn end_rare(&self, direction: Direction, owner: u64) {
         let seat = &self.seats[direction as usize];
-        if seat.owner.get() == owner && seat.deadline.get() != NEVER {
-            seat.deadline.set(NEVER);
-            self.list(direction);
+        if seat.owner.get() == owner {
+            seat.task.set(None);
+            if seat.deadline.replace(NEVER) != NEVER {
+                self.list(direction);
+            }
         }
         if self.has(direction.crowded()) {
             self.end_in_crowd(direction, owner);
@@ -321,6 +323,10 @@ impl Source {
                 }
                 rare.of(direction).for_each(|wait| wait.deadline = NEVER);
                 self.seats[direction as usize].deadline.set(NEVER);
+                if self.has(direction.expired()) {
+                    // The bit is on for the wait that had expired, and for nothing else.
+                    self.clear(direction);
+                }
                 self.unset(direction.timed() | direction.expired());
             }
         }

@@ -50,6 +50,58 @@ fn a_waker_whose_payload_panics_does_not_keep_the_others_from_being_woken() {
     });
 }
 
+#[test]
+fn a_timeout_that_is_disabled_after_its_expiry_leaves_no_readiness_behind() {
+    with_manual_clock(|clock| async move {
+        let (stream, _peer) = half_std().await;
+        stream.set_read_timeout(Some(SECOND)).unwrap();
+        let mut buffer = [0];
+        let mut read = pin!(stream.read(&mut buffer));
+        let (counter, waker) = CountingWaker::new();
+        assert!(poll_with(read.as_mut(), &waker).is_pending());
+        turns(2).await;
+        clock.advance(2 * SECOND).unwrap();
+        until(|| counter.count() == 1).await;
+        stream.set_read_timeout(None).unwrap();
+        assert!(poll_once(stream.readable()).is_pending(), "there is nothing to read");
+        assert!(poll_with(read.as_mut(), &waker).is_pending(), "it has no deadline any more");
+    });
+}
+
+#[test]
+fn a_read_that_ends_while_another_has_expired_leaves_no_wait() {
+    with_manual_clock(|clock| async move {
+        let (stream, mut peer) = half_std().await;
+        let mut buffers = [[0]; 2];
+        let [one, two] = &mut buffers;
+        let (mut long, mut short) = (pin!(stream.read(one)), pin!(stream.read(two)));
+        stream.set_read_timeout(Some(100 * SECOND)).unwrap();
+        // With the task's own waker, which is kept in the seat.
+        let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        assert!(poll_with(long.as_mut(), &own).is_pending());
+        turns(2).await;
+        stream.set_read_timeout(Some(SECOND)).unwrap();
+        let (counter, waker) = CountingWaker::new();
+        assert!(poll_with(short.as_mut(), &waker).is_pending());
+        turns(2).await;
+        clock.advance(2 * SECOND).unwrap();
+        // Timers fire before the selector is asked: the byte is there, and its event is not.
+        let mut written = false;
+        until(|| {
+            let expired = counter.count() == 1;
+            if expired && !written {
+                written = true;
+                peer.write_all(b"x").unwrap();
+            }
+            expired
+        })
+        .await;
+        let Poll::Ready(read) = poll_with(long.as_mut(), &own) else { panic!("the bit was not on") };
+        assert_eq!(read.unwrap(), 1);
+        assert_eq!(stats().waits, 1, "only the one that has expired is left");
+    });
+}
+
 /// Spawns tasks that never end by themselves, and returns their handles and wakers.
 async fn parked(count: usize) -> (Vec<mainspring::JoinHandle<()>>, Vec<Waker>) {
     let wakers = Rc::new(RefCell::new(Vec::new()));
