@@ -70,8 +70,8 @@ impl Account {
         self.task.set(task);
     }
 
-    /// The reactor stops running: its sources are refused.
-    pub(crate) fn close(&self) {
+    /// Nothing is left: the poll has asked too often, or the reactor stops running, and its sources refuse.
+    pub(crate) fn exhaust(&self) {
         self.left.set(0);
     }
 

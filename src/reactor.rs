@@ -356,7 +356,7 @@ struct Stop<'a>(&'a Core);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
-        self.0.account.close();
+        self.0.account.exhaust();
     }
 }
 
@@ -369,7 +369,7 @@ impl Drop for Reactor {
             for task in live {
                 Self::end_task(core, &task, JoinError::aborted());
             }
-            core.account.close();
+            core.account.exhaust();
             core.detach_sources();
         });
         if let Some(mut lease) = self.lease.take() {

@@ -452,7 +452,7 @@ impl Source {
         Poll::Pending
     }
 
-    /// Ends the wait of a leaf future, if it has one.
+    /// Ends the wait of a leaf future, if it has one: the future fails, or is dropped.
     #[inline]
     pub(crate) fn end_own(&self, owner: &mut u64, direction: Direction) {
         if *owner != 0 {
@@ -466,6 +466,11 @@ impl Source {
         let id = std::mem::take(owner) & !REFUSED;
         if id != 0 {
             self.end_wait(direction, id);
+        }
+        // Why here: a poll that makes a future anew for each try begins no wait twice, which is where others are counted.
+        // Without budget it is refused from now on, and so told that it spins if it was this source again and again.
+        if self.core.account.is_asked_too_often() {
+            self.core.account.exhaust();
         }
     }
 }

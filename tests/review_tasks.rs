@@ -20,6 +20,47 @@ use util::runtime::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+#[test]
+fn futures_made_anew_for_each_try_are_told_that_they_spin() {
+    run(async {
+        let (stream, _peer) = half_std().await;
+        for _ in 0..20_100 {
+            if let Poll::Ready(error) = poll_once(stream.read(&mut [0])) {
+                let error = error.expect_err("there is nothing to read");
+                assert!(error.to_string().contains("10000 times within one poll"), "{error}");
+                return;
+            }
+        }
+        panic!("the spin was not told");
+    });
+}
+
+#[test]
+fn many_waits_given_up_within_a_poll_are_no_spin() {
+    run(async {
+        let mut streams = Vec::new();
+        for _ in 0..40 {
+            streams.push(half_std().await);
+        }
+        let (other, mut other_peer) = half_std().await;
+        let mut buffers = vec![[[0]; 300]; streams.len()];
+        let mut reads = Vec::new();
+        for ((stream, _peer), buffers) in streams.iter().zip(&mut buffers) {
+            reads.extend(buffers.iter_mut().map(|buffer| Box::pin(stream.read(buffer))));
+        }
+        for read in &mut reads {
+            assert!(poll_with(read.as_mut(), Waker::noop()).is_pending());
+        }
+        assert_eq!(stats().waits, 12_000);
+        drop(reads);
+        assert_eq!(stats().waits, 0);
+        other_peer.write_all(b"x").unwrap();
+        assert_eq!(other.read(&mut [0]).await.unwrap(), 1);
+        other_peer.write_all(b"x").unwrap();
+        assert_eq!(other.read(&mut [0]).await.unwrap(), 1);
+    });
+}
+
 /// Panics when it is woken, and its payload when that is dropped.
 struct Nested;
 
