@@ -135,8 +135,10 @@ pub(crate) struct Tasks {
     root: Task,
     /// The tasks that have not ended, those whose output is waited for, and slots without a task.
     slots: Vec<Task>,
-    /// Which slots have no task.
+    /// Which slots have no task, at most `SPARE_MAX`.
     free: Vec<u32>,
+    /// Which places of the table have no slot any more. Used when `free` is empty, so that slots are made for a burst alone.
+    given_back: Vec<u32>,
     /// Tasks woken since those that are due were taken, in the order of their wakes.
     woken: Vec<Task>,
     /// The last generation that was given out.
@@ -153,6 +155,7 @@ impl Tasks {
             root: Slot::new(Number::root(reactor)),
             slots: Vec::new(),
             free: Vec::new(),
+            given_back: Vec::new(),
             woken: Vec::new(),
             generation: 0,
             live: 0,
@@ -169,13 +172,13 @@ impl Tasks {
         if self.closed {
             return Err((work, JoinError::aborted()));
         }
-        if self.slots.len() - self.free.len() >= TASKS_MAX {
+        if self.slots.len() - self.free.len() - self.given_back.len() >= TASKS_MAX {
             return Err((work, JoinError::full()));
         }
         self.generation = Number::next_generation(self.generation);
-        let index = self.free.pop().unwrap_or(self.slots.len() as u32);
+        let index = self.free.pop().unwrap_or_else(|| self.make_slot());
         let number = Number::new(self.root.number().reactor(), self.generation, index);
-        let slot = self.vacant(index);
+        let slot = &self.slots[index as usize];
         slot.number.set(number);
         slot.body.set(Some(work::body(work)));
         // The task before may have left its place in the queue.
@@ -187,15 +190,15 @@ impl Tasks {
         Ok(number)
     }
 
-    /// The slot at `index`, which has no task, or is yet to be made.
-    fn vacant(&mut self, index: u32) -> Task {
-        let root = self.root.number();
-        match self.slots.get_mut(index as usize) {
-            Some(slot) if !Rc::ptr_eq(slot, &self.root) => {}
-            Some(given_back) => *given_back = Slot::new(root),
-            None => self.slots.push(Slot::new(root)),
+    /// Makes a slot, in a place that has none or in a new one; returns its index.
+    fn make_slot(&mut self) -> u32 {
+        let slot = Slot::new(self.root.number());
+        if let Some(index) = self.given_back.pop() {
+            self.slots[index as usize] = slot;
+            return index;
         }
-        self.slots[index as usize].clone()
+        self.slots.push(slot);
+        (self.slots.len() - 1) as u32
     }
 
     /// The task of that number.
@@ -276,10 +279,12 @@ impl Tasks {
         let slot = self.slots.get_mut(number.index() as usize)?;
         let body = slot.body.take();
         slot.number.set(self.root.number());
-        if self.free.len() >= SPARE_MAX {
+        if self.free.len() < SPARE_MAX {
+            self.free.push(number.index());
+        } else {
             *slot = self.root.clone();
+            self.given_back.push(number.index());
         }
-        self.free.push(number.index());
         body
     }
 

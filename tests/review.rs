@@ -21,15 +21,17 @@ use std::time::Duration;
 use util::hook_waker::{Event, hook_waker};
 use util::runtime::*;
 
-/// Counts the bytes that are allocated.
+/// Counts allocations, and the bytes that are allocated.
 struct CountingAllocator;
 
 static ALLOCATED: AtomicIsize = AtomicIsize::new(0);
+static ALLOCATIONS: AtomicIsize = AtomicIsize::new(0);
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size() as isize, Ordering::Relaxed);
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller keeps the contract of `alloc`, which is the same.
         unsafe { System.alloc(layout) }
     }
@@ -118,6 +120,29 @@ fn a_tick_task_keeps_nothing_of_streams_that_it_has_closed() {
             }
             let more = allocated() - before;
             assert!(more < 16 * 1024, "1800 closed streams left {more} bytes");
+        });
+    });
+}
+
+#[test]
+fn after_many_tasks_at_once_a_task_costs_one_allocation_as_before() {
+    in_child("after_many_tasks_at_once_a_task_costs_one_allocation_as_before", || {
+        run(async {
+            async fn allocations() -> isize {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                for _ in 0..100 {
+                    spawn(async {}).await.unwrap();
+                }
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            }
+            // The lists of tasks grow.
+            allocations().await;
+            assert_eq!(allocations().await, 100);
+            let many: Vec<_> = (0..10_000).map(|_| spawn(async {})).collect();
+            for task in many {
+                task.await.unwrap();
+            }
+            assert_eq!(allocations().await, 100);
         });
     });
 }
