@@ -391,6 +391,33 @@ fn a_reactor_dropped_inside_a_tick_leaves_the_tick_its_scope() {
 }
 
 #[test]
+fn what_is_said_in_an_inner_scope_is_not_said_in_the_outer() {
+    run(async {
+        let (mut stream, _peer) = half_std().await;
+        let task = schedule(move || {
+            assert!(poll_once(ready(|| Read::read(&mut stream, &mut [0]))).is_pending());
+            Ok(Tick::WouldBlock)
+        });
+        turns(2).await;
+        assert!(task.is_finished(), "the inner wait, which has ended, was taken for its own");
+        assert!(task.await.unwrap().unwrap_err().to_string().contains("waits for nothing"));
+
+        let (mut stream, mut peer) = half_std().await;
+        let task = schedule(move || {
+            if let Ok(1) = Read::read(&mut stream, &mut [0]) {
+                return Ok(Tick::Final);
+            }
+            assert!(matches!(poll_once(ready(|| Ok::<_, io::Error>(5))), Poll::Ready(Ok(5))));
+            Ok(Tick::WouldBlock)
+        });
+        turns(2).await;
+        assert!(!task.is_finished(), "its own wait was forgotten");
+        peer.write_all(b"x").unwrap();
+        task.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_ready_and_a_read_that_move_between_tasks_and_executors_are_woken_where_they_are() {
     run(async {
         for foreign_between in [false, true] {
