@@ -204,7 +204,7 @@ impl Core {
 
     /// Wakes a task at once, and keeps any other waker for [`Core::wake_foreign`].
     #[inline]
-    pub(crate) fn woken(&self, waker: Waker, tasks: &mut Tasks) {
+    pub(crate) fn wake_or_keep(&self, waker: Waker, tasks: &mut Tasks) {
         match Number::of(&waker) {
             Some(number) => tasks.wake(number),
             None => self.foreign.borrow_mut().push(waker),

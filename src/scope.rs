@@ -8,8 +8,9 @@
 //! The budget bounds what one poll may do before others have their turn: an operation that returns a value or an error
 //! costs a unit, a "not yet" costs none. When it is spent, an operation is refused: it says "not yet", records nothing,
 //! and wakes the waker that it would have recorded, so the task goes to the back of the run queue. A time slice would
-//! need a clock reading per operation. Budget and outcome stand in the [`Account`]. A foreign executor, outside a reactor, is never refused. One that spins inside one
-//! poll is told so by sources, after `ASKED_MAX` answers, and let through by channels and timers, which have no error.
+//! need a clock reading per operation. Budget and outcome stand in the [`Account`]. Outside a reactor nobody is refused. A
+//! foreign executor that spins inside one poll is told so by sources, after `ASKED_MAX` answers, and let through by
+//! channels and timers, which have no error.
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -104,7 +105,7 @@ pub(crate) fn sitting() -> u64 {
     waker::with_scope(|scope| scope.map_or(0, |scope| scope.owner.id))
 }
 
-/// One stay in a scope; stands on the stack of [`Owner::enter`].
+/// One stay in a scope; stands on the stack of [`Owner::enter`] or [`Owner::enter_task`].
 pub(crate) struct Scope<'a> {
     /// Under whose name waits are recorded.
     pub(crate) owner: &'a Owner,

@@ -67,7 +67,7 @@ pub struct Stats {
     pub events: u64,
     /// Events for sources that were gone by then.
     pub stale_events: u64,
-    /// Polls of tasks, and of the future of `block_on`.
+    /// Polls of tasks, and of the future of `block_on`; a task that is dropped before its end counts as one more.
     pub polls: u64,
     /// Wakes from this reactor's own thread.
     pub wakes_local: u64,

@@ -80,7 +80,7 @@ impl Core {
                     drop(timers);
                     self.counters.timers.add(1);
                     if let Some(waker) = waker {
-                        self.woken(waker, &mut self.tasks.borrow_mut());
+                        self.wake_or_keep(waker, &mut self.tasks.borrow_mut());
                     }
                 }
                 &mut Timer::Deadline(token, direction) => {

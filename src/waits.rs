@@ -283,7 +283,7 @@ impl Source {
             self.wake_seat(direction, tasks);
             let mut rare = self.rare.borrow_mut();
             for waker in rare.iter_mut().flat_map(|rare| rare.of(direction)).filter_map(|wait| wait.waker.take()) {
-                self.core.woken(waker, tasks);
+                self.core.wake_or_keep(waker, tasks);
             }
         }
         if event.intersects(Direction::Write.bit()) {
@@ -383,7 +383,7 @@ impl Source {
             if expires(wait.deadline) {
                 wait.deadline = EXPIRED;
                 if let Some(waker) = wait.waker.take() {
-                    self.core.woken(waker, tasks);
+                    self.core.wake_or_keep(waker, tasks);
                 }
             }
         }
