@@ -260,11 +260,13 @@ fn a_reactor_that_ends_with_tasks_due_drops_each_and_one_that_panicked_runs_on()
     assert_eq!((polled.get(), alive.count(), reactor.stats().runnable), (600, 0, 0));
 
     // Again, ended in the middle of a list of tasks that are due.
-    let task = reactor.block_on(async {
-        let task = spawn(spawned(2));
-        (0..300).for_each(|_| drop(spawn(spawned(2))));
-        task
-    });
+    let mut task = None;
+    reactor
+        .block_on(async {
+            task = Some(spawn(spawned(2)));
+            (0..300).for_each(|_| drop(spawn(spawned(2))));
+        })
+        .unwrap();
     assert_eq!(reactor.stats().tasks, 301);
     drop(reactor);
     assert_eq!(alive.count(), 0);
@@ -429,9 +431,9 @@ fn a_ready_and_a_read_that_move_between_tasks_and_executors_are_woken_where_they
                 };
                 let first = spawn(async move {
                     assert!(poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx))).await.is_pending());
-                    waiting
+                    Some(waiting)
                 });
-                let mut waiting = first.await.unwrap();
+                let mut waiting = first.await.unwrap().unwrap();
                 if foreign_between {
                     assert!(poll_with(Pin::new(&mut waiting), Waker::noop()).is_pending());
                 }
