@@ -99,9 +99,9 @@ impl OsSelector {
             let message = "could not register for urgent data alone: this system has no filter for it";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
-        let receipts = control(call, self.kqueue(), deletions(fd).chain(additions))?.skip(FILTERS);
+        let mut receipts = control(call, self.kqueue(), deletions(fd).chain(additions))?.skip(FILTERS);
         let is_told = receipts.clone().any(|receipt| receipt.outcome().is_ok());
-        let Some(refused) = { receipts }.find(|receipt| !receipt.is_harmless(is_told)) else {
+        let Some(refused) = receipts.find(|receipt| !receipt.is_harmless(is_told)) else {
             return Ok(());
         };
         // Half a registration is none. What this says does not matter beside the first error.
