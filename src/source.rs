@@ -135,6 +135,11 @@ impl Source {
         self.set(HANDED_OUT);
     }
 
+    /// The selector has been told already.
+    pub(crate) fn take_back(&self) {
+        self.unset(HANDED_OUT);
+    }
+
     /// Whether the selector must be told before the descriptor is closed.
     pub(crate) fn is_handed_out(&self) -> bool {
         self.has(HANDED_OUT)

@@ -1,10 +1,11 @@
-//! Connecting: the one source whose readiness does not start optimistic.
+//! Connecting over TCP: the one source whose readiness does not start optimistic.
 //!
 //! The socket is registered after `connect(2)` was called, since a fresh one reports that it hung up. Writable means that
 //! the attempt has ended; `SO_ERROR` says how. Where that knows of no error, `getpeername` says whether there is a
 //! connection, since an event is a hint and no more. An interrupted `connect(2)` goes on by itself and is never called
 //! again (POSIX, `connect`).
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,9 +15,10 @@ use std::task::{Context, Poll};
 use mainspring_sys::{Connect, Socket};
 
 use super::addresses::ToAddresses;
+use super::attempt::Attempt;
+use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
-use crate::direction::Direction;
 
 /// A connection that is being made; a future of the [`TcpStream`]. Made by [`TcpStream::start_connect`].
 ///
@@ -36,22 +38,21 @@ use crate::direction::Direction;
 /// })??;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Connecting {
-    /// The stream; none after it was returned.
-    stream: Option<TcpStream>,
-    /// The owner id of the wait; 0 before it.
-    owner: u64,
+    /// What it shares with other kinds.
+    attempt: Attempt,
 }
 
 impl Connecting {
     pub(super) fn start(address: SocketAddr) -> io::Result<Self> {
         let core = Core::running("a TcpStream")?;
         let socket = Socket::tcp(&address)?;
-        let connected = matches!(socket.connect(&address)?, Connect::Done);
-        let stream = TcpStream::register(&core, socket, connected)?;
-        Ok(Self { stream: Some(stream), owner: 0 })
+        let stream = match socket.connect(&address)? {
+            Connect::Done => Stream::connected(&core, socket, true)?,
+            _ => Stream::connecting(&core, socket, true)?,
+        };
+        Ok(Self { attempt: Attempt::new(stream) })
     }
 
     /// A try in the style of a tick: `None` is "not yet".
@@ -60,18 +61,7 @@ impl Connecting {
     ///
     /// Why the connection could not be made (`ConnectionRefused`, `TimedOut`...), with its raw OS code.
     pub fn try_connect(&mut self) -> io::Result<Option<TcpStream>> {
-        let connected = {
-            let stream = self.stream.as_ref().ok_or_else(finished)?;
-            stream.source.try_io(Direction::Write, || outcome(stream))
-        };
-        match connected {
-            Ok(None) => Ok(None),
-            Ok(Some(())) => Ok(self.stream.take()),
-            Err(error) => {
-                self.stream = None;
-                Err(error)
-            }
-        }
+        Ok(self.attempt.try_connect(outcome)?.map(TcpStream::of))
     }
 }
 
@@ -79,34 +69,22 @@ impl Future for Connecting {
     type Output = io::Result<TcpStream>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let Some(stream) = &this.stream else { return Poll::Ready(Err(finished())) };
-        let result =
-            std::task::ready!(stream.source.poll_io(&mut this.owner, cx, Direction::Write, || outcome(stream)));
-        let stream = this.stream.take().ok_or_else(finished);
-        Poll::Ready(result.and(stream))
+        self.attempt.poll_connect(cx, outcome).map_ok(TcpStream::of)
     }
 }
 
-impl Drop for Connecting {
-    fn drop(&mut self) {
-        if let Some(stream) = &self.stream {
-            stream.source.end_own(&mut self.owner, Direction::Write);
-        }
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
     }
-}
-
-#[cold]
-fn finished() -> io::Error {
-    io::Error::other("a Connecting was used again after it had ended")
 }
 
 /// How an attempt ended, asked after a write event.
-fn outcome(stream: &TcpStream) -> io::Result<()> {
-    if let Some(error) = stream.socket.take_error()? {
+fn outcome(stream: &Stream) -> io::Result<()> {
+    if let Some(error) = stream.socket().take_error()? {
         return Err(error);
     }
-    match stream.socket.peer_addr() {
+    match stream.socket().peer_addr() {
         Ok(_) => Ok(()),
         // A spurious event: the attempt goes on.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),

@@ -1,6 +1,6 @@
 //! The connections of a listener, as a stream.
 //!
-//! Made by [`TcpListener::incoming`], for those who compose with the combinators of `futures`. It borrows the listener, so
+//! Made by [`TcpListener::incoming`] and [`UnixListener::incoming`], for those who compose with the combinators of `futures`. It borrows the listener, so
 //! several may take from one, beside `accept`. Each item is one accepted connection; dropping the stream ends its wait
 //! and loses none. It has no end of its own: errors are those of the listener, and whether to go on is the caller's choice.
 //!
@@ -8,6 +8,7 @@
 //! system call. A type with a name, and not an `impl Stream`, so that it can be kept in a struct and is `Unpin`.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
@@ -15,9 +16,12 @@ use futures_core::Stream;
 
 use super::tcp_listener::TcpListener;
 use super::tcp_stream::TcpStream;
+use super::unix_listener::UnixListener;
+use super::unix_stream::UnixStream;
 use crate::direction::Direction;
+use crate::source::Source;
 
-/// The stream of [`TcpListener::incoming`]. It never ends.
+/// The stream of [`TcpListener::incoming`] and [`UnixListener::incoming`]. It never ends.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -33,16 +37,27 @@ use crate::direction::Direction;
 /// # std::io::Result::Ok(())
 /// ```
 #[must_use = "streams do nothing unless polled"]
-pub struct Incoming<'a> {
+pub struct Incoming<'a, L = TcpListener> {
     /// Where they come from.
-    listener: &'a TcpListener,
+    listener: &'a L,
+    /// What the reactor knows of it.
+    source: &'a Rc<Source>,
     /// The owner id of the wait that is going on; 0 for none.
     owner: u64,
 }
 
-impl<'a> Incoming<'a> {
-    pub(super) const fn new(listener: &'a TcpListener) -> Self {
-        Self { listener, owner: 0 }
+impl<'a, L> Incoming<'a, L> {
+    pub(super) const fn new(listener: &'a L, source: &'a Rc<Source>) -> Self {
+        Self { listener, source, owner: 0 }
+    }
+
+    fn poll_accept<S, A>(
+        &mut self,
+        cx: &Context<'_>,
+        accept: impl FnOnce(&'a L) -> io::Result<(S, A)>,
+    ) -> Poll<Option<io::Result<S>>> {
+        let accepted = self.source.poll_io(&mut self.owner, cx, Direction::Read, || accept(self.listener));
+        accepted.map(|accepted| Some(accepted.map(|(stream, _)| stream)))
     }
 }
 
@@ -50,19 +65,25 @@ impl Stream for Incoming<'_> {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let listener = self.listener;
-        let accepted = listener.source().poll_io(&mut self.owner, cx, Direction::Read, || listener.accept_one());
-        accepted.map(|accepted| Some(accepted.map(|(stream, _)| stream)))
+        self.poll_accept(cx, TcpListener::accept_one)
     }
 }
 
-impl Drop for Incoming<'_> {
+impl Stream for Incoming<'_, UnixListener> {
+    type Item = io::Result<UnixStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_accept(cx, UnixListener::accept_one)
+    }
+}
+
+impl<L> Drop for Incoming<'_, L> {
     fn drop(&mut self) {
-        self.listener.source().end_own(&mut self.owner, Direction::Read);
+        self.source.end_own(&mut self.owner, Direction::Read);
     }
 }
 
-impl fmt::Debug for Incoming<'_> {
+impl<L: fmt::Debug> fmt::Debug for Incoming<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming").field("listener", self.listener).finish()
     }

@@ -1,40 +1,23 @@
 //! A listening TCP socket.
 //!
-//! Its accept has no error that a loop would have to know about. A connection that failed before it was accepted is
-//! counted and passed over; when descriptors or memory run out, the listener pauses, longer each time, and tries again by
-//! itself, since no edge announces a free descriptor. What is left are errors of the listener itself. Returning `EMFILE`
-//! to the caller, as other libraries do, makes every accept loop either spin or end.
+//! What it shares with a Unix listener, above all its way with errors, stands in `listener.rs`; here are its settings, its
+//! addresses, and the public face. Settings come before the bind, in a struct of their own, because most of them cannot be
+//! made good afterwards; a `bind` with five arguments was turned down.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
 
-use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
+use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
 use super::incoming::Incoming;
 use super::leaf;
+use super::listener::{BACKLOG, Listener};
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
-use crate::direction::Direction;
-use crate::source::Source;
-
-/// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
-pub(crate) const BACKLOG: u32 = 4096;
-
-/// Failed connections that are passed over within one try: system calls that cost no budget. After as many the
-/// listener pauses, so that a flood of connections that are reset at once does not hold up the loop.
-const FAILED_MAX: usize = 64;
-
-/// The first pause when descriptors run out, nanoseconds: short enough that nobody notices.
-const PAUSE_MIN: u64 = 10_000_000;
-
-/// The longest pause, nanoseconds, reached after six in a row: what nginx waits.
-const PAUSE_MAX: u64 = 500_000_000;
 
 /// Settings of a listener, and then the listener.
 ///
@@ -126,12 +109,8 @@ impl ListenOptions {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct TcpListener {
-    /// The descriptor.
-    socket: Socket,
-    /// What the reactor knows of it.
-    source: Rc<Source>,
-    /// The pause that is taken next, when descriptors run out; nanoseconds.
-    pause: Cell<u64>,
+    /// What it shares with other kinds.
+    listener: Listener,
 }
 
 impl TcpListener {
@@ -157,13 +136,12 @@ impl TcpListener {
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         let core = Core::running("a TcpListener")?;
         let listener = Self::register(&core, Socket::from_fd(OwnedFd::from(listener))?)?;
-        listener.source.hand_out();
+        listener.listener.io.source().hand_out();
         Ok(listener)
     }
 
     pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
-        let source = core.register(socket.as_fd(), Interest::READABLE, Readiness::READABLE, false)?;
-        Ok(Self { socket, source, pause: Cell::new(PAUSE_MIN) })
+        Ok(Self { listener: Listener::new(core, socket)? })
     }
 
     /// Waits for a connection.
@@ -179,7 +157,7 @@ impl TcpListener {
     ///
     /// No connection is accepted unless the future returns it.
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
-        leaf::reading(&self.source, || self.accept_one())
+        leaf::reading(self.listener.io.source(), || self.accept_one())
     }
 
     /// A try of [`accept`](Self::accept): `None` is "not yet".
@@ -188,69 +166,22 @@ impl TcpListener {
     ///
     /// As `accept`.
     pub fn try_accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        self.source.try_io(Direction::Read, || self.accept_one())
+        self.listener.io.try_reading(|_| self.accept_one())
     }
 
     /// Connections as they come, without end.
     pub const fn incoming(&self) -> Incoming<'_> {
-        Incoming::new(self)
-    }
-
-    pub(super) const fn source(&self) -> &Rc<Source> {
-        &self.source
+        Incoming::new(self, self.listener.io.source())
     }
 
     /// Makes the next try ask the system, whatever is believed: the event of a connection may not have been taken yet.
     pub(crate) fn ask_again(&self) {
-        self.source.wake_all(self.source.core());
+        self.listener.io.wake_all();
     }
 
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let core = self.source.core();
-        for _ in 0..FAILED_MAX {
-            let error = match self.socket.accept() {
-                Ok((socket, peer)) => {
-                    // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
-                    let Ok(stream) = TcpStream::accepted(core, socket) else {
-                        core.counters.accept_failed.add(1);
-                        return Err(self.run_short());
-                    };
-                    self.pause.set(PAUSE_MIN);
-                    core.counters.accepted.add(1);
-                    return Ok((stream, peer));
-                }
-                Err(error) => error,
-            };
-            if error.kind() == io::ErrorKind::WouldBlock {
-                return Err(error);
-            }
-            match AcceptError::of(&error) {
-                AcceptError::Connection => core.counters.accept_failed.add(1),
-                AcceptError::Moment => return Err(self.run_short()),
-                AcceptError::Listener => return Err(error),
-            }
-        }
-        Err(self.pause())
-    }
-
-    /// There was no descriptor for a connection. Says "not yet" now, and is tried again after a while, or when this
-    /// reactor has closed a descriptor.
-    #[cold]
-    fn run_short(&self) -> io::Error {
-        self.source.core().await_descriptor(self.source.token());
-        self.pause()
-    }
-
-    /// Says "not yet" now, and is tried again after a while.
-    #[cold]
-    fn pause(&self) -> io::Error {
-        let pause = self.pause.get();
-        // A connection that arrives during a pause is an event, and is tried; it does not start another pause.
-        if self.source.retry_after(Direction::Read, pause) {
-            self.source.core().counters.accept_paused.add(1);
-            self.pause.set((pause * 2).min(PAUSE_MAX));
-        }
-        io::ErrorKind::WouldBlock.into()
+        let (stream, peer) = self.listener.accept_one(Socket::accept, true)?;
+        Ok((TcpStream::of(stream), peer))
     }
 
     /// The address that it listens on.
@@ -259,7 +190,7 @@ impl TcpListener {
     ///
     /// Those of `getsockname(2)`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.listener.io.descriptor().local_addr()
     }
 
     /// Gives the listener to the standard library. It stays non-blocking.
@@ -268,34 +199,20 @@ impl TcpListener {
     ///
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        let descriptor = self.socket.as_fd().try_clone_to_owned()?;
-        self.source.core().deregister(self.socket.as_fd())?;
-        drop(self);
-        Ok(descriptor.into())
+        Ok(self.listener.io.into_fd()?.into())
     }
 }
 
 impl AsFd for TcpListener {
     /// The descriptor. Whoever has it may duplicate it, so the listener is removed from the selector before it is closed.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.hand_out();
-        self.socket.as_fd()
+        self.listener.io.as_fd()
     }
 }
 
 impl AsRawFd for TcpListener {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
-    }
-}
-
-impl Drop for TcpListener {
-    fn drop(&mut self) {
-        self.source.close();
-        if self.source.is_handed_out() {
-            // Why ignored: there is nobody to tell, and the descriptor is closed next.
-            let _ = self.source.core().deregister(self.socket.as_fd());
-        }
     }
 }
 

@@ -19,7 +19,7 @@ impl TcpStream {
     ///
     /// Those of `getsockname(2)`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.stream.socket().local_addr()
     }
 
     /// The address of the other end.
@@ -28,7 +28,7 @@ impl TcpStream {
     ///
     /// `NotConnected` when the peer has gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        self.stream.socket().peer_addr()
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`). Inherited from the listener on Linux.
@@ -37,7 +37,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt(2)`.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.socket.set_nodelay(nodelay)
+        self.stream.socket().set_nodelay(nodelay)
     }
 
     /// Whether `TCP_NODELAY` is set.
@@ -46,7 +46,7 @@ impl TcpStream {
     ///
     /// Those of `getsockopt(2)`.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.socket.nodelay()
+        self.stream.socket().nodelay()
     }
 
     /// What close does with data that is not acknowledged (`SO_LINGER`): zero resets the connection.
@@ -55,7 +55,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt(2)`.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.socket.set_linger(linger)
+        self.stream.socket().set_linger(linger)
     }
 
     /// Probes an idle peer after this time (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); `None` turns it off.
@@ -64,7 +64,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt(2)`.
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
-        self.socket.set_keepalive(idle)
+        self.stream.socket().set_keepalive(idle)
     }
 
     /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
@@ -73,7 +73,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt(2)`.
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_recv_buffer_size(bytes)
+        self.stream.socket().set_recv_buffer_size(bytes)
     }
 
     /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
@@ -82,7 +82,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt(2)`.
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(bytes)
+        self.stream.socket().set_send_buffer_size(bytes)
     }
 
     /// The error that is pending on the socket, taken (`SO_ERROR`).
@@ -91,6 +91,6 @@ impl TcpStream {
     ///
     /// Those of `getsockopt(2)`.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.take_error()
+        self.stream.socket().take_error()
     }
 }

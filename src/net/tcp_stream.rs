@@ -1,26 +1,22 @@
 //! A TCP connection.
 //!
-//! It owns the descriptor and shares its [`Source`] with the reactor. A descriptor that nobody else has seen is closed and
-//! nothing more, since close removes it from the selector; one that was handed out may have a duplicate, and is removed
-//! first. Urgent data, kernel TLS and the like make a short read mean nothing; the source sees to that.
+//! What it shares with a Unix stream stands in `stream.rs`, its addresses and options in `tcp_options.rs`; here is how one
+//! comes to be, and the public face. Reading and writing take `&self` and are one system call each, so there are no halves
+//! to split and join: whoever wants two owners puts it in an `Rc`. Types for the halves, as in other runtimes, were turned
+//! down for that reason.
 
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
-
-use mainspring_sys::{Interest, Readiness, Socket};
 
 use super::addresses::ToAddresses;
 use super::connect::{self, Connecting};
-use super::leaf;
+use super::stream::Stream;
 use crate::codec::HalfClose;
 use crate::core::Core;
-use crate::direction::Direction;
-use crate::source::Source;
 
 /// A TCP connection, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -46,18 +42,8 @@ use crate::source::Source;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct TcpStream {
-    /// The descriptor.
-    pub(super) socket: Socket,
-    /// What the reactor knows of it.
-    pub(super) source: Rc<Source>,
-}
-
-/// How long a send waits for memory, nanoseconds: as the first pause of a listener.
-const MEMORY_PAUSE: u64 = 10_000_000;
-
-/// What a stream is registered for, once.
-fn interest() -> Interest {
-    Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY
+    /// What it shares with other kinds.
+    pub(super) stream: Stream,
 }
 
 impl TcpStream {
@@ -103,10 +89,7 @@ impl TcpStream {
     /// ```
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         let core = Core::running("a TcpStream")?;
-        let stream = Self::register(&core, Socket::from_fd(OwnedFd::from(stream))?, true)?;
-        // Whoever made it may have a duplicate.
-        stream.source.hand_out();
-        Ok(stream)
+        Ok(Self::of(Stream::from_fd(&core, stream.into())?))
     }
 
     /// Gives the connection to the standard library. It stays non-blocking.
@@ -127,61 +110,12 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        let descriptor = self.socket.as_fd().try_clone_to_owned()?;
-        self.source.core().deregister(self.socket.as_fd())?;
-        drop(self);
-        Ok(descriptor.into())
-    }
-
-    /// Registers a connected socket, or one that is connecting, of which nothing is believed.
-    pub(super) fn register(core: &Core, socket: Socket, connected: bool) -> io::Result<Self> {
-        let believed = if connected { Readiness::READABLE.union(Readiness::WRITABLE) } else { Readiness::EMPTY };
-        let source = core.register(socket.as_fd(), interest(), believed, socket.is_tcp_stream())?;
-        Ok(Self { socket, source })
-    }
-
-    /// Registers a socket that a TCP listener accepted: known to be TCP without asking.
-    pub(super) fn accepted(core: &Core, socket: Socket) -> io::Result<Self> {
-        let believed = Readiness::READABLE.union(Readiness::WRITABLE);
-        let source = core.register(socket.as_fd(), interest(), believed, true)?;
-        Ok(Self { socket, source })
+        Ok(self.stream.io.into_fd()?.into())
     }
 
     #[inline]
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.socket.recv(buffer)?;
-        self.source.transferred(Direction::Read, count, buffer.len());
-        Ok(count)
-    }
-
-    #[inline]
-    fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.socket.send(buffer).map_err(|error| self.put_off(error))?;
-        self.source.written(count, buffer.len());
-        Ok(count)
-    }
-
-    fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let count = self.socket.send_vectored(buffers).map_err(|error| self.put_off(error))?;
-        self.source.written(count, buffers.iter().map(|buffer| buffer.len()).sum());
-        Ok(count)
-    }
-
-    /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
-    #[cold]
-    fn put_off(&self, error: io::Error) -> io::Error {
-        if !mainspring_sys::is_shortage(&error) {
-            return error;
-        }
-        self.source.retry_after(Direction::Write, MEMORY_PAUSE);
-        io::ErrorKind::WouldBlock.into()
-    }
-
-    pub(super) fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
-        let count = self.socket.recv_vectored(buffers)?;
-        self.source.transferred(Direction::Read, count, len);
-        Ok(count)
+    pub(super) const fn of(stream: Stream) -> Self {
+        Self { stream }
     }
 
     /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty.
@@ -195,7 +129,7 @@ impl TcpStream {
     /// Nothing is read unless the future returns it.
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        leaf::reading(&self.source, move || self.recv(buffer))
+        self.stream.read(buffer)
     }
 
     /// A try of [`read`](Self::read): `None` is "not yet".
@@ -205,7 +139,7 @@ impl TcpStream {
     /// As `read`.
     #[inline]
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.source.try_read(buffer.len(), || self.recv(buffer))
+        self.stream.try_read(buffer)
     }
 
     /// Reads into several buffers, as [`read`](Self::read).
@@ -218,7 +152,16 @@ impl TcpStream {
     ///
     /// As `read`.
     pub fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> impl Future<Output = io::Result<usize>> {
-        leaf::reading(&self.source, move || self.recv_vectored(buffers))
+        self.stream.read_vectored(buffers)
+    }
+
+    /// A try of [`read_vectored`](Self::read_vectored): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
+        self.stream.try_read_vectored(buffers)
     }
 
     /// Reads without taking the bytes away.
@@ -231,7 +174,7 @@ impl TcpStream {
     ///
     /// Nothing is taken in any case.
     pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        leaf::reading(&self.source, move || self.socket.peek(buffer))
+        self.stream.peek(buffer)
     }
 
     /// A try of [`peek`](Self::peek): `None` is "not yet".
@@ -240,7 +183,7 @@ impl TcpStream {
     ///
     /// As `peek`.
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.source.try_read(buffer.len(), || self.socket.peek(buffer))
+        self.stream.try_peek(buffer)
     }
 
     /// Writes as much of `buffer` as there is room for, and returns how much. When the system has no memory for it
@@ -256,7 +199,7 @@ impl TcpStream {
     /// Nothing is written unless the future says so.
     #[inline]
     pub fn write(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        leaf::writing(&self.source, move || self.send(buffer))
+        self.stream.write(buffer)
     }
 
     /// A try of [`write`](Self::write): `None` is "not yet".
@@ -266,7 +209,7 @@ impl TcpStream {
     /// As `write`.
     #[inline]
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<Option<usize>> {
-        self.source.try_io(Direction::Write, || self.send(buffer))
+        self.stream.try_write(buffer)
     }
 
     /// Writes several buffers with one system call, as [`write`](Self::write). At most 1,024 of them are taken.
@@ -279,7 +222,7 @@ impl TcpStream {
     ///
     /// As `write`.
     pub fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>> {
-        leaf::writing(&self.source, move || self.send_vectored(buffers))
+        self.stream.write_vectored(buffers)
     }
 
     /// A try of [`write_vectored`](Self::write_vectored): `None` is "not yet".
@@ -288,7 +231,7 @@ impl TcpStream {
     ///
     /// As `write`.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
-        self.source.try_io(Direction::Write, || self.send_vectored(buffers))
+        self.stream.try_write_vectored(buffers)
     }
 
     /// Writes all of `buffer`.
@@ -301,15 +244,8 @@ impl TcpStream {
     ///
     /// None: a part may have been written. Use `write`, and keep the position.
     #[inline]
-    pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            let count = self.write(buffer).await?;
-            if count == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            buffer = &buffer[count..];
-        }
-        Ok(())
+    pub fn write_all(&self, buffer: &[u8]) -> impl Future<Output = io::Result<()>> {
+        self.stream.write_all(buffer)
     }
 
     /// Waits until reading is worth a try: bytes, end-of-file or an error. A hint; the try may still say "not yet".
@@ -322,7 +258,7 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::reading(&self.source, || self.hint(Direction::Read))
+        self.stream.io.readable()
     }
 
     /// Waits until writing is worth a try.
@@ -335,12 +271,7 @@ impl TcpStream {
     ///
     /// Nothing is lost.
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::writing(&self.source, || self.hint(Direction::Write))
-    }
-
-    /// Says "not yet" when it is an expired wait alone that makes a direction worth a try.
-    fn hint(&self, direction: Direction) -> io::Result<()> {
-        if self.source.is_ready(direction) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        self.stream.io.writable()
     }
 
     /// Closes one direction or both. Whoever waits on this stream is woken, and finds out by trying.
@@ -351,9 +282,7 @@ impl TcpStream {
     ///
     /// Those of `shutdown(2)`; a peer that has closed already is none.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.socket.shutdown(how)?;
-        self.source.wake_all(self.source.core());
-        Ok(())
+        self.stream.shutdown(how)
     }
 
     /// How long one wait for reading may last: `None` for ever, the default. The clock starts when an operation first
@@ -383,7 +312,7 @@ impl TcpStream {
     /// # io::Result::Ok(())
     /// ```
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.source.set_timeout(Direction::Read, timeout)
+        self.stream.io.set_read_timeout(timeout)
     }
 
     /// How long one wait for writing may last, as [`set_read_timeout`](Self::set_read_timeout).
@@ -392,17 +321,17 @@ impl TcpStream {
     ///
     /// `InvalidInput` for zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.source.set_timeout(Direction::Write, timeout)
+        self.stream.io.set_write_timeout(timeout)
     }
 
     /// The read timeout.
     pub fn read_timeout(&self) -> Option<Duration> {
-        self.source.timeout(Direction::Read)
+        self.stream.io.read_timeout()
     }
 
     /// The write timeout.
     pub fn write_timeout(&self) -> Option<Duration> {
-        self.source.timeout(Direction::Write)
+        self.stream.io.write_timeout()
     }
 }
 
@@ -415,24 +344,13 @@ impl HalfClose for TcpStream {
 impl AsFd for TcpStream {
     /// The descriptor. Whoever has it may duplicate it, so the stream is removed from the selector before it is closed.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.source.hand_out();
-        self.socket.as_fd()
+        self.stream.io.as_fd()
     }
 }
 
 impl AsRawFd for TcpStream {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
-    }
-}
-
-impl Drop for TcpStream {
-    fn drop(&mut self) {
-        self.source.close();
-        if self.source.is_handed_out() {
-            // Why ignored: there is nobody to tell, and the descriptor is closed next.
-            let _ = self.source.core().deregister(self.socket.as_fd());
-        }
     }
 }
 

@@ -11,10 +11,12 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
+#[cfg(target_vendor = "apple")]
 use socket2::SockRef;
 
 use crate::call::Call;
 use crate::check::{attempt, check};
+use crate::nonblocking::set_nonblocking;
 use crate::sigpipe;
 
 /// A new pipe. Both ends are non-blocking and close-on-exec.
@@ -47,7 +49,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     #[cfg(target_vendor = "apple")]
     for end in [&reader, &writer] {
         attempt(Call::Mode, || SockRef::from(end).set_cloexec(true))?;
-        attempt(Call::Mode, || SockRef::from(end).set_nonblocking(true))?;
+        set_nonblocking(end.as_fd())?;
     }
     sigpipe::suppress(writer.as_fd())?;
     Ok((PipeReader { file: reader.into() }, PipeWriter { file: writer.into() }))
@@ -68,7 +70,7 @@ impl PipeReader {
     ///
     /// fcntl(2).
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
-        attempt(Call::Mode, || SockRef::from(&fd).set_nonblocking(true))?;
+        set_nonblocking(fd.as_fd())?;
         Ok(Self { file: fd.into() })
     }
 
@@ -107,7 +109,7 @@ impl PipeWriter {
     ///
     /// fcntl(2).
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
-        attempt(Call::Mode, || SockRef::from(&fd).set_nonblocking(true))?;
+        set_nonblocking(fd.as_fd())?;
         sigpipe::suppress(fd.as_fd())?;
         Ok(Self { file: fd.into() })
     }

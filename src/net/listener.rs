@@ -1,0 +1,100 @@
+//! What TCP and Unix listeners share: accepting, with errors that no loop has to know about.
+//!
+//! [`TcpListener`](super::TcpListener) and [`UnixListener`](super::UnixListener) wrap it. A connection that failed before
+//! it was accepted is counted and passed over; when descriptors or memory run out, the listener pauses, longer each time,
+//! and tries again by itself, since no edge announces a free descriptor. What is left are errors of the listener itself.
+//! Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or end.
+
+use std::cell::Cell;
+use std::io;
+
+use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
+
+use super::registered::Registered;
+use super::stream::Stream;
+use crate::core::Core;
+use crate::direction::Direction;
+
+/// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
+pub(crate) const BACKLOG: u32 = 4096;
+
+/// Failed connections that are passed over within one try: system calls that cost no budget. After as many the
+/// listener pauses, so that a flood of connections that are reset at once does not hold up the loop.
+const FAILED_MAX: usize = 64;
+
+/// The first pause when descriptors run out, nanoseconds: short enough that nobody notices.
+const PAUSE_MIN: u64 = 10_000_000;
+
+/// The longest pause, nanoseconds, reached after six in a row: what nginx waits.
+const PAUSE_MAX: u64 = 500_000_000;
+
+/// A listening socket of any kind.
+pub(super) struct Listener {
+    /// The descriptor and its place in the reactor.
+    pub(super) io: Registered<Socket>,
+    /// The pause that is taken next, when descriptors run out; nanoseconds.
+    pause: Cell<u64>,
+}
+
+impl Listener {
+    pub(super) fn new(core: &Core, socket: Socket) -> io::Result<Self> {
+        let io = Registered::believed(core, socket, Interest::READABLE, Readiness::READABLE, false)?;
+        Ok(Self { io, pause: Cell::new(PAUSE_MIN) })
+    }
+
+    /// Takes one connection by `accept`, whose streams drain if they are of TCP.
+    #[inline]
+    pub(super) fn accept_one<A>(
+        &self,
+        accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
+        drains: bool,
+    ) -> io::Result<(Stream, A)> {
+        let core = self.io.source().core();
+        for _ in 0..FAILED_MAX {
+            let error = match accept(self.io.descriptor()) {
+                Ok((socket, peer)) => {
+                    // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
+                    let Ok(stream) = Stream::connected(core, socket, drains) else {
+                        core.counters.accept_failed.add(1);
+                        return Err(self.run_short());
+                    };
+                    self.pause.set(PAUSE_MIN);
+                    core.counters.accepted.add(1);
+                    return Ok((stream, peer));
+                }
+                Err(error) => error,
+            };
+            if error.kind() == io::ErrorKind::WouldBlock {
+                return Err(error);
+            }
+            match AcceptError::of(&error) {
+                AcceptError::Connection => core.counters.accept_failed.add(1),
+                AcceptError::Moment => return Err(self.run_short()),
+                AcceptError::Listener => return Err(error),
+            }
+        }
+        Err(self.pause())
+    }
+
+    /// There was no descriptor for a connection. Says "not yet" now, and is tried again after a while, or when this
+    /// reactor has closed a descriptor.
+    #[cold]
+    fn run_short(&self) -> io::Error {
+        let source = self.io.source();
+        source.core().await_descriptor(source.token());
+        self.pause()
+    }
+
+    /// Says "not yet" now, and is tried again after a while.
+    #[cold]
+    fn pause(&self) -> io::Error {
+        let pause = self.pause.get();
+        let source = self.io.source();
+        // A connection that arrives during a pause is an event, and is tried; it does not start another pause.
+        if source.retry_after(Direction::Read, pause) {
+            source.core().counters.accept_paused.add(1);
+            self.pause.set((pause * 2).min(PAUSE_MAX));
+        }
+        io::ErrorKind::WouldBlock.into()
+    }
+}

@@ -1,0 +1,184 @@
+//! A descriptor with its place in the reactor: what every socket, pipe and [`Source`](super::Source) is made of.
+//!
+//! It owns the descriptor and shares what is known of it, a [`crate::source::Source`], with the reactor. A descriptor that
+//! nobody else has seen is closed and nothing more, since close removes it from the selector; one that was handed out may
+//! have a duplicate, and is removed first.
+//!
+//! The types of this module wrap it and give it their operations, each of which is one system call on the descriptor. It is
+//! generic over the descriptor and nothing else: what a kind of socket can do is said by the type around it. One public
+//! type for all kinds, with a parameter for the kind, would show users one page of methods of which half do not apply.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mainspring_sys::{Interest, Readiness};
+
+use super::leaf;
+use crate::core::Core;
+use crate::direction::Direction;
+use crate::source::Source;
+
+/// How long a send waits for memory, nanoseconds: as the first pause of a listener.
+const MEMORY_PAUSE: u64 = 10_000_000;
+
+/// A descriptor that is registered with a reactor, until it is dropped.
+pub(super) struct Registered<D: AsFd> {
+    /// What is read and written.
+    descriptor: D,
+    /// What the reactor knows of it.
+    source: Rc<Source>,
+}
+
+impl<D: AsFd> Registered<D> {
+    /// Registers a descriptor that is believed to be ready for whatever it is registered for.
+    pub(super) fn new(core: &Core, descriptor: D, interest: Interest) -> io::Result<Self> {
+        Self::believed(core, descriptor, interest, Readiness::READABLE.union(Readiness::WRITABLE), false)
+    }
+
+    /// The same, with what is believed of it at first; `drains` for a TCP stream.
+    #[inline]
+    pub(super) fn believed(
+        core: &Core,
+        descriptor: D,
+        interest: Interest,
+        readiness: Readiness,
+        drains: bool,
+    ) -> io::Result<Self> {
+        let source = core.register(descriptor.as_fd(), interest, readiness, drains)?;
+        Ok(Self { descriptor, source })
+    }
+
+    /// The descriptor itself, for its operations and options.
+    #[inline]
+    pub(super) const fn descriptor(&self) -> &D {
+        &self.descriptor
+    }
+
+    /// The descriptor by `&mut`, and what the reactor knows of it.
+    pub(super) const fn parts(&mut self) -> (&mut D, &Rc<Source>) {
+        (&mut self.descriptor, &self.source)
+    }
+
+    /// What the reactor knows of it.
+    #[inline]
+    pub(super) const fn source(&self) -> &Rc<Source> {
+        &self.source
+    }
+
+    /// Waits until `operation`, which reads, does not say "not yet".
+    #[inline]
+    pub(super) fn reading<T>(
+        &self,
+        mut operation: impl FnMut(&D) -> io::Result<T>,
+    ) -> impl Future<Output = io::Result<T>> {
+        leaf::reading(&self.source, move || operation(&self.descriptor))
+    }
+
+    /// A try of `operation`, which reads.
+    #[inline]
+    pub(super) fn try_reading<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
+        self.source.try_io(Direction::Read, || operation(&self.descriptor))
+    }
+
+    /// Waits until `operation`, which writes, does not say "not yet".
+    #[inline]
+    pub(super) fn writing<T>(
+        &self,
+        mut operation: impl FnMut(&D) -> io::Result<T>,
+    ) -> impl Future<Output = io::Result<T>> {
+        leaf::writing(&self.source, move || operation(&self.descriptor).map_err(|error| self.put_off(error)))
+    }
+
+    /// A try of `operation`, which writes.
+    #[inline]
+    pub(super) fn try_writing<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
+        self.source.try_io(Direction::Write, || operation(&self.descriptor).map_err(|error| self.put_off(error)))
+    }
+
+    /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
+    #[cold]
+    pub(super) fn put_off(&self, error: io::Error) -> io::Error {
+        if !mainspring_sys::is_shortage(&error) {
+            return error;
+        }
+        self.source.retry_after(Direction::Write, MEMORY_PAUSE);
+        io::ErrorKind::WouldBlock.into()
+    }
+
+    /// Waits until a direction is worth a try.
+    pub(super) fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        leaf::reading(&self.source, || self.hint(Direction::Read))
+    }
+
+    /// Waits until writing is worth a try.
+    pub(super) fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        leaf::writing(&self.source, || self.hint(Direction::Write))
+    }
+
+    /// Says "not yet" when it is an expired wait alone that makes a direction worth a try.
+    fn hint(&self, direction: Direction) -> io::Result<()> {
+        if self.source.is_ready(direction) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Wakes whoever waits, after a change that this side made.
+    pub(super) fn wake_all(&self) {
+        self.source.wake_all(self.source.core());
+    }
+
+    pub(super) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.source.set_timeout(Direction::Read, timeout)
+    }
+
+    pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.source.set_timeout(Direction::Write, timeout)
+    }
+
+    pub(super) fn read_timeout(&self) -> Option<Duration> {
+        self.source.timeout(Direction::Read)
+    }
+
+    pub(super) fn write_timeout(&self) -> Option<Duration> {
+        self.source.timeout(Direction::Write)
+    }
+
+    /// Notes that others may have the descriptor or a duplicate, as whoever made it may.
+    pub(super) fn handed_out(self) -> Self {
+        self.source.hand_out();
+        self
+    }
+
+    /// Removes it from the selector, so that nothing of it is left when it is dropped.
+    pub(super) fn deregister(&self) -> io::Result<()> {
+        self.source.core().deregister(self.descriptor.as_fd())?;
+        self.source.take_back();
+        Ok(())
+    }
+
+    /// Gives the descriptor away, as a duplicate.
+    pub(super) fn into_fd(self) -> io::Result<OwnedFd> {
+        let descriptor = self.descriptor.as_fd().try_clone_to_owned()?;
+        self.deregister()?;
+        Ok(descriptor)
+    }
+}
+
+impl<D: AsFd> AsFd for Registered<D> {
+    /// Whoever has it may duplicate it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.hand_out();
+        self.descriptor.as_fd()
+    }
+}
+
+impl<D: AsFd> Drop for Registered<D> {
+    fn drop(&mut self) {
+        self.source.close();
+        if self.source.is_handed_out() {
+            // Why ignored: there is nobody to tell, and the descriptor is closed next.
+            let _ = self.source.core().deregister(self.descriptor.as_fd());
+        }
+    }
+}

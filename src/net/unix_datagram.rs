@@ -1,0 +1,543 @@
+//! A Unix datagram socket.
+//!
+//! As UDP between the processes of one machine, with descriptors that can go along, and with back-pressure: nothing is lost
+//! on the way, so a sender waits while the receiver's queue is full. Of a connected socket the selector tells when there is
+//! room again; of one that sends to an address it does not (unix(7): it is writable for as long as its own buffer has room),
+//! so such a send is tried again after a while.
+//!
+//! Sequenced packets (`SOCK_SEQPACKET`) are left out, because Apple has none.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use mainspring_sys::{Datagrams, Interest, PeerCredentials, Received, Socket};
+
+use super::registered::Registered;
+use crate::core::Core;
+use crate::direction::Direction;
+
+/// How long a send to a full queue waits for the next try, nanoseconds: a receiver takes the ten datagrams that Linux queues
+/// in far less, and a thousand tries a second cost little.
+const QUEUE_PAUSE: u64 = 1_000_000;
+
+/// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.
+///
+/// The methods are those of [`UdpSocket`](super::UdpSocket), in the same styles, and those of its own kind. A datagram that
+/// is longer than the buffer is cut, and the rest is lost. The path that it was bound to stays when it is dropped.
+///
+/// ```
+/// use mainspring::net::UnixDatagram;
+///
+/// mainspring::run(async {
+///     let (left, right) = UnixDatagram::pair()?;
+///     left.send(b"ping").await?;
+///     let mut buffer = [0; 16];
+///     let count = right.recv(&mut buffer).await?;
+///     assert_eq!(&buffer[..count], b"ping");
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<mainspring::net::UnixDatagram>();
+/// ```
+pub struct UnixDatagram {
+    /// The descriptor and its place in the reactor.
+    io: Registered<Socket>,
+}
+
+impl UnixDatagram {
+    /// Makes the file of a path, and receives there.
+    ///
+    /// # Errors
+    ///
+    /// As of [`UnixListener::bind`](super::UnixListener::bind).
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let address = SocketAddr::from_pathname(path)?;
+        let bound = Self::bind_addr(&address);
+        bound.map_err(|error| io::Error::new(error.kind(), format!("cannot receive on {}: {error}", path.display())))
+    }
+
+    /// Receives at an address, which may be an [abstract name](super::abstract_address).
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        let core = Core::running("a UnixDatagram")?;
+        let socket = Socket::unix_datagram()?;
+        socket.bind_unix(address)?;
+        Self::register(&core, socket)
+    }
+
+    /// A socket without an address: it can send, and nobody can answer.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be had, it cannot be registered, or no reactor is running on this thread.
+    pub fn unbound() -> io::Result<Self> {
+        let core = Core::running("a UnixDatagram")?;
+        Self::register(&core, Socket::unix_datagram()?)
+    }
+
+    /// Two sockets that are connected to each other, and have no address.
+    ///
+    /// # Errors
+    ///
+    /// As [`unbound`](Self::unbound).
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let core = Core::running("a UnixDatagram")?;
+        let (left, right) = Socket::unix_datagram_pair()?;
+        Ok((Self::register(&core, left)?, Self::register(&core, right)?))
+    }
+
+    /// Takes over a socket of the standard library, which becomes non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be registered, or no reactor is running on this thread.
+    pub fn from_std(socket: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
+        let core = Core::running("a UnixDatagram")?;
+        let socket = Self::register(&core, Socket::from_fd(OwnedFd::from(socket))?)?;
+        Ok(Self { io: socket.io.handed_out() })
+    }
+
+    fn register(core: &Core, socket: Socket) -> io::Result<Self> {
+        Ok(Self { io: Registered::new(core, socket, Interest::READABLE | Interest::WRITABLE)? })
+    }
+
+    /// Gives the socket to the standard library. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixDatagram> {
+        Ok(self.io.into_fd()?.into())
+    }
+
+    /// Takes the socket at a path for the peer: [`send`](Self::send) goes there, and datagrams of others are refused. It may
+    /// be connected again, elsewhere. It does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of `connect(2)`: `NotFound`, `ConnectionRefused` if nobody has the path open, `PermissionDenied` if the other
+    /// socket is connected elsewhere, `EPROTOTYPE` to a stream.
+    pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.connect_addr(&SocketAddr::from_pathname(path)?)
+    }
+
+    /// As [`connect`](Self::connect), to an address.
+    ///
+    /// # Errors
+    ///
+    /// As `connect`.
+    pub fn connect_addr(&self, address: &SocketAddr) -> io::Result<()> {
+        self.io.descriptor().connect_unix(address).map(drop)
+    }
+
+    /// Sends one datagram to the peer of a connected socket. All of it is sent, or none.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if it is too long; `ConnectionRefused` or `ConnectionReset` when the peer has gone; `NotConnected` without
+    /// one; `TimedOut` after the write timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent unless the future says so.
+    pub fn send(&self, buffer: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.writing(move |socket| socket.send(buffer))
+    }
+
+    /// A try of [`send`](Self::send): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub fn try_send(&self, buffer: &[u8]) -> io::Result<Option<usize>> {
+        self.io.try_writing(|socket| socket.send(buffer))
+    }
+
+    /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it is
+    /// tried again each millisecond.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); `NotFound`, and `ConnectionRefused` if nobody has the path open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent unless the future says so.
+    pub async fn send_to(&self, buffer: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        self.send_to_addr(buffer, &SocketAddr::from_pathname(path)?).await
+    }
+
+    /// A try of [`send_to`](Self::send_to): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `send_to`.
+    pub fn try_send_to(&self, buffer: &[u8], path: impl AsRef<Path>) -> io::Result<Option<usize>> {
+        self.try_send_to_addr(buffer, &SocketAddr::from_pathname(path)?)
+    }
+
+    /// As [`send_to`](Self::send_to), to an address: an [abstract name](super::abstract_address), or where a datagram came
+    /// from.
+    ///
+    /// # Errors
+    ///
+    /// As `send_to`; `InvalidInput` for an unnamed address.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent unless the future says so.
+    pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> impl Future<Output = io::Result<usize>> {
+        self.io.writing(move |socket| socket.send_to_unix(buffer, address).map_err(|error| self.again_later(error)))
+    }
+
+    /// A try of [`send_to_addr`](Self::send_to_addr): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `send_to_addr`.
+    pub fn try_send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<Option<usize>> {
+        self.io.try_writing(|socket| socket.send_to_unix(buffer, address).map_err(|error| self.again_later(error)))
+    }
+
+    /// A send to an address that says "not yet" is tried again after a while, since no event may come.
+    #[cold]
+    fn again_later(&self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.io.source().retry_after(Direction::Write, QUEUE_PAUSE);
+        }
+        error
+    }
+
+    /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer is 0 at once and takes none.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` after the read timeout, and whatever else `recv(2)` reports.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is received unless the future returns it.
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.reading(move |socket| socket.recv(buffer))
+    }
+
+    /// A try of [`recv`](Self::recv): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.io.try_reading(|socket| socket.recv(buffer))
+    }
+
+    /// Receives one datagram, and the address of its sender, which is unnamed unless that was bound. What does not fit into
+    /// `buffer` is lost; an empty buffer takes a datagram and loses all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is received unless the future returns it.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.io.reading(move |socket| socket.recv_from_unix(buffer))
+    }
+
+    /// A try of [`recv_from`](Self::recv_from): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        self.io.try_reading(|socket| socket.recv_from_unix(buffer))
+    }
+
+    /// Receives as [`recv_from`](Self::recv_from), and leaves the datagram where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is taken in any case.
+    pub fn peek_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.io.reading(move |socket| socket.peek_from_unix(buffer))
+    }
+
+    /// A try of [`peek_from`](Self::peek_from): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        self.io.try_reading(|socket| socket.peek_from_unix(buffer))
+    }
+
+    /// Receives a batch, as [`UdpSocket::recv_datagrams`](super::UdpSocket::recv_datagrams).
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv). The batch is empty then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is received unless the future returns it; what was in the batch is gone.
+    pub fn recv_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
+        self.io.reading(move |socket| socket.recv_datagrams(batch))
+    }
+
+    /// A try of [`recv_datagrams`](Self::recv_datagrams): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    pub fn try_recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
+        self.io.try_reading(|socket| socket.recv_datagrams(batch))
+    }
+
+    /// Sends a batch, as [`UdpSocket::send_datagrams`](super::UdpSocket::send_datagrams).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first datagram, as of [`send_to`](Self::send_to); [`Datagrams::skip`] goes on behind it.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was sent is no longer in the batch.
+    pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
+        self.io.writing(move |socket| socket.send_datagrams(batch).map_err(|error| self.again_later(error)))
+    }
+
+    /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `send_datagrams`.
+    pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
+        self.io.try_writing(|socket| socket.send_datagrams(batch).map_err(|error| self.again_later(error)))
+    }
+
+    /// Sends one datagram of these buffers to the peer of a connected socket, and passes the descriptors, up to 253, to its
+    /// receiver. It gets duplicates; those here stay open, and may be closed when this has returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); `InvalidInput` for more than 253 descriptors, and for no bytes to go with them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent or passed unless the future says so.
+    pub fn send_descriptors(
+        &self,
+        buffers: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> impl Future<Output = io::Result<usize>> {
+        self.io.writing(move |socket| socket.send_descriptors(buffers, descriptors))
+    }
+
+    /// A try of [`send_descriptors`](Self::send_descriptors): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `send_descriptors`.
+    pub fn try_send_descriptors(
+        &self,
+        buffers: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<Option<usize>> {
+        self.io.try_writing(|socket| socket.send_descriptors(buffers, descriptors))
+    }
+
+    /// Receives one datagram into these buffers, and adds the descriptors that came with it, up to 253, to the end of
+    /// `descriptors`. They are close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv). Descriptors for which there was no room are no error: [`Received`] says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is received or taken unless the future returns it.
+    pub fn recv_descriptors(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> impl Future<Output = io::Result<Received>> {
+        self.io.reading(move |socket| socket.recv_descriptors(buffers, descriptors))
+    }
+
+    /// A try of [`recv_descriptors`](Self::recv_descriptors): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv_descriptors`.
+    pub fn try_recv_descriptors(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> io::Result<Option<Received>> {
+        self.io.try_reading(|socket| socket.recv_descriptors(buffers, descriptors))
+    }
+
+    /// Waits until receiving is worth a try. A hint; the try may still say "not yet".
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the reactor has ended; `TimedOut` after the read timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.readable()
+    }
+
+    /// Waits until sending is worth a try. It says nothing about the queue of a receiver that it is not connected to.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when the reactor has ended; `TimedOut` after the write timeout.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.writable()
+    }
+
+    /// Closes one direction or both of a connected socket. Whoever waits on it is woken, and finds out by trying.
+    ///
+    /// # Errors
+    ///
+    /// Those of `shutdown(2)`; that it is not connected is none.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.descriptor().shutdown(how)?;
+        self.io.wake_all();
+        Ok(())
+    }
+
+    /// How long one wait for reading may last, as of [`TcpStream`](super::TcpStream::set_read_timeout): `None` and
+    /// `Duration::MAX` for ever.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for zero, as in std.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout)
+    }
+
+    /// How long one wait for writing may last, as [`set_read_timeout`](Self::set_read_timeout).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for zero.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout)
+    }
+
+    /// The read timeout.
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.io.read_timeout()
+    }
+
+    /// The write timeout.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.io.write_timeout()
+    }
+
+    /// The address of this end: unnamed unless it was bound.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.descriptor().local_unix_addr()
+    }
+
+    /// The address that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` when it is not.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.descriptor().peer_unix_addr()
+    }
+
+    /// The user, group and process at the other end of a pair, as the system vouches for them.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` for one that is not of a pair; `Unsupported` where the system does not tell of datagrams.
+    pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        self.io.descriptor().peer_credentials()
+    }
+
+    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.io.descriptor().set_recv_buffer_size(bytes)
+    }
+
+    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt(2)`.
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.io.descriptor().set_send_buffer_size(bytes)
+    }
+
+    /// The error that is pending on the socket, taken (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of `getsockopt(2)`.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.descriptor().take_error()
+    }
+}
+
+impl AsFd for UnixDatagram {
+    /// The descriptor. Whoever has it may duplicate it, so the socket is removed from the selector before it is closed.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+}
+
+impl AsRawFd for UnixDatagram {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for UnixDatagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("UnixDatagram");
+        debug.field("local", &self.local_addr().ok());
+        if let Ok(peer) = self.peer_addr() {
+            debug.field("peer", &peer);
+        }
+        debug.finish()
+    }
+}
