@@ -4,6 +4,7 @@
 pub(crate) mod counting_waker;
 #[cfg(mainspring_faults)]
 pub(crate) mod faulty;
+pub(crate) mod folder;
 pub(crate) mod hook_waker;
 pub(crate) mod http;
 pub(crate) mod in_virtual_time;
