@@ -19,6 +19,7 @@ mod connect;
 mod incoming;
 mod leaf;
 mod listener;
+mod passing;
 mod pipe;
 mod registered;
 mod source;
@@ -32,6 +33,7 @@ mod udp_socket;
 mod unix_connect;
 mod unix_datagram;
 mod unix_listener;
+mod unix_options;
 mod unix_stream;
 
 pub use addresses::{Addresses, ToAddresses};

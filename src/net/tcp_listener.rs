@@ -108,6 +108,13 @@ impl ListenOptions {
 /// })??;
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<mainspring::net::TcpListener>();
+/// ```
 pub struct TcpListener {
     /// What it shares with other kinds.
     listener: Listener,

@@ -41,6 +41,13 @@ use crate::core::Core;
 /// })??;
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<mainspring::net::TcpStream>();
+/// ```
 pub struct TcpStream {
     /// What it shares with other kinds.
     pub(super) stream: Stream,

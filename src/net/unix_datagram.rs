@@ -9,14 +9,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use mainspring_sys::{Datagrams, Interest, PeerCredentials, Received, Socket};
+use mainspring_sys::{Datagrams, Interest, Socket};
 
 use super::registered::Registered;
 use crate::core::Core;
@@ -53,7 +53,7 @@ const QUEUE_PAUSE: u64 = 1_000_000;
 /// ```
 pub struct UnixDatagram {
     /// The descriptor and its place in the reactor.
-    io: Registered<Socket>,
+    pub(super) io: Registered<Socket>,
 }
 
 impl UnixDatagram {
@@ -335,68 +335,6 @@ impl UnixDatagram {
         self.io.try_writing(|socket| socket.send_datagrams(batch).map_err(|error| self.again_later(error)))
     }
 
-    /// Sends one datagram of these buffers to the peer of a connected socket, and passes the descriptors, up to 253, to its
-    /// receiver. It gets duplicates; those here stay open, and may be closed when this has returned.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send); `InvalidInput` for more than 253 descriptors, and for no bytes to go with them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is sent or passed unless the future says so.
-    pub fn send_descriptors(
-        &self,
-        buffers: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |socket| socket.send_descriptors(buffers, descriptors))
-    }
-
-    /// A try of [`send_descriptors`](Self::send_descriptors): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_descriptors`.
-    pub fn try_send_descriptors(
-        &self,
-        buffers: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<Option<usize>> {
-        self.io.try_writing(|socket| socket.send_descriptors(buffers, descriptors))
-    }
-
-    /// Receives one datagram into these buffers, and adds the descriptors that came with it, up to 253, to the end of
-    /// `descriptors`. They are close-on-exec.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv). Descriptors for which there was no room are no error: [`Received`] says so.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is received or taken unless the future returns it.
-    pub fn recv_descriptors(
-        &self,
-        buffers: &mut [IoSliceMut<'_>],
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> impl Future<Output = io::Result<Received>> {
-        self.io.reading(move |socket| socket.recv_descriptors(buffers, descriptors))
-    }
-
-    /// A try of [`recv_descriptors`](Self::recv_descriptors): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `recv_descriptors`.
-    pub fn try_recv_descriptors(
-        &self,
-        buffers: &mut [IoSliceMut<'_>],
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> io::Result<Option<Received>> {
-        self.io.try_reading(|socket| socket.recv_descriptors(buffers, descriptors))
-    }
-
     /// Waits until receiving is worth a try. A hint; the try may still say "not yet".
     ///
     /// # Errors
@@ -461,60 +399,6 @@ impl UnixDatagram {
     /// The write timeout.
     pub fn write_timeout(&self) -> Option<Duration> {
         self.io.write_timeout()
-    }
-
-    /// The address of this end: unnamed unless it was bound.
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockname(2)`.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.descriptor().local_unix_addr()
-    }
-
-    /// The address that it is connected to.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` when it is not.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.descriptor().peer_unix_addr()
-    }
-
-    /// The user, group and process at the other end of a pair, as the system vouches for them.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` for one that is not of a pair; `Unsupported` where the system does not tell of datagrams.
-    pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
-        self.io.descriptor().peer_credentials()
-    }
-
-    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.io.descriptor().set_recv_buffer_size(bytes)
-    }
-
-    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.io.descriptor().set_send_buffer_size(bytes)
-    }
-
-    /// The error that is pending on the socket, taken (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockopt(2)`.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.descriptor().take_error()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A connection between two processes of one machine.
 //!
-//! What it shares with a TCP stream stands in `stream.rs`; what it has of its own are its addresses, the credentials of its
-//! peer, and descriptors that go with the bytes. A short read means nothing here: a read ends where descriptors came with
+//! What it shares with a TCP stream stands in `stream.rs`, and what it shares with Unix datagrams in `passing.rs` (descriptors
+//! that go with the bytes) and `unix_options.rs` (addresses, who the peer is). A short read means nothing here: a read ends where descriptors came with
 //! the bytes, also in the middle of what is queued, unix(7). So a read that finds less than it has room for is followed
 //! by one more system call than on TCP.
 
@@ -9,14 +9,14 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use mainspring_sys::{PeerCredentials, Received, Socket};
+use mainspring_sys::Socket;
 
-use super::stream::{Stream, room};
+use super::stream::Stream;
 use super::unix_connect::UnixConnecting;
 use crate::codec::HalfClose;
 use crate::core::Core;
@@ -274,97 +274,6 @@ impl UnixStream {
         self.stream.write_all(buffer)
     }
 
-    /// Writes as [`write_vectored`](Self::write_vectored), and passes the descriptors, up to 253, to the receiver of the
-    /// first byte. It gets duplicates; those here stay open, and may be closed when this has returned.
-    ///
-    /// They have been passed as soon as one byte has: if fewer bytes were written than there are, write the rest without.
-    ///
-    /// # Errors
-    ///
-    /// As `write`; `InvalidInput` for more than 253 descriptors, and for no bytes to go with them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is written or passed unless the future says so.
-    ///
-    /// ```
-    /// use std::io::{IoSlice, IoSliceMut};
-    /// use std::os::fd::AsFd;
-    /// use mainspring::net::UnixStream;
-    ///
-    /// mainspring::run(async {
-    ///     let (left, right) = UnixStream::pair()?;
-    ///     let file = std::fs::File::open("/dev/null")?;
-    ///     left.send_descriptors(&[IoSlice::new(b"x")], &[file.as_fd()]).await?;
-    ///
-    ///     let (mut buffer, mut descriptors) = ([0; 16], Vec::new());
-    ///     let received = right.recv_descriptors(&mut [IoSliceMut::new(&mut buffer)], &mut descriptors).await?;
-    ///     assert_eq!((received.bytes, descriptors.len()), (1, 1));
-    ///     std::io::Result::Ok(())
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn send_descriptors(
-        &self,
-        buffers: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> impl Future<Output = io::Result<usize>> {
-        self.stream.io.writing(move |socket| socket.send_descriptors(buffers, descriptors))
-    }
-
-    /// A try of [`send_descriptors`](Self::send_descriptors): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_descriptors`.
-    pub fn try_send_descriptors(
-        &self,
-        buffers: &[IoSlice<'_>],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<Option<usize>> {
-        self.stream.io.try_writing(|socket| socket.send_descriptors(buffers, descriptors))
-    }
-
-    /// Reads as [`read_vectored`](Self::read_vectored), and adds the descriptors that came with these bytes, up to 253, to
-    /// the end of `descriptors`. They are close-on-exec. The buffers need room for one byte at least.
-    ///
-    /// Read with any other method, the bytes are the same, and the system closes the descriptors.
-    ///
-    /// # Errors
-    ///
-    /// As `read`. Descriptors for which there was no room are no error: [`Received`] says so.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is read or taken unless the future returns it.
-    pub fn recv_descriptors(
-        &self,
-        buffers: &mut [IoSliceMut<'_>],
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> impl Future<Output = io::Result<Received>> {
-        self.stream.io.reading(move |socket| socket.recv_descriptors(buffers, descriptors))
-    }
-
-    /// A try of [`recv_descriptors`](Self::recv_descriptors): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `recv_descriptors`.
-    pub fn try_recv_descriptors(
-        &self,
-        buffers: &mut [IoSliceMut<'_>],
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> io::Result<Option<Received>> {
-        // As a read, because the end of the stream is progress only once.
-        let mut received = None;
-        let read = self.stream.io.source().try_read(room(buffers), || {
-            let message = self.stream.socket().recv_descriptors(buffers, descriptors)?;
-            received = Some(message);
-            Ok(message.bytes)
-        });
-        read.map(|_| received)
-    }
-
     /// Waits until reading is worth a try: bytes, end-of-file or an error. A hint; the try may still say "not yet".
     ///
     /// # Errors
@@ -427,71 +336,6 @@ impl UnixStream {
     /// The write timeout.
     pub fn write_timeout(&self) -> Option<Duration> {
         self.stream.io.write_timeout()
-    }
-
-    /// The address of this end: unnamed unless it was accepted or bound.
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockname(2)`.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.socket().local_unix_addr()
-    }
-
-    /// The address of the other end: unnamed unless it is a listener's or was bound.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` when the peer has gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.socket().peer_unix_addr()
-    }
-
-    /// The user, group and process at the other end, as the system vouches for them.
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockopt(2)`; `Unsupported` on illumos.
-    ///
-    /// ```
-    /// use mainspring::net::UnixStream;
-    ///
-    /// mainspring::run(async {
-    ///     let (left, _right) = UnixStream::pair()?;
-    ///     println!("user {}", left.peer_credentials()?.user);
-    ///     std::io::Result::Ok(())
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
-        self.stream.socket().peer_credentials()
-    }
-
-    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.stream.socket().set_recv_buffer_size(bytes)
-    }
-
-    /// The size of the send buffer in bytes, as a request to the system (`SO_SNDBUF`; Linux doubles it).
-    ///
-    /// # Errors
-    ///
-    /// Those of `setsockopt(2)`.
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.stream.socket().set_send_buffer_size(bytes)
-    }
-
-    /// The error that is pending on the socket, taken (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of `getsockopt(2)`.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.stream.socket().take_error()
     }
 }
 
