@@ -14,7 +14,7 @@ use std::os::unix::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mainspring_sys::{Connect, Readiness, Socket};
+use mainspring_sys::{Connect, Socket};
 
 use super::attempt::Attempt;
 use super::stream::Stream;
@@ -89,12 +89,11 @@ impl UnixConnecting {
 /// Connects, if that is still to be done.
 fn connect(stream: &Stream, address: Option<&SocketAddr>, pause: &mut u64) -> io::Result<()> {
     let Some(address) = address else { return Ok(()) };
-    let source = stream.io.source();
     if stream.socket().connect_unix(address)? == Connect::Done {
-        source.believe(Readiness::READABLE.union(Readiness::WRITABLE));
+        // What comes from now on is an event of a socket that is registered.
         return Ok(());
     }
-    if source.retry_after(Direction::Write, *pause) {
+    if stream.io.source().retry_after(Direction::Write, *pause) {
         *pause = (*pause * 2).min(PAUSE_MAX);
     }
     Err(io::ErrorKind::WouldBlock.into())
