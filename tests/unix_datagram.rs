@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring::net::{Datagrams, UnixDatagram, UnixStream, abstract_address};
+use mainspring::net::{Datagrams, UnixDatagram, UnixListener, UnixStream, abstract_address};
 use mainspring::spawn;
 use mainspring::tick::{Tick, schedule};
 use util::folder::Folder;
@@ -90,8 +90,9 @@ fn a_send_to_a_full_queue_waits_though_no_event_tells_of_room() {
         let folder = Folder::new();
         let path = folder.join("socket");
         let receiver = UnixDatagram::bind(&path).unwrap();
+        // By another: what a sender has sent itself tells it when it is taken.
+        let queued = fill(&UnixDatagram::unbound().unwrap(), &path);
         let sender = Rc::new(UnixDatagram::unbound().unwrap());
-        let queued = fill(&sender, &path);
         assert!((1..100_000).contains(&queued));
         let (sending, to) = (sender.clone(), path.clone());
         let send = spawn(async move { sending.send_to(b"last", to).await });
@@ -203,6 +204,30 @@ fn descriptors_pass_over_streams_and_datagrams() {
         same.write_all(b"z").await.unwrap();
         assert_eq!(right.read(&mut byte).await.unwrap(), 1);
         assert_eq!(left.try_send_descriptors(&[], &[file.as_fd()]).unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_read_that_ends_where_descriptors_came_says_nothing_about_what_is_left() {
+    run(async {
+        let folder = Folder::new();
+        let path = folder.join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let connected = UnixStream::connect(&path).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (of_std, of_std_too) = std::os::unix::net::UnixStream::pair().unwrap();
+        let of_std = [of_std, of_std_too].map(|stream| UnixStream::from_std(stream).unwrap());
+        let pair = UnixStream::pair().unwrap();
+        let ends = [(&connected, &accepted), (&accepted, &connected), (&pair.0, &pair.1), (&of_std[0], &of_std[1])];
+        for (reading, writing) in ends {
+            let file = fs::File::open("/dev/null").unwrap();
+            writing.send_descriptors(&[IoSlice::new(b"a")], &[file.as_fd()]).await.unwrap();
+            writing.write_all(b"b").await.unwrap();
+            turns(2).await;
+            for _ in 0..2 {
+                assert_eq!(reading.try_read(&mut [0; 8]).unwrap(), Some(1));
+            }
+        }
     });
 }
 
