@@ -1,8 +1,9 @@
 //! Tries that no event announces: descriptors or memory were short, and the system does not say when they no longer are.
 //!
-//! A listener pauses so, and a stream for whose bytes the kernel has no memory (`ENOBUFS`, `ENOMEM` of send(2)). A
-//! direction has one retry at a time, however often it is tried meanwhile, so the wheel holds one entry for it. Since a
-//! descriptor that this reactor closes is one that a listener may have, listeners are tried then too, at once.
+//! A listener pauses so, and whoever sends what the kernel has no memory for (`ENOBUFS`, `ENOMEM` of send(2)); and a Unix
+//! socket while a queue at the other end is full. A direction has one retry at a time, however often it is tried meanwhile,
+//! so the wheel holds one entry for it. Since a descriptor that this reactor closes is one that a listener may have,
+//! listeners are tried then too, at once.
 //!
 //! Turned down: a retry when any descriptor of the process is closed, which nobody reports; and a descriptor kept in
 //! reserve, to accept and close what cannot be served, which the peer takes for an end in good order.
@@ -26,6 +27,11 @@ impl Source {
         let time = self.core.clock.now().saturating_add(pause);
         self.core.insert_timer(time, Timer::Retry(self.token(), direction));
         true
+    }
+
+    /// Whether a moment is set in which the direction is tried again.
+    pub(crate) fn is_paused(&self, direction: Direction) -> bool {
+        self.has(direction.retried())
     }
 
     /// The moment has come.

@@ -5,11 +5,11 @@
 //! and tries again by itself, since no edge announces a free descriptor. What is left are errors of the listener itself.
 //! Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or end.
 
-use std::cell::Cell;
 use std::io;
 
 use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
 
+use super::pause::Pause;
 use super::registered::Registered;
 use super::stream::Stream;
 use crate::core::Core;
@@ -32,14 +32,14 @@ const PAUSE_MAX: u64 = 500_000_000;
 pub(super) struct Listener {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
-    /// The pause that is taken next, when descriptors run out; nanoseconds.
-    pause: Cell<u64>,
+    /// What is taken when descriptors run out.
+    pause: Pause,
 }
 
 impl Listener {
     pub(super) fn new(core: &Core, socket: Socket) -> io::Result<Self> {
         let io = Registered::believed(core, socket, Interest::READABLE, Readiness::READABLE, false)?;
-        Ok(Self { io, pause: Cell::new(PAUSE_MIN) })
+        Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
     }
 
     /// Takes one connection by `accept`, whose streams drain if they are of TCP.
@@ -58,7 +58,7 @@ impl Listener {
                         core.counters.accept_failed.add(1);
                         return Err(self.run_short());
                     };
-                    self.pause.set(PAUSE_MIN);
+                    self.pause.reset();
                     core.counters.accepted.add(1);
                     return Ok((stream, peer));
                 }
@@ -88,12 +88,9 @@ impl Listener {
     /// Says "not yet" now, and is tried again after a while.
     #[cold]
     fn pause(&self) -> io::Error {
-        let pause = self.pause.get();
         let source = self.io.source();
-        // A connection that arrives during a pause is an event, and is tried; it does not start another pause.
-        if source.retry_after(Direction::Read, pause) {
+        if self.pause.start(source, Direction::Read) {
             source.core().counters.accept_paused.add(1);
-            self.pause.set((pause * 2).min(PAUSE_MAX));
         }
         io::ErrorKind::WouldBlock.into()
     }

@@ -20,6 +20,7 @@ mod incoming;
 mod leaf;
 mod listener;
 mod passing;
+mod pause;
 mod pipe;
 mod registered;
 mod source;

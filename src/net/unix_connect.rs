@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use mainspring_sys::{Connect, Socket};
 
 use super::attempt::Attempt;
+use super::pause::Pause;
 use super::stream::Stream;
 use super::unix_stream::UnixStream;
 use crate::core::Core;
@@ -56,23 +57,24 @@ pub struct UnixConnecting {
     attempt: Attempt,
     /// Where to; none once it is connected.
     address: Option<SocketAddr>,
-    /// The pause that is taken next, nanoseconds.
-    pause: u64,
+    /// What is taken while the queue is full.
+    pause: Pause,
 }
 
 impl UnixConnecting {
     pub(super) fn start(address: &SocketAddr) -> io::Result<Self> {
         let core = Core::running("a UnixStream")?;
         let socket = Socket::unix_stream()?;
+        let pause = Pause::new(PAUSE_MIN, PAUSE_MAX);
         let (stream, address) = match socket.connect_unix(address)? {
             Connect::Done => (Stream::connected(&core, socket, false)?, None),
             Connect::InProgress | Connect::QueueFull => {
                 let stream = Stream::connecting(&core, socket, false)?;
-                stream.io.source().retry_after(Direction::Write, PAUSE_MIN);
+                pause.start(stream.io.source(), Direction::Write);
                 (stream, Some(address.clone()))
             }
         };
-        Ok(Self { attempt: Attempt::new(stream), address, pause: PAUSE_MIN })
+        Ok(Self { attempt: Attempt::new(stream), address, pause })
     }
 
     /// A try in the style of a tick: `None` is "not yet".
@@ -87,15 +89,13 @@ impl UnixConnecting {
 }
 
 /// Connects, if that is still to be done.
-fn connect(stream: &Stream, address: Option<&SocketAddr>, pause: &mut u64) -> io::Result<()> {
+fn connect(stream: &Stream, address: Option<&SocketAddr>, pause: &Pause) -> io::Result<()> {
     let Some(address) = address else { return Ok(()) };
     if stream.socket().connect_unix(address)? == Connect::Done {
         // What comes from now on is an event of a socket that is registered.
         return Ok(());
     }
-    if stream.io.source().retry_after(Direction::Write, *pause) {
-        *pause = (*pause * 2).min(PAUSE_MAX);
-    }
+    pause.start(stream.io.source(), Direction::Write);
     Err(io::ErrorKind::WouldBlock.into())
 }
 

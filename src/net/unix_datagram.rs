@@ -3,7 +3,7 @@
 //! As UDP between the processes of one machine, with descriptors that can go along, and with back-pressure: nothing is lost
 //! on the way, so a sender waits while the receiver's queue is full. Of a connected socket the selector tells when there is
 //! room again; of one that sends to an address it does not (unix(7): it is writable for as long as its own buffer has room),
-//! so such a send is tried again after a while.
+//! so such a send is tried again after a pause (`pause.rs`).
 //!
 //! Sequenced packets (`SOCK_SEQPACKET`) are left out, because Apple has none.
 
@@ -18,13 +18,16 @@ use std::time::Duration;
 
 use mainspring_sys::{Datagrams, Interest, Socket};
 
+use super::pause::Pause;
 use super::registered::Registered;
 use crate::core::Core;
 use crate::direction::Direction;
 
-/// How long a send to a full queue waits for the next try, nanoseconds: a receiver takes the ten datagrams that Linux queues
-/// in far less, and a thousand tries a second cost little.
-const QUEUE_PAUSE: u64 = 1_000_000;
+/// The first pause when the queue of a receiver is full, nanoseconds: it takes the ten datagrams that Linux queues in less.
+const PAUSE_MIN: u64 = 100_000;
+
+/// The longest pause, nanoseconds: a receiver that is stuck costs a hundred tries a second.
+const PAUSE_MAX: u64 = 10_000_000;
 
 /// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -54,6 +57,8 @@ const QUEUE_PAUSE: u64 = 1_000_000;
 pub struct UnixDatagram {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
+    /// What is taken while the queue of a receiver is full.
+    pause: Pause,
 }
 
 impl UnixDatagram {
@@ -110,11 +115,13 @@ impl UnixDatagram {
     pub fn from_std(socket: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
         let core = Core::running("a UnixDatagram")?;
         let socket = Self::register(&core, Socket::from_fd(OwnedFd::from(socket))?)?;
-        Ok(Self { io: socket.io.handed_out() })
+        socket.io.source().hand_out();
+        Ok(socket)
     }
 
     fn register(core: &Core, socket: Socket) -> io::Result<Self> {
-        Ok(Self { io: Registered::new(core, socket, Interest::READABLE | Interest::WRITABLE)? })
+        let io = Registered::new(core, socket, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
     }
 
     /// Gives the socket to the standard library. It stays non-blocking.
@@ -170,7 +177,7 @@ impl UnixDatagram {
     }
 
     /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it is
-    /// tried again each millisecond.
+    /// tried again, after 100 µs and then twice as long each time up to 10 ms.
     ///
     /// # Errors
     ///
@@ -203,7 +210,7 @@ impl UnixDatagram {
     ///
     /// Nothing is sent unless the future says so.
     pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |socket| socket.send_to_unix(buffer, address).map_err(|error| self.again_later(error)))
+        self.io.writing(move |_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
     }
 
     /// A try of [`send_to_addr`](Self::send_to_addr): `None` is "not yet".
@@ -212,16 +219,36 @@ impl UnixDatagram {
     ///
     /// As `send_to_addr`.
     pub fn try_send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<Option<usize>> {
-        self.io.try_writing(|socket| socket.send_to_unix(buffer, address).map_err(|error| self.again_later(error)))
+        self.io.try_writing(|_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
     }
 
-    /// A send to an address that says "not yet" is tried again after a while, since no event may come.
-    #[cold]
-    fn again_later(&self, error: io::Error) -> io::Error {
-        if error.kind() == io::ErrorKind::WouldBlock {
-            self.io.source().retry_after(Direction::Write, QUEUE_PAUSE);
+    /// A send to an address: one that says "not yet" is tried again after a pause, since no event may come. During the pause
+    /// there is no system call, since on Linux each that fails causes an event of its own: what it had taken from the
+    /// buffer of this socket is given back.
+    fn to_address<T>(&self, send: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
+        let source = self.io.source();
+        // A wait that has expired makes its last try in any case.
+        if source.is_paused(Direction::Write) && source.is_ready(Direction::Write) {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
-        error
+        let sent = send(self.io.descriptor());
+        match &sent {
+            Ok(_) => self.pause.reset(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.pause.start(source, Direction::Write);
+            }
+            Err(_) => {}
+        }
+        sent
+    }
+
+    fn send_batch(&self, batch: &mut Datagrams) -> io::Result<usize> {
+        let address = batch.iter().next().and_then(|first| first.unix_address());
+        if address.is_some_and(|address| !address.is_unnamed()) {
+            self.to_address(|socket| socket.send_datagrams(batch))
+        } else {
+            self.io.descriptor().send_datagrams(batch)
+        }
     }
 
     /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer is 0 at once and takes none.
@@ -323,7 +350,7 @@ impl UnixDatagram {
     ///
     /// What was sent is no longer in the batch.
     pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |socket| socket.send_datagrams(batch).map_err(|error| self.again_later(error)))
+        self.io.writing(move |_| self.send_batch(batch))
     }
 
     /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
@@ -332,7 +359,7 @@ impl UnixDatagram {
     ///
     /// As `send_datagrams`.
     pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_writing(|socket| socket.send_datagrams(batch).map_err(|error| self.again_later(error)))
+        self.io.try_writing(|_| self.send_batch(batch))
     }
 
     /// Waits until receiving is worth a try. A hint; the try may still say "not yet".
