@@ -89,13 +89,24 @@ impl<D: AsFd> Registered<D> {
         &self,
         mut operation: impl FnMut(&D) -> io::Result<T>,
     ) -> impl Future<Output = io::Result<T>> {
-        leaf::writing(&self.source, move || operation(&self.descriptor).map_err(|error| self.put_off(error)))
+        leaf::writing(&self.source, move || self.unless_paused(&mut operation))
     }
 
     /// A try of `operation`, which writes.
     #[inline]
     pub(super) fn try_writing<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
-        self.source.try_io(Direction::Write, || operation(&self.descriptor).map_err(|error| self.put_off(error)))
+        self.source.try_io(Direction::Write, || self.unless_paused(operation))
+    }
+
+    /// Makes no system call during a pause: on Linux a send that fails may cause an event of its own, since what it had taken
+    /// from the buffer of its socket is given back, and would be tried again at once. A wait that has expired makes its last
+    /// try in any case.
+    #[inline]
+    fn unless_paused<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<T> {
+        if self.source.is_paused(Direction::Write) && self.source.is_ready(Direction::Write) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        operation(&self.descriptor).map_err(|error| self.put_off(error))
     }
 
     /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
@@ -108,7 +119,7 @@ impl<D: AsFd> Registered<D> {
         io::ErrorKind::WouldBlock.into()
     }
 
-    /// Waits until a direction is worth a try.
+    /// Waits until reading is worth a try.
     pub(super) fn readable(&self) -> impl Future<Output = io::Result<()>> {
         leaf::reading(&self.source, || self.hint(Direction::Read))
     }

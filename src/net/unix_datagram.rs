@@ -222,20 +222,13 @@ impl UnixDatagram {
         self.io.try_writing(|_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
     }
 
-    /// A send to an address: one that says "not yet" is tried again after a pause, since no event may come. During the pause
-    /// there is no system call, since on Linux each that fails causes an event of its own: what it had taken from the
-    /// buffer of this socket is given back.
+    /// A send to an address: one that says "not yet" is tried again after a pause, since no event may come.
     fn to_address<T>(&self, send: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
-        let source = self.io.source();
-        // A wait that has expired makes its last try in any case.
-        if source.is_paused(Direction::Write) && source.is_ready(Direction::Write) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
         let sent = send(self.io.descriptor());
         match &sent {
             Ok(_) => self.pause.reset(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.pause.start(source, Direction::Write);
+                self.pause.start(self.io.source(), Direction::Write);
             }
             Err(_) => {}
         }
