@@ -61,6 +61,13 @@ pub struct UnixDatagram {
     pause: Pause,
 }
 
+/// A socket with an address.
+fn bound(address: &SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::unix_datagram()?;
+    socket.bind_unix(address)?;
+    Ok(socket)
+}
+
 impl UnixDatagram {
     /// Makes the file of a path, and receives there.
     ///
@@ -69,9 +76,11 @@ impl UnixDatagram {
     /// As of [`UnixListener::bind`](super::UnixListener::bind).
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let address = SocketAddr::from_pathname(path)?;
-        let bound = Self::bind_addr(&address);
-        bound.map_err(|error| io::Error::new(error.kind(), format!("cannot receive on {}: {error}", path.display())))
+        let core = Core::running("a UnixDatagram")?;
+        let bound = bound(&SocketAddr::from_pathname(path)?);
+        let in_words =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot receive on {}: {error}", path.display()));
+        Self::register(&core, bound.map_err(in_words)?)
     }
 
     /// Receives at an address, which may be an [abstract name](super::abstract_address).
@@ -81,9 +90,7 @@ impl UnixDatagram {
     /// As [`bind`](Self::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         let core = Core::running("a UnixDatagram")?;
-        let socket = Socket::unix_datagram()?;
-        socket.bind_unix(address)?;
-        Self::register(&core, socket)
+        Self::register(&core, bound(address)?)
     }
 
     /// A socket without an address: it can send, and nobody can answer.

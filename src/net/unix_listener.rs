@@ -64,9 +64,11 @@ impl UnixListener {
     /// running on this thread.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let address = SocketAddr::from_pathname(path)?;
-        let listening = Self::bind_addr(&address);
-        listening.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display())))
+        let core = Core::running("a UnixListener")?;
+        let listening = Socket::listen_unix(&SocketAddr::from_pathname(path)?, BACKLOG as i32);
+        let in_words =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()));
+        Self::register(&core, listening.map_err(in_words)?)
     }
 
     /// Listens at an address, which may be an [abstract name](super::abstract_address).
