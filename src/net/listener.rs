@@ -6,6 +6,7 @@
 //! Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or end.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
 
@@ -40,6 +41,13 @@ impl Listener {
     pub(super) fn new(core: &Core, socket: Socket) -> io::Result<Self> {
         let io = Registered::believed(core, socket, Interest::READABLE, Readiness::READABLE, false)?;
         Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
+    }
+
+    /// Registers a listener of the standard library, of which whoever made it may have a duplicate.
+    pub(super) fn from_fd(core: &Core, descriptor: OwnedFd) -> io::Result<Self> {
+        let listener = Self::new(core, Socket::from_fd(descriptor)?)?;
+        listener.io.hand_out();
+        Ok(listener)
     }
 
     /// Takes one connection by `accept`, whose streams drain if they are of TCP.

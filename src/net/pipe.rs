@@ -88,7 +88,8 @@ impl PipeReader {
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> io::Result<Self> {
         let core = Core::running("a PipeReader")?;
         let reader = Self::register(&core, mainspring_sys::PipeReader::from_fd(descriptor.into())?)?;
-        Ok(Self { io: reader.io.handed_out() })
+        reader.io.hand_out();
+        Ok(reader)
     }
 
     fn register(core: &Core, reader: mainspring_sys::PipeReader) -> io::Result<Self> {
@@ -203,7 +204,8 @@ impl PipeWriter {
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> io::Result<Self> {
         let core = Core::running("a PipeWriter")?;
         let writer = Self::register(&core, mainspring_sys::PipeWriter::from_fd(descriptor.into())?)?;
-        Ok(Self { io: writer.io.handed_out() })
+        writer.io.hand_out();
+        Ok(writer)
     }
 
     fn register(core: &Core, writer: mainspring_sys::PipeWriter) -> io::Result<Self> {

@@ -156,9 +156,8 @@ impl<D: AsFd> Registered<D> {
     }
 
     /// Notes that others may have the descriptor or a duplicate, as whoever made it may.
-    pub(super) fn handed_out(self) -> Self {
+    pub(super) fn hand_out(&self) {
         self.source.hand_out();
-        self
     }
 
     /// Removes it from the selector, so that nothing of it is left when it is dropped.

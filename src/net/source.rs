@@ -91,7 +91,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// `PermissionDenied` (`EPERM`) for a file or a folder, which no selector takes, since they are always ready; `EEXIST` if
-    /// the same descriptor is registered already; when no reactor is running on this thread. `inner` is dropped then: give a
+    /// the same descriptor is registered already (kqueue does not say so, and the later registration counts); when no reactor is running on this thread. `inner` is dropped then: give a
     /// reference to keep it.
     pub fn new(inner: T) -> io::Result<Self> {
         Self::with_interest(inner, Interest::READABLE | Interest::WRITABLE)
@@ -107,7 +107,8 @@ impl<T: AsFd> Source<T> {
         mainspring_sys::set_nonblocking(inner.as_fd())?;
         let io = Registered::new(&core, Held(Some(inner)), interest)?;
         // Whoever made it may have a duplicate, and it need not be closed when it is dropped.
-        Ok(Self { io: io.handed_out() })
+        io.hand_out();
+        Ok(Self { io })
     }
 
     /// Waits until `operation`, which reads, does not say `WouldBlock`. It is called at once if the descriptor is believed to

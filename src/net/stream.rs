@@ -47,7 +47,8 @@ impl Stream {
         let socket = Socket::from_fd(descriptor)?;
         let drains = socket.is_tcp_stream();
         let stream = Self::connected(core, socket, drains)?;
-        Ok(Self { io: stream.io.handed_out() })
+        stream.io.hand_out();
+        Ok(stream)
     }
 
     #[inline]

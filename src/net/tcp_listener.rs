@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use mainspring_sys::Socket;
 
@@ -142,9 +142,7 @@ impl TcpListener {
     /// When it cannot be registered, or no reactor is running on this thread.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         let core = Core::running("a TcpListener")?;
-        let listener = Self::register(&core, Socket::from_fd(OwnedFd::from(listener))?)?;
-        listener.listener.io.source().hand_out();
-        Ok(listener)
+        Ok(Self { listener: Listener::from_fd(&core, listener.into())? })
     }
 
     pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {

@@ -80,7 +80,8 @@ impl UdpSocket {
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
         let core = Core::running("a UdpSocket")?;
         let socket = Self::register(&core, Socket::from_fd(OwnedFd::from(socket))?)?;
-        Ok(Self { io: socket.io.handed_out() })
+        socket.io.hand_out();
+        Ok(socket)
     }
 
     pub(super) fn register(core: &Core, socket: Socket) -> io::Result<Self> {

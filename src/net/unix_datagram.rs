@@ -122,7 +122,7 @@ impl UnixDatagram {
     pub fn from_std(socket: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
         let core = Core::running("a UnixDatagram")?;
         let socket = Self::register(&core, Socket::from_fd(OwnedFd::from(socket))?)?;
-        socket.io.source().hand_out();
+        socket.io.hand_out();
         Ok(socket)
     }
 

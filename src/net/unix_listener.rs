@@ -8,7 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
@@ -88,9 +88,7 @@ impl UnixListener {
     /// When it cannot be registered, or no reactor is running on this thread.
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         let core = Core::running("a UnixListener")?;
-        let listener = Self::register(&core, Socket::from_fd(OwnedFd::from(listener))?)?;
-        listener.listener.io.source().hand_out();
-        Ok(listener)
+        Ok(Self { listener: Listener::from_fd(&core, listener.into())? })
     }
 
     fn register(core: &Core, socket: Socket) -> io::Result<Self> {
