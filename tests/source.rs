@@ -134,7 +134,9 @@ fn dropping_or_taking_it_back_removes_it_from_the_selector() {
     run(async {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let source = Source::new(&ours).unwrap();
-        assert_eq!(Source::new(&ours).unwrap_err().raw_os_error(), Some(libc::EEXIST));
+        if cfg!(all(target_os = "linux", not(mainspring_force_kqueue))) {
+            assert_eq!(Source::new(&ours).unwrap_err().raw_os_error(), Some(libc::EEXIST));
+        }
         assert_eq!(stats().sources, 1);
         drop(source);
         let mut source = Source::new(&ours).unwrap();
