@@ -374,6 +374,34 @@ fn std_io_works_inside_ready_and_ticks_and_nowhere_else() {
 }
 
 #[test]
+fn a_tick_echoes_until_the_end() {
+    run(async {
+        let (client, server) = UnixStream::pair().unwrap();
+        let (mut buffer, mut start, mut end) = ([0; 512], 0, 0);
+        let echo = schedule(move || {
+            loop {
+                while start < end {
+                    let Some(count) = server.try_write(&buffer[start..end])? else { return Ok(Tick::WouldBlock) };
+                    start += count;
+                }
+                match server.try_read(&mut buffer)? {
+                    None => return Ok(Tick::WouldBlock),
+                    Some(0) => return Ok(Tick::Final),
+                    Some(count) => (start, end) = (0, count),
+                }
+            }
+        });
+        let client = Rc::new(client);
+        let reading = client.clone();
+        let read = spawn(async move { read_all(&reading).await });
+        client.write_all(&[3; 500_000]).await.unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read.await.unwrap(), [3; 500_000]);
+        echo.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_framed_transport_runs_over_it() {
     run(async {
         let (client, server) = UnixStream::pair().unwrap();
