@@ -24,7 +24,7 @@ use crate::join_error::JoinError;
 use crate::remote::{Mail, Slot};
 use crate::source::Source;
 use crate::stats::Counters;
-use crate::task::{Join, Task, Tasks};
+use crate::table::{Join, Task, Tasks};
 use crate::timer::Timer;
 use crate::unblock::Pool;
 use crate::waker::{self, Number};

@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::task::{Task, Tasks};
+use crate::table::{Task, Tasks};
 
 /// The tasks whose turn it is.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use crate::channel::oneshot;
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::scope;
-use crate::task::Join;
+use crate::table::Join;
 use crate::waker::Number;
 
 /// A spawned task. Await it for the output; drop it to let the task run on alone.

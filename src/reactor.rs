@@ -26,7 +26,7 @@ use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::remote::Lease;
 use crate::stats::Stats;
-use crate::task::Task;
+use crate::table::Task;
 use crate::waker::{self, Number};
 use crate::work::Polled;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use mainspring_sys::{OsSelector, Selector, Waker};
 
 use crate::contain::contain;
-use crate::sync::{Mutex, OnceLock};
+use crate::locks::{Mutex, OnceLock};
 use crate::waker::Number;
 
 /// Reactors of a process at one time: what 12 bits of a number can name.

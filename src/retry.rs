@@ -13,7 +13,7 @@ use mainspring_sys::Token;
 use crate::core::Core;
 use crate::direction::Direction;
 use crate::source::Source;
-use crate::task::Tasks;
+use crate::table::Tasks;
 use crate::timer::Timer;
 
 impl Source {

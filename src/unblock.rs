@@ -18,7 +18,7 @@ use crate::channel::oneshot;
 use crate::contain::contain;
 use crate::core::Core;
 use crate::join_error::JoinError;
-use crate::sync::{Condvar, Mutex};
+use crate::locks::{Condvar, Mutex};
 
 /// Jobs that may wait for a thread; more are refused. 64 for each of the 16 threads there are by default: behind more, an
 /// answer would come after whoever asked has given up.

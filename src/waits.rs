@@ -25,7 +25,7 @@ use crate::core::Core;
 use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
 use crate::direction::Direction;
 use crate::source::Source;
-use crate::task::Tasks;
+use crate::table::Tasks;
 use crate::waker::Number;
 use crate::wheel::Key;
 

@@ -16,8 +16,8 @@ use std::task::{Context, Poll, Waker, ready};
 
 use super::Closed;
 use super::wait::{Wakers, poll_locked};
+use crate::locks::{Arc, Mutex};
 use crate::scope;
-use crate::sync::{Arc, Mutex};
 
 /// Makes a channel for one value.
 ///

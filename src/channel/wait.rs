@@ -11,7 +11,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
 
 use crate::contain::contain;
-use crate::sync::Mutex;
+use crate::locks::Mutex;
 use crate::waker::Number;
 
 /// Runs `attempt` under the lock until it has an answer or `waker` stands in the slot that `attempt` points at.

@@ -17,7 +17,7 @@ mod sender;
 mod shared;
 mod try_send_error;
 
-use crate::sync::Arc;
+use crate::locks::Arc;
 
 pub use receiver::Receiver;
 pub use send_error::SendError;

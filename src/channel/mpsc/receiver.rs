@@ -16,8 +16,8 @@ use futures_core::Stream;
 
 use super::shared::Shared;
 use crate::channel::Closed;
+use crate::locks::Arc;
 use crate::scope;
-use crate::sync::Arc;
 
 /// The end that receives values, also as a [`Stream`].
 ///

@@ -15,8 +15,8 @@ use std::task::{Context, Poll, ready};
 
 use super::shared::{Shared, Ticket};
 use super::{SendError, TrySendError};
+use crate::locks::Arc;
 use crate::scope;
-use crate::sync::Arc;
 
 /// The end that sends values; clones send into the same queue.
 ///

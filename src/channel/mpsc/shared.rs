@@ -15,7 +15,7 @@ use std::task::{Poll, Waker};
 
 use super::{SendError, TrySendError};
 use crate::channel::wait::{Wakers, poll_locked};
-use crate::sync::Mutex;
+use crate::locks::Mutex;
 
 /// An emptied queue keeps memory for this many values: steady small traffic never allocates.
 const KEEP_ITEMS: usize = 32;
