@@ -13,7 +13,7 @@
 //! channels and timers, which have no error.
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::account::{Account, Outcome};
 use crate::direction::Direction;
@@ -97,6 +97,38 @@ pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
             scope.with_waker(record);
         }
     });
+}
+
+/// Try-style: the answer of `poll`, which is asked a second time with the waker of the scope if it has none. Outside a scope
+/// that waker is missing, and nothing is recorded.
+pub(crate) fn attempt<R>(mut poll: impl FnMut(Option<&Waker>) -> Poll<R>) -> Option<R> {
+    if !admit() {
+        return None;
+    }
+    let mut answer = poll(None);
+    if answer.is_pending() {
+        let mut waker = None;
+        blocked(|current| waker = Some(current.clone()));
+        if waker.is_some() {
+            answer = poll(waker.as_ref());
+        }
+    }
+    match answer {
+        Poll::Ready(answer) => {
+            progress();
+            Some(answer)
+        }
+        Poll::Pending => None,
+    }
+}
+
+/// Futures: the answer of `poll`, which is given the waker of `cx`.
+#[inline]
+pub(crate) fn poll<R>(cx: &Context<'_>, poll: impl FnOnce(Option<&Waker>) -> Poll<R>) -> Poll<R> {
+    ready!(poll_admit(cx));
+    let answer = ready!(poll(Some(cx.waker())));
+    spend();
+    Poll::Ready(answer)
 }
 
 /// The owner of the innermost scope; 0 outside one.

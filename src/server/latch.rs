@@ -16,8 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-use crate::contain::contain;
-use crate::waker;
+use crate::wake::wake;
 
 /// Set once, and awaited by any number.
 #[derive(Default)]
@@ -43,11 +42,7 @@ impl Latch {
     /// rest, and is counted.
     pub(crate) fn wake(&self) {
         let wakers: Vec<Waker> = self.waiters.borrow_mut().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
-        for waker in wakers {
-            if contain(|| waker.wake()) {
-                waker::current(|core| core.map_or((), |core| core.counters.panics.add(1)));
-            }
-        }
+        wake(wakers);
     }
 }
 
