@@ -181,6 +181,12 @@ impl Core {
         self.tasks.borrow().get(number).is_none_or(|task| task.is_done())
     }
 
+    /// What a task is called.
+    pub(crate) fn name(&self, number: Number) -> Option<Rc<str>> {
+        let task = self.tasks.borrow().get(number).cloned();
+        task.and_then(|task| task.name())
+    }
+
     pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
         let mut waker = Some(waker);
         let join = self.tasks.borrow_mut().join(number, &mut waker);

@@ -11,13 +11,14 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::channel::oneshot;
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::scope;
 use crate::table::Join;
+use crate::task::AbortHandle;
 use crate::waker::Number;
 
 /// A spawned task. Await it for the output; drop it to let the task run on alone.
@@ -70,17 +71,29 @@ impl<T> JoinHandle<T> {
             _ => true,
         }
     }
+
+    /// What can abort the task while this handle is elsewhere, or after it was dropped.
+    pub fn abort_handle(&self) -> AbortHandle {
+        match &self.task {
+            Some(Ok((core, number))) => AbortHandle::new(Some((core.clone(), *number))),
+            _ => AbortHandle::new(None),
+        }
+    }
+
+    /// What the task is called, if it was given a name ([`task::spawn_named`](crate::task::spawn_named)); none when it has
+    /// ended, and inside its own poll.
+    pub fn name(&self) -> Option<Rc<str>> {
+        self.task.as_ref()?.as_ref().ok().and_then(|(core, number)| core.name(*number))
+    }
 }
 
-impl<T: 'static> Future for JoinHandle<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(scope::poll_admit(cx));
-        let mut output: Option<Self::Output> = None;
+impl<T: 'static> JoinHandle<T> {
+    /// As `poll`, without the budget.
+    pub(crate) fn poll_output(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        let mut output: Option<Result<T, JoinError>> = None;
         let task = self.task.as_ref().expect("a JoinHandle was polled again after it returned the output");
         if let Ok((core, number)) = task {
-            match core.join(*number, cx.waker().clone()) {
+            match core.join(*number, waker.clone()) {
                 Join::Waiting(before) => {
                     drop(before);
                     return Poll::Pending;
@@ -93,12 +106,22 @@ impl<T: 'static> Future for JoinHandle<T> {
                 Join::Gone => {}
             }
         }
-        scope::spend();
         let task = self.task.take();
         Poll::Ready(output.unwrap_or_else(|| match task {
             Some(Err(error)) => Err(error),
             _ => Err(JoinError::aborted()),
         }))
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(scope::poll_admit(cx));
+        let output = ready!(self.poll_output(cx.waker()));
+        scope::spend();
+        Poll::Ready(output)
     }
 }
 

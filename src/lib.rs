@@ -89,6 +89,7 @@ mod spawn;
 mod stats;
 pub mod sync;
 mod table;
+pub mod task;
 pub mod tick;
 pub mod time;
 mod timer;

@@ -9,12 +9,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
 use crate::waker;
-use crate::work::{Polled, Work};
+use crate::work::{Named, Polled, Work};
 
 /// Starts `future` as a task of the reactor that is running on this thread. It need not be `Send`.
 ///
@@ -54,6 +55,44 @@ where
         Some(core) => core.spawn(work),
         None => Err(JoinError::not_running()),
     }))
+}
+
+/// As [`spawn`](fn@crate::spawn), and the task has a name, by which it is told of: to the hook of
+/// [`Builder::on_panic`](crate::Builder::on_panic), by [`JoinHandle::name`], by the [longest poll](crate::LongestPoll).
+///
+/// Names are for people: any text will do, also an empty one, and two tasks may have the same. A task without a name costs
+/// no more for there being such.
+///
+/// # Errors
+///
+/// Those of [`spawn`](fn@crate::spawn).
+///
+/// ```
+/// mainspring::run(async {
+///     let task = mainspring::task::spawn_named("answer", async { 42 });
+///     assert_eq!(task.name().as_deref(), Some("answer"));
+///     assert_eq!(task.await.unwrap(), 42);
+/// })
+/// # .unwrap();
+/// ```
+pub fn spawn_named<F>(name: impl Into<Rc<str>>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    start_named(Some(name.into()), Polled::new(future, ()))
+}
+
+/// Starts a task that may have a name.
+pub(crate) fn start_named<W>(name: Option<Rc<str>>, work: W) -> JoinHandle<W::Output>
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
+    match name {
+        Some(name) => start(Named::new(work, name)),
+        None => start(work),
+    }
 }
 
 /// Goes to the back of the run queue once. Does not make the reactor ask its selector.

@@ -91,6 +91,11 @@ impl Slot {
         self.has(DONE)
     }
 
+    /// What it is called; none if it has no name, has ended, or is being polled.
+    pub(crate) fn name(&self) -> Option<Rc<str>> {
+        self.lend(|body| body.name()).flatten()
+    }
+
     /// Calls `f` with the body, unless that is lent out already: then there is nothing to be done.
     #[inline]
     pub(crate) fn lend<R>(&self, f: impl FnOnce(Pin<&mut dyn Run>) -> R) -> Option<R> {

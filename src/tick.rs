@@ -15,6 +15,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use crate::core::Core;
@@ -115,6 +116,26 @@ pub enum Tick {
 /// ```
 pub fn schedule<T: Task + 'static>(task: T) -> JoinHandle<io::Result<()>> {
     spawn::start(Ticking { task, owner: Owner::new() })
+}
+
+/// As [`schedule`], and the task has a name: see [`spawn_named`](crate::task::spawn_named).
+///
+/// # Errors
+///
+/// Those of [`schedule`].
+///
+/// ```
+/// use mainspring::tick::{schedule_named, Tick};
+///
+/// mainspring::run(async {
+///     let task = schedule_named("once", || Ok(Tick::Final));
+///     assert_eq!(task.name().as_deref(), Some("once"));
+///     task.await.unwrap().unwrap();
+/// })
+/// # .unwrap();
+/// ```
+pub fn schedule_named<T: Task + 'static>(name: impl Into<Rc<str>>, task: T) -> JoinHandle<io::Result<()>> {
+    spawn::start_named(Some(name.into()), Ticking { task, owner: Owner::new() })
 }
 
 /// The work of a tick task.

@@ -11,6 +11,7 @@ use std::any::Any;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::core::Core;
@@ -25,6 +26,11 @@ pub(crate) trait Work {
 
     /// Goes on with `task`, which is this one, on the reactor that is running.
     fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<Self::Output>;
+
+    /// What the task is called, if it was given a name.
+    fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
+        None
+    }
 }
 
 /// The work of a future.
@@ -41,6 +47,22 @@ impl<F: Future> Work for Polled<F> {
     }
 }
 
+/// The work of a task that was given a name. It stands beside the work, so that a task without one pays nothing.
+pub(crate) type Named<W> = Projected<W, Rc<str>>;
+
+impl<W: Work> Work for Named<W> {
+    type Output = W::Output;
+
+    #[inline]
+    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<W::Output> {
+        self.project().0.work(core, task)
+    }
+
+    fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
+        Some(self.project().1.clone())
+    }
+}
+
 /// A task's work and its output, with their types forgotten.
 pub(crate) trait Run {
     /// Goes on with the work. When it is done its output is kept, and the work is dropped.
@@ -49,6 +71,8 @@ pub(crate) trait Run {
     fn fail(self: Pin<&mut Self>, error: JoinError);
     /// Moves the output into `output`, an `Option<Result<T, JoinError>>`.
     fn take_output(self: Pin<&mut Self>, output: &mut dyn Any);
+    /// What the task is called; none if it has no name, or has ended.
+    fn name(self: Pin<&mut Self>) -> Option<Rc<str>>;
 }
 
 /// The work, until it is done, and then its output.
@@ -79,6 +103,10 @@ where
         if let Some(output) = output.downcast_mut() {
             *output = self.project().1.take();
         }
+    }
+
+    fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
+        self.project().0.as_pin_mut()?.name()
     }
 }
 

@@ -18,6 +18,6 @@ pub mod mpsc;
 pub mod oneshot;
 #[cfg(all(test, not(loom)))]
 mod tests;
-mod wait;
+pub(crate) mod wait;
 
 pub use closed::Closed;

@@ -18,7 +18,7 @@ use crate::waker::Number;
 ///
 /// `attempt` answers `Ok` with the result, or `Err` with the slot in which to wait. Without a waker nothing is stored.
 /// A stored waker is replaced only if it would not wake the same task. `attempt` may run twice.
-pub(super) fn poll_locked<S, R>(
+pub(crate) fn poll_locked<S, R>(
     state: &Mutex<S>,
     waker: Option<&Waker>,
     mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,

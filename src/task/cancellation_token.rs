@@ -1,0 +1,230 @@
+//! Word that it is time to end, from one place to many, on any thread.
+//!
+//! A token is cancelled once and stays so. A child is cancelled with its parent and not the other way round, so that a tree
+//! of tokens follows the parts of a program. What hears of it ends in its own time: nothing is dropped or interrupted, as an
+//! abort would.
+//!
+//! One type for tasks and threads: a lock that nobody contends costs less than a second type to choose from. Children are
+//! known to their parents weakly and take themselves out when they are dropped, so a server whose every connection has a
+//! child of one token holds as many as there are connections. Trees of any depth are walked in loops, not by recursion.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use crate::channel::wait::poll_locked;
+use crate::locks::Mutex;
+use crate::pin::{Projected, Step};
+use crate::scope;
+use crate::wake::wake;
+
+/// Tells tasks and threads that it is time to end. Clones are the same token.
+///
+/// ```
+/// use mainspring::task::CancellationToken;
+///
+/// let server = CancellationToken::new();
+/// let connection = server.child();
+/// let told = connection.clone();
+/// let other = std::thread::spawn(move || mainspring::run(told.cancelled()));
+/// server.cancel();
+/// assert!(connection.is_cancelled());
+/// other.join().unwrap()?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone)]
+pub struct CancellationToken {
+    /// What clones share.
+    node: Arc<Node>,
+}
+
+/// One token, whatever the number of its clones.
+struct Node {
+    /// Whose child it is, and by which key; none of a root, and of one born cancelled.
+    parent: Option<(Arc<Self>, u64)>,
+    /// The rest.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Set once.
+    cancelled: bool,
+    /// The last key that was given out.
+    key: u64,
+    /// Who waits, by key.
+    waiters: BTreeMap<u64, Option<Waker>>,
+    /// Who is to be cancelled too, by key.
+    children: BTreeMap<u64, Weak<Node>>,
+}
+
+impl State {
+    fn next_key(&mut self) -> u64 {
+        self.key += 1;
+        self.key
+    }
+}
+
+impl CancellationToken {
+    /// One that is not cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { node: Arc::new(Node { parent: None, state: Mutex::default() }) }
+    }
+
+    /// One that is cancelled with this one, and whose own cancellation this one does not hear of.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let mut state = self.node.state.lock();
+        if state.cancelled {
+            drop(state);
+            let cancelled = State { cancelled: true, ..State::default() };
+            return Self { node: Arc::new(Node { parent: None, state: Mutex::new(cancelled) }) };
+        }
+        let key = state.next_key();
+        let node = Arc::new(Node { parent: Some((self.node.clone(), key)), state: Mutex::default() });
+        state.children.insert(key, Arc::downgrade(&node));
+        Self { node }
+    }
+
+    /// Cancels it and its children, and wakes all who wait. The second time nothing happens.
+    pub fn cancel(&self) {
+        let mut left = vec![self.node.clone()];
+        while let Some(node) = left.pop() {
+            let mut state = node.state.lock();
+            state.cancelled = true;
+            let waiters = std::mem::take(&mut state.waiters);
+            let children = std::mem::take(&mut state.children);
+            drop(state);
+            wake(waiters.into_values().flatten());
+            left.extend(children.into_values().filter_map(|child| child.upgrade()));
+        }
+    }
+
+    /// Whether it was cancelled. Records nothing.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.node.state.lock().cancelled
+    }
+
+    /// Waits until it is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is lost, and no waker is left behind.
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled { node: self.node.clone(), key: None }
+    }
+
+    /// Runs `future` until it ends or this is cancelled: `None` then. An output that is there at the same moment wins.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    ///
+    /// ```
+    /// use mainspring::task::CancellationToken;
+    ///
+    /// mainspring::run(async {
+    ///     let token = CancellationToken::new();
+    ///     assert_eq!(token.until_cancelled(async { 1 }).await, Some(1));
+    ///     token.cancel();
+    ///     assert_eq!(token.until_cancelled(std::future::pending::<()>()).await, None);
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn until_cancelled<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> + use<F> {
+        Projected::new(future, self.cancelled())
+    }
+}
+
+impl Default for CancellationToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CancellationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancellationToken").field("is_cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut parent = self.parent.take();
+        while let Some((node, key)) = parent {
+            let child = node.state.lock().children.remove(&key);
+            drop(child);
+            // Why in a loop: a chain of tokens, each held by its child alone, would be dropped by recursion.
+            parent = Arc::into_inner(node).and_then(|mut node| node.parent.take());
+        }
+    }
+}
+
+/// The future of [`CancellationToken::cancelled`]. Once ready it stays so.
+#[must_use = "futures do nothing unless polled"]
+pub struct Cancelled {
+    /// The token.
+    node: Arc<Node>,
+    /// Under which it waits, if it does.
+    key: Option<u64>,
+}
+
+impl Cancelled {
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when the token is cancelled. Keep
+    /// the same `Cancelled` from tick to tick. Outside a tick nobody is woken.
+    pub fn try_wait(&mut self) -> Option<()> {
+        scope::attempt(|waker| self.poll_with(waker))
+    }
+
+    fn poll_with(&mut self, waker: Option<&Waker>) -> Poll<()> {
+        let Self { node, key } = self;
+        poll_locked(&node.state, waker, |state| {
+            if state.cancelled {
+                *key = None;
+                return Ok(());
+            }
+            let held = *key.get_or_insert_with(|| state.next_key());
+            Err(state.waiters.entry(held).or_default())
+        })
+    }
+}
+
+impl Future for Cancelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        scope::poll(cx, |waker| self.poll_with(waker))
+    }
+}
+
+impl<F: Future> Step<F> for Cancelled {
+    type Output = Option<F::Output>;
+
+    fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = future.poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        // Without the budget: a future that spends all of it must hear of its end all the same.
+        self.poll_with(Some(cx.waker())).map(|()| None)
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waiter = self.node.state.lock().waiters.remove(&key);
+            drop(waiter);
+        }
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancelled").field("waits", &self.key.is_some()).finish_non_exhaustive()
+    }
+}
