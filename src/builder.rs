@@ -11,6 +11,7 @@ use std::io;
 
 use mainspring_sys::Clock;
 
+use crate::panics::{Hook, OnPanic, TaskPanic};
 use crate::reactor::Reactor;
 
 /// Events per call of the selector: enough that a busy reactor asks rarely, little enough to stay in a cache (16 KiB).
@@ -34,16 +35,26 @@ const BLOCKING_THREADS: usize = 16;
 #[must_use = "a builder does nothing before `build`"]
 pub struct Builder {
     /// What the reactor takes for the time.
-    clock: Clock,
+    pub(crate) clock: Clock,
     /// Events per call of the selector, 1 to 32,768.
-    events: usize,
+    pub(crate) events: usize,
     /// Threads for blocking work, at least 1.
-    blocking_threads: usize,
+    pub(crate) blocking_threads: usize,
+    /// Hears of panics of tasks.
+    pub(crate) on_panic: Option<Hook>,
+    /// Whether polls are measured.
+    pub(crate) measure_polls: bool,
 }
 
 impl Builder {
     pub(crate) const fn new() -> Self {
-        Self { clock: Clock::Os, events: EVENTS, blocking_threads: BLOCKING_THREADS }
+        Self {
+            clock: Clock::Os,
+            events: EVENTS,
+            blocking_threads: BLOCKING_THREADS,
+            on_panic: None,
+            measure_polls: false,
+        }
     }
 
     /// What the reactor takes for the time: the system's clock by default, or a virtual one for tests.
@@ -64,12 +75,30 @@ impl Builder {
         self
     }
 
+    /// Calls `hook` with each panic of a task, in a poll or in the drop of its future, before the task's handle hears of it;
+    /// the hook says whether the reactor goes on. Without a hook it does. By default there is none.
+    ///
+    /// The panic of the future of `block_on` is its caller's, and not reported. The hook runs on the reactor's thread; a panic
+    /// in it is counted, and is the same as [`OnPanic::Report`].
+    pub fn on_panic(mut self, hook: impl Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync + 'static) -> Self {
+        self.on_panic = Some(Hook::new(hook));
+        self
+    }
+
+    /// Whether each poll is measured, for [`Stats::longest_poll`](crate::Stats::longest_poll) and
+    /// [`Reactor::longest_poll`]: off by default, since it takes two readings of the clock for each poll. With a virtual clock
+    /// a poll takes as long as that clock moves in it.
+    pub const fn measure_polls(mut self, on: bool) -> Self {
+        self.measure_polls = on;
+        self
+    }
+
     /// Makes the reactor, on this thread.
     ///
     /// # Errors
     ///
     /// When the process is out of descriptors or memory, or has 4,096 reactors.
     pub fn build(self) -> io::Result<Reactor> {
-        Reactor::with(self.clock, self.events, self.blocking_threads)
+        Reactor::with(self)
     }
 }

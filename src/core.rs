@@ -17,11 +17,14 @@ use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selec
 use slab::Slab;
 
 use crate::account::Account;
+use crate::builder::Builder;
 use crate::contain::contain;
 use crate::direction::Direction;
 use crate::due::Due;
 use crate::join_error::JoinError;
-use crate::remote::{Mail, Slot};
+use crate::longest_poll::Longest;
+use crate::panics::Panics;
+use crate::remote::{Lease, Mail, Slot};
 use crate::source::Source;
 use crate::stats::Counters;
 use crate::table::{Join, Task, Tasks};
@@ -71,6 +74,10 @@ pub(crate) struct Core {
     pub(crate) blocking_threads: usize,
     /// What it has done.
     pub(crate) counters: Counters,
+    /// What it does about panics of tasks.
+    pub(crate) panics: Panics,
+    /// Its longest poll.
+    pub(crate) longest: Longest,
     /// Set when `Handle::shutdown` was received.
     pub(crate) shutdown: Cell<bool>,
     /// Set when the selector has failed.
@@ -78,20 +85,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        number: u16,
-        epoch: u64,
-        selector: Arc<OsSelector>,
-        generation: u32,
-        slot: &'static Slot,
-        clock: Clock,
-        blocking_threads: usize,
-    ) -> Rc<Self> {
+    pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
+        let Builder { clock, blocking_threads, on_panic, measure_polls, .. } = settings;
+        let number = lease.number;
         Rc::new_cyclic(|this| Self {
             number,
             epoch,
             this: this.clone(),
-            selector,
+            selector: lease.selector.clone(),
             slot,
             account: Account::closed(number),
             timers: RefCell::new(Wheel::new(clock.now())),
@@ -99,7 +100,7 @@ impl Core {
             tasks: RefCell::new(Tasks::new(number)),
             due: Due::default(),
             sources: RefCell::new(Slab::new()),
-            generation: Cell::new(generation),
+            generation: Cell::new(lease.generation),
             short: RefCell::default(),
             changed: RefCell::default(),
             mail: RefCell::default(),
@@ -107,6 +108,8 @@ impl Core {
             pool: OnceCell::new(),
             blocking_threads,
             counters: Counters::default(),
+            panics: Panics::new(on_panic),
+            longest: Longest::new(measure_polls),
             shutdown: Cell::new(false),
             broken: Cell::new(false),
         })

@@ -1,6 +1,6 @@
 //! How other threads reach a reactor.
 //!
-//! A handle is two numbers. What it sends is a closure, which makes its future on the reactor's thread: so tasks need not
+//! A handle is two numbers and the id of a thread. What it sends is a closure, which makes its future on the reactor's thread: so tasks need not
 //! be `Send`, and nothing of theirs ever crosses threads but their output.
 //!
 //! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor has
@@ -9,12 +9,15 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread, ThreadId};
 
 use crate::channel::oneshot;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
 use crate::remote::{self, Refused};
+use crate::waker;
 
 /// A reactor, from any thread. Cheap to copy, and valid for ever: when the reactor has ended, its calls say so.
 ///
@@ -34,11 +37,14 @@ pub struct Handle {
     number: u16,
     /// Which tenant of that number.
     epoch: u64,
+    /// The reactor's thread, on which nobody must wait for it.
+    thread: ThreadId,
 }
 
 impl Handle {
-    pub(crate) const fn new(number: u16, epoch: u64) -> Self {
-        Self { number, epoch }
+    /// Of a reactor of this thread.
+    pub(crate) fn new(number: u16, epoch: u64) -> Self {
+        Self { number, epoch, thread: thread::current().id() }
     }
 
     /// Runs the future that `make` makes, as a task on the reactor's thread. Neither the future nor what it keeps need be
@@ -81,12 +87,73 @@ impl Handle {
         }
     }
 
+    /// As [`spawn`](Self::spawn), and blocks this thread until the output is there: how a program of plain threads uses a
+    /// reactor that runs on another one. While the reactor does not run, it waits.
+    ///
+    /// # Errors
+    ///
+    /// When this is the reactor's own thread or one on which a reactor is running, where the wait would never end or hold up
+    /// others: there, await [`spawn`](Self::spawn). When the future panics, with the panic. When the reactor has ended, or ends
+    /// before the future does, and when too many spawns wait.
+    ///
+    /// ```
+    /// use mainspring::Reactor;
+    /// use std::{sync::mpsc, thread, time::Duration};
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let reactor_thread = thread::spawn(move || {
+    ///     let reactor = Reactor::new()?;
+    ///     sender.send(reactor.handle()).unwrap();
+    ///     reactor.block_on(std::future::pending::<()>()) // or a future that ends when the program does
+    /// });
+    /// let handle = receiver.recv().unwrap();
+    /// let answer = handle.call(|| async {
+    ///     mainspring::time::sleep(Duration::from_millis(1)).await;
+    ///     42
+    /// })?;
+    /// assert_eq!(answer, 42);
+    /// # drop(reactor_thread);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn call<M, F>(&self, make: M) -> Result<F::Output, JoinError>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        if thread::current().id() == self.thread {
+            return Err(JoinError::refused("a call on the thread of its reactor would wait for itself"));
+        }
+        if waker::current(|core| core.is_some()) {
+            return Err(JoinError::refused("a call would block the reactor that is running on this thread"));
+        }
+        let mut output = pin!(self.spawn(make));
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(output) = output.as_mut().poll(&mut cx) {
+                return output;
+            }
+            // It may return without a reason; then nothing is found, and it is called again.
+            thread::park();
+        }
+    }
+
     /// Makes [`Reactor::run`](crate::Reactor::run) return, now or when it is called next. No effect on `block_on`, and
     /// none after the reactor has ended.
     pub fn shutdown(&self) {
         if let Some(slot) = remote::slot(self.number) {
             slot.shutdown(self.epoch);
         }
+    }
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

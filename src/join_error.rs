@@ -84,13 +84,15 @@ impl JoinError {
             Reason::Aborted => "the task was aborted",
             Reason::Full(what) => what,
             Reason::NotRunning => "no reactor is running on this thread",
-            Reason::Panicked(payload) => {
-                let text = payload.downcast_ref::<&str>().copied();
-                text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-                    .unwrap_or("a value that is no text")
-            }
+            Reason::Panicked(payload) => panic_text(&**payload),
         }
     }
+}
+
+/// The message of a panic, if it has one.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is no text")
 }
 
 impl fmt::Display for JoinError {

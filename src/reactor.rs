@@ -24,6 +24,7 @@ use crate::builder::Builder;
 use crate::core::Core;
 use crate::handle::Handle;
 use crate::join_error::JoinError;
+use crate::longest_poll::LongestPoll;
 use crate::remote::Lease;
 use crate::stats::Stats;
 use crate::table::Task;
@@ -86,11 +87,10 @@ impl Reactor {
         Builder::new()
     }
 
-    pub(crate) fn with(clock: Clock, events: usize, blocking_threads: usize) -> io::Result<Self> {
+    pub(crate) fn with(settings: Builder) -> io::Result<Self> {
         let (lease, slot, epoch) = Lease::begin()?;
-        let selector = lease.selector.clone();
-        let core = Core::new(lease.number, epoch, selector, lease.generation, slot, clock, blocking_threads);
-        Ok(Self { core, events: RefCell::new(Events::with_capacity(events)), lease: Cell::new(Some(lease)) })
+        let events = RefCell::new(Events::with_capacity(settings.events));
+        Ok(Self { core: Core::new(&lease, epoch, slot, settings), events, lease: Cell::new(Some(lease)) })
     }
 
     /// A handle by which other threads reach this reactor.
@@ -112,6 +112,12 @@ impl Reactor {
         Stats::of(&self.core)
     }
 
+    /// Its longest poll so far, with the name of the task; none if it was not built to measure them
+    /// ([`Builder::measure_polls`]).
+    pub fn longest_poll(&self) -> Option<LongestPoll> {
+        self.core.longest.get()
+    }
+
     /// Runs `future`, and the tasks beside it, until `future` ends. Tasks that remain stay, for the next call.
     ///
     /// `future` is dropped after the reactor has stopped running: what its drop calls finds no reactor on this thread, so a
@@ -119,7 +125,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// When a reactor is running on this thread already, and when the selector fails (the raw OS error is kept).
+    /// When a reactor is running on this thread already, when the selector fails (the raw OS error is kept), and when a task
+    /// has panicked whose panic is to stop the reactor ([`Builder::on_panic`]).
     ///
     /// # Panics
     ///
@@ -197,7 +204,11 @@ impl Reactor {
             core.counters.turns.add(1);
 
             // 1. Run woken tasks, at most a batch.
-            if self.run_batch(&mut root) {
+            let is_root_ready = self.run_batch(&mut root);
+            if let Some(why) = core.panics.take_stop() {
+                return Err(io::Error::other(*why));
+            }
+            if is_root_ready {
                 return Ok(());
             }
 
@@ -279,7 +290,12 @@ impl Reactor {
             }
             left -= due;
             let mut in_root = false;
-            let run = || core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root));
+            let run = || {
+                if core.longest.is_measured {
+                    return core.due.take(due, |task| Self::run_measured(core, task, root, &mut in_root));
+                }
+                core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root))
+            };
             match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(true) => return true,
                 Ok(false) => {}
@@ -306,6 +322,18 @@ impl Reactor {
         false
     }
 
+    /// The same, between two readings of the clock.
+    #[cold]
+    #[inline(never)]
+    fn run_measured(core: &Core, task: &Task, root: &mut Option<Root<'_>>, in_root: &mut bool) -> bool {
+        // Why before the poll: a task that ends in it has no name after.
+        let name = task.name();
+        let start = core.clock.now();
+        let ready = Self::run_task(core, task, root, in_root);
+        core.longest.record(core.clock.now().saturating_sub(start), name);
+        ready
+    }
+
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.
     #[cold]
     #[inline(never)]
@@ -314,6 +342,8 @@ impl Reactor {
         core.contain(|| {
             let task = core.tasks.borrow().get(core.account.task()).cloned();
             if let Some(task) = task {
+                let name = task.name();
+                core.contain(|| core.panics.report(name, &*payload));
                 Self::end_task(core, &task, JoinError::panicked(payload));
             }
         });
@@ -344,8 +374,14 @@ impl Reactor {
             return;
         }
         core.begin_poll(task.number());
+        let name = task.name();
         core.contain(|| {
-            task.lend(|body| body.fail(error));
+            let dropped = catch_unwind(AssertUnwindSafe(|| task.lend(|body| body.fail(error))));
+            if let Err(payload) = dropped {
+                core.contain(|| core.panics.report(name, &*payload));
+                // To where it is counted.
+                resume_unwind(payload);
+            }
         });
         core.contain(|| core.finish(task));
     }

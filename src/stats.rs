@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::time::Duration;
 
 use crate::core::Core;
 
@@ -97,6 +98,9 @@ pub struct Stats {
     pub waits: usize,
     /// Timers and deadlines armed, at the moment.
     pub timers: usize,
+    /// The longest poll so far; zero unless polls are measured ([`Builder::measure_polls`](crate::Builder::measure_polls)).
+    /// [`LongestPoll`](crate::LongestPoll) tells whose it was.
+    pub longest_poll: Duration,
 }
 
 impl Stats {
@@ -123,6 +127,7 @@ impl Stats {
             sources: core.sources_len(),
             waits: core.waits(),
             timers: core.timers_armed(),
+            longest_poll: Duration::from_nanos(core.longest.nanoseconds()),
         }
     }
 
@@ -131,8 +136,9 @@ impl Stats {
         crate::waker::current(|core| core.map(Self::of))
     }
 
-    /// Each name with its value, in a fixed order: what a page or a metrics exporter is made from.
-    pub const fn fields(&self) -> [(&'static str, u64); 19] {
+    /// Each name with its value, in a fixed order: what a page or a metrics exporter is made from. The names are those of the
+    /// fields, and stay; new ones come at the end. The longest poll is in nanoseconds, and says so in its name.
+    pub fn fields(&self) -> [(&'static str, u64); 20] {
         [
             ("turns", self.turns),
             ("selects", self.selects),
@@ -153,6 +159,7 @@ impl Stats {
             ("sources", self.sources as u64),
             ("waits", self.waits as u64),
             ("timers", self.timers as u64),
+            ("longest_poll_ns", self.longest_poll.as_nanos() as u64),
         ]
     }
 }

@@ -1,0 +1,80 @@
+//! The poll that kept all others waiting longest.
+//!
+//! A task that computes, or calls what blocks, holds up every other task of its reactor, and none of them can tell which it
+//! was. A reactor that was built to measure polls reads its clock before and after each, and remembers the longest with the
+//! name of its task.
+//!
+//! Off by default, since a clock reading costs as much as a short poll. Then nothing is measured and nothing asked: the loop
+//! looks once for each batch whether it is on.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::waker;
+
+/// The longest poll of a reactor so far, by the reactor's clock; see
+/// [`Builder::measure_polls`](crate::Builder::measure_polls).
+///
+/// ```
+/// use mainspring::{LongestPoll, Reactor, task::spawn_named};
+/// use std::time::Duration;
+///
+/// let reactor = Reactor::builder().measure_polls(true).build()?;
+/// reactor.block_on(async {
+///     spawn_named("slow", async { std::thread::sleep(Duration::from_millis(5)) }).await.unwrap();
+/// })?;
+/// let longest = reactor.longest_poll().unwrap();
+/// assert!(longest.duration >= Duration::from_millis(5));
+/// assert_eq!(longest.name.as_deref(), Some("slow"));
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LongestPoll {
+    /// How long it took.
+    pub duration: Duration,
+    /// What its task is called; none for the future of `block_on`, and for a task without a name.
+    pub name: Option<Rc<str>>,
+}
+
+impl LongestPoll {
+    /// That of the reactor that is running on this thread; none if there is none, or it does not measure.
+    pub fn current() -> Option<Self> {
+        waker::current(|core| core.and_then(|core| core.longest.get()))
+    }
+}
+
+/// Remembers the longest poll of one reactor.
+pub(crate) struct Longest {
+    /// Whether polls are measured.
+    pub(crate) is_measured: bool,
+    /// The length of the longest, nanoseconds.
+    nanoseconds: Cell<u64>,
+    /// The name of its task.
+    name: RefCell<Option<Rc<str>>>,
+}
+
+impl Longest {
+    pub(crate) const fn new(is_measured: bool) -> Self {
+        Self { is_measured, nanoseconds: Cell::new(0), name: RefCell::new(None) }
+    }
+
+    /// A poll took so long.
+    pub(crate) fn record(&self, nanoseconds: u64, name: Option<Rc<str>>) {
+        if nanoseconds > self.nanoseconds.get() {
+            self.nanoseconds.set(nanoseconds);
+            self.name.replace(name);
+        }
+    }
+
+    /// How long the longest took; zero if none was measured.
+    pub(crate) const fn nanoseconds(&self) -> u64 {
+        self.nanoseconds.get()
+    }
+
+    pub(crate) fn get(&self) -> Option<LongestPoll> {
+        let duration = Duration::from_nanos(self.nanoseconds.get());
+        self.is_measured.then(|| LongestPoll { duration, name: self.name.borrow().clone() })
+    }
+}
