@@ -1,0 +1,109 @@
+//! Calls of a reactor from plain threads.
+mod util;
+
+use mainspring::channel::oneshot;
+use mainspring::time::sleep;
+use mainspring::{Handle, Reactor};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use util::runtime::{EXPECTED, Limit, quiet};
+
+/// A reactor on a thread of its own, until the sender is dropped.
+fn reactor() -> (Handle, oneshot::Sender<()>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::spawn(move || {
+        let reactor = Reactor::new().unwrap();
+        sender.send(reactor.handle()).unwrap();
+        let _ = reactor.block_on(stopped).unwrap();
+    });
+    (receiver.recv().unwrap(), stop, thread)
+}
+
+#[test]
+fn a_plain_thread_gets_the_output_of_a_future_that_need_not_be_send() {
+    let _limit = Limit::new();
+    let (handle, stop, thread) = reactor();
+    let callers: Vec<_> = (0..4)
+        .map(|number| {
+            let handle = handle.clone();
+            thread::spawn(move || {
+                for _ in 0..100 {
+                    let answer = handle.call(move || async move {
+                        let local = Rc::new(Cell::new(number));
+                        mainspring::yield_now().await;
+                        local.get() * 2
+                    });
+                    assert_eq!(answer.unwrap(), number * 2);
+                }
+                handle.call(|| sleep(Duration::from_millis(1))).unwrap();
+                handle.call(|| sleep(Duration::ZERO)).unwrap();
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    drop(stop);
+    thread.join().unwrap();
+    let error = handle.call(|| async {}).unwrap_err();
+    assert!(error.is_aborted(), "the reactor has ended: {error}");
+}
+
+#[test]
+fn a_call_that_would_wait_for_itself_is_an_error() {
+    let _limit = Limit::new();
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let text = "a call on the thread of its reactor would wait for itself";
+    assert_eq!(handle.call(|| async {}).unwrap_err().to_string(), text, "also while the reactor does not run");
+    let inside = handle.clone();
+    let error = reactor.block_on(async move { inside.call(|| async {}) }).unwrap().unwrap_err();
+    assert_eq!(error.to_string(), text);
+    let (other, stop, thread) = crate::reactor();
+    let error = reactor.block_on(async { other.call(|| async {}) }).unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "a call would block the reactor that is running on this thread");
+    drop(stop);
+    thread.join().unwrap();
+    assert_eq!(reactor.stats().spawned, 0, "nothing was sent");
+}
+
+#[test]
+fn the_panic_of_a_call_comes_back_to_the_caller() {
+    quiet();
+    let _limit = Limit::new();
+    let (handle, stop, thread) = reactor();
+    let error = handle.call(|| async { panic!("{EXPECTED}: {}", 7) }).unwrap_err();
+    assert_eq!(error.into_panic().unwrap().downcast_ref::<String>().unwrap(), &format!("{EXPECTED}: 7"));
+    let error = handle.call(|| -> std::future::Ready<()> { panic!("{EXPECTED}: making it") }).unwrap_err();
+    assert!(error.is_panic());
+    assert_eq!(handle.call(|| async { 1 }).unwrap(), 1, "the reactor goes on");
+    drop(stop);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_reactor_that_ends_answers_those_who_wait_for_it() {
+    let _limit = Limit::new();
+    for begun in [false, true] {
+        let (handle, stop, thread) = reactor();
+        let (sender, receiver) = mpsc::channel();
+        let caller = thread::spawn(move || {
+            handle.call(move || {
+                if begun {
+                    sender.send(()).unwrap();
+                }
+                std::future::pending::<()>()
+            })
+        });
+        if begun {
+            receiver.recv().unwrap();
+        }
+        drop(stop);
+        thread.join().unwrap();
+        assert!(caller.join().unwrap().unwrap_err().is_aborted());
+    }
+}

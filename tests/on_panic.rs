@@ -1,0 +1,156 @@
+//! What a reactor does about panics, the names of tasks, and the longest poll.
+mod util;
+
+use mainspring::task::{spawn_named, yield_now};
+use mainspring::tick::{Tick, schedule_named};
+use mainspring::time::Clock;
+use mainspring::{LongestPoll, OnPanic, Reactor, Stats, spawn};
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use util::runtime::{EXPECTED, Limit, quiet, run};
+
+/// What a hook was told.
+type Told = Arc<Mutex<Vec<(Option<String>, String)>>>;
+
+/// A reactor whose hook keeps what it is told, and answers with `answer`.
+fn reactor(answer: OnPanic) -> (Reactor, Told) {
+    quiet();
+    let told = Told::default();
+    let tell = told.clone();
+    let builder = Reactor::builder().on_panic(move |panic| {
+        assert!(panic.payload().is::<String>());
+        tell.lock().unwrap().push((panic.name().map(String::from), panic.text().to_owned()));
+        answer
+    });
+    (builder.build().unwrap(), told)
+}
+
+/// Panics when it is dropped.
+struct DropPanics;
+
+impl Drop for DropPanics {
+    fn drop(&mut self) {
+        panic!("{EXPECTED}: drop");
+    }
+}
+
+#[test]
+fn the_hook_hears_of_each_panic_with_the_name_of_the_task_and_the_handle_too() {
+    let (reactor, told) = reactor(OnPanic::Report);
+    reactor
+        .block_on(async {
+            let task = spawn_named("polled", async { panic!("{EXPECTED}: poll") });
+            assert!(task.await.unwrap_err().is_panic());
+            drop(spawn(async { panic!("{EXPECTED}: unnamed") }));
+            drop(schedule_named("ticked", || -> std::io::Result<Tick> { panic!("{EXPECTED}: tick") }));
+            let aborted = spawn_named("aborted", async {
+                let _drop = DropPanics;
+                pending::<()>().await;
+            });
+            yield_now().await;
+            aborted.abort();
+            assert!(aborted.await.unwrap_err().is_aborted());
+        })
+        .unwrap();
+    let told: Vec<_> = std::mem::take(&mut *told.lock().unwrap());
+    let expected = [(Some("polled"), "poll"), (None, "unnamed"), (Some("ticked"), "tick"), (Some("aborted"), "drop")];
+    let expected: Vec<_> = expected.map(|(name, text)| (name.map(String::from), format!("{EXPECTED}: {text}"))).into();
+    assert_eq!(told, expected);
+    assert_eq!(reactor.stats().panics, 4);
+}
+
+#[test]
+fn a_hook_may_stop_the_reactor_which_is_whole_and_runs_again() {
+    let _limit = Limit::new();
+    let (reactor, told) = reactor(OnPanic::Stop);
+    let survivor = reactor.spawn(async {
+        for _ in 0..200 {
+            yield_now().await;
+        }
+        5
+    });
+    drop(reactor.spawn(async { panic!("{EXPECTED}") }));
+    assert_eq!(reactor.run().unwrap_err().to_string(), format!("a task panicked: {EXPECTED}"));
+    assert!(!survivor.is_finished());
+    let error = reactor
+        .block_on(async {
+            drop(spawn_named("second", async { panic!("{EXPECTED}") }));
+            pending::<()>().await;
+        })
+        .unwrap_err();
+    assert_eq!(error.to_string(), format!("task second panicked: {EXPECTED}"));
+    assert_eq!(reactor.block_on(survivor).unwrap().unwrap(), 5);
+    assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_hook_that_panics_is_counted_and_hurts_nobody() {
+    quiet();
+    let reactor = Reactor::builder().on_panic(|_| panic!("{EXPECTED}: the hook")).build().unwrap();
+    let task = reactor.spawn(async { panic!("{EXPECTED}: the task") });
+    let error = reactor.block_on(task).unwrap().unwrap_err();
+    assert_eq!(error.to_string(), format!("the task panicked: {EXPECTED}: the task"));
+    assert_eq!(reactor.stats().panics, 2);
+}
+
+#[test]
+fn a_task_has_its_name_until_it_ends() {
+    run(async {
+        let task = spawn_named(String::from("busy"), yield_now());
+        assert_eq!(task.name().as_deref(), Some("busy"));
+        yield_now().await;
+        assert_eq!(task.name().as_deref(), Some("busy"));
+        yield_now().await;
+        assert_eq!((task.is_finished(), task.name()), (true, None));
+        task.await.unwrap();
+        assert_eq!(spawn(async {}).name(), None);
+        assert_eq!(spawn_named("", async {}).name().as_deref(), Some(""));
+    });
+}
+
+#[test]
+fn the_longest_poll_is_measured_with_the_name_of_its_task() {
+    let clock = Clock::manual();
+    let reactor = Reactor::builder().clock(clock.clone()).measure_polls(true).build().unwrap();
+    let takes = |milliseconds| {
+        let clock = clock.clone();
+        async move { clock.advance(Duration::from_millis(milliseconds)).unwrap() }
+    };
+    reactor
+        .block_on(async {
+            assert_eq!(LongestPoll::current().unwrap().duration, Duration::ZERO);
+            drop(spawn_named("short", takes(2)));
+            drop(spawn_named("long", takes(30)));
+            drop(spawn(takes(7)));
+            for _ in 0..3 {
+                yield_now().await;
+            }
+        })
+        .unwrap();
+    let longest = reactor.longest_poll().unwrap();
+    assert_eq!((longest.duration, longest.name.as_deref()), (Duration::from_millis(30), Some("long")));
+    assert_eq!(reactor.stats().longest_poll, longest.duration);
+    assert!(reactor.stats().to_string().ends_with("longest_poll_ns 30000000"));
+    reactor.block_on(takes(50)).unwrap();
+    let longest = reactor.longest_poll().unwrap();
+    assert_eq!((longest.duration, longest.name), (Duration::from_millis(50), None), "the future of block_on");
+}
+
+#[test]
+fn without_being_asked_a_reactor_measures_nothing() {
+    let reactor = Reactor::new().unwrap();
+    reactor.block_on(async { assert_eq!(LongestPoll::current(), None) }).unwrap();
+    assert_eq!((reactor.longest_poll(), reactor.stats().longest_poll), (None, Duration::ZERO));
+}
+
+#[test]
+fn stats_have_stable_names_in_a_fixed_order() {
+    let names = Stats::default().fields().map(|(name, _)| name);
+    assert_eq!(
+        names.join(" "),
+        "turns selects events stale_events polls wakes_local wakes_remote timers_fired spawned panics registered accepted \
+         accept_failed accept_paused tasks runnable sources waits timers longest_poll_ns"
+    );
+    assert!(Stats::default().to_string().starts_with("turns 0, selects 0, "));
+}
