@@ -10,6 +10,9 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use util::runtime::{Alive, EXPECTED, Random, in_virtual_time, poll_with, quiet, run, stats, turns};
 
@@ -120,30 +123,33 @@ fn a_tick_joins_a_set() {
     });
 }
 
-/// Looks at its set when it is dropped: at that moment its task has ended, and is not yet joined.
-struct Looks(Rc<RefCell<Option<JoinSet<()>>>>);
+thread_local! {
+    static SET: RefCell<JoinSet<u32>> = RefCell::default();
+}
 
-impl Drop for Looks {
-    fn drop(&mut self) {
-        if let Some(tasks) = self.0.borrow_mut().as_mut() {
-            let waker = futures::task::noop_waker();
-            let _ = poll_with(Pin::new(&mut tasks.join_next()), &waker);
-        }
+/// Joins the set in its wake: at that moment a task of the set is being dropped, and has not ended yet.
+struct Joins(AtomicUsize);
+
+impl Wake for Joins {
+    fn wake(self: Arc<Self>) {
+        let poll = SET.with_borrow_mut(|tasks| poll_with(Pin::new(&mut tasks.join_next()), Waker::noop()));
+        self.0.fetch_add(usize::from(poll.is_pending()), Ordering::SeqCst);
     }
 }
 
 #[test]
 fn a_set_may_be_joined_while_one_of_its_tasks_is_being_dropped() {
     run(async {
-        let shared = Rc::new(RefCell::new(Some(JoinSet::new())));
-        let looks = Looks(shared.clone());
-        shared.borrow_mut().as_mut().unwrap().spawn(async move {
-            let _looks = looks;
-            yield_now().await;
+        let joins = Arc::new(Joins(AtomicUsize::new(0)));
+        let waker = Waker::from(joins.clone());
+        SET.with_borrow_mut(|tasks| {
+            tasks.spawn(async { 3 });
+            assert!(tasks.poll_join_next(&mut Context::from_waker(&waker)).is_pending());
         });
-        turns(3).await;
-        let mut tasks = shared.take().unwrap();
-        assert!(tasks.join_next().await.unwrap().is_ok());
+        turns(2).await;
+        assert_eq!(joins.0.load(Ordering::SeqCst), 1, "it was asked, and had nothing yet");
+        let mut tasks = SET.take();
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), 3);
         assert!(tasks.join_next().await.is_none());
     });
 }
