@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use mainspring_sys::{Clock, Events, Selector};
@@ -290,13 +291,13 @@ impl Reactor {
             }
             left -= due;
             let mut in_root = false;
-            let run = || {
-                if core.longest.is_measured {
-                    return core.due.take(due, |task| Self::run_measured(core, task, root, &mut in_root));
-                }
-                core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root))
+            let result = if core.longest.is_measured {
+                Self::run_measured(core, due, root, &mut in_root)
+            } else {
+                let run = || core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root));
+                catch_unwind(AssertUnwindSafe(run))
             };
-            match catch_unwind(AssertUnwindSafe(run)) {
+            match result {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(payload) if in_root => resume_unwind(payload),
@@ -322,16 +323,24 @@ impl Reactor {
         false
     }
 
-    /// The same, between two readings of the clock.
+    /// The same for the next `count` tasks, each between two readings of the clock.
     #[cold]
     #[inline(never)]
-    fn run_measured(core: &Core, task: &Task, root: &mut Option<Root<'_>>, in_root: &mut bool) -> bool {
-        // Why before the poll: a task that ends in it has no name after.
-        let name = task.name();
-        let start = core.clock.now();
-        let ready = Self::run_task(core, task, root, in_root);
-        core.longest.record(core.clock.now().saturating_sub(start), name);
-        ready
+    fn run_measured(
+        core: &Core,
+        count: usize,
+        root: &mut Option<Root<'_>>,
+        in_root: &mut bool,
+    ) -> thread::Result<bool> {
+        let run = |task: &Task| {
+            // Why before the poll: a task that ends in it has no name after.
+            let name = task.name();
+            let start = core.clock.now();
+            let ready = Self::run_task(core, task, root, in_root);
+            core.longest.record(core.clock.now().saturating_sub(start), name);
+            ready
+        };
+        catch_unwind(AssertUnwindSafe(|| core.due.take(count, run)))
     }
 
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.
