@@ -45,7 +45,7 @@
 //! ```text
 //!  server  service               accept loop and drain; Service, filters
 //!  proto  codec                  pipelined dispatch; framing
-//!  net  time  channel  io        what a task can wait for
+//!  net  time  channel  sync  io  what a task can wait for
 //!  reactor  task  tick  waker    the loop, tasks, implicit interest
 //!  mainspring-sys                the operating system
 //! ```

@@ -9,6 +9,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -98,7 +99,7 @@ pub(crate) struct Panics {
     /// Hears of them, if there is one.
     hook: Option<Hook>,
     /// Why the reactor is to stop; taken by the loop.
-    stop: Cell<Option<Box<String>>>,
+    stop: Cell<Option<io::Error>>,
 }
 
 impl Panics {
@@ -113,13 +114,13 @@ impl Panics {
         let panic = TaskPanic { name: name.as_deref(), payload };
         if (hook.0)(&panic) == OnPanic::Stop {
             let name = panic.name.map_or_else(|| "a task".into(), |name| format!("task {name}"));
-            self.stop.set(Some(Box::new(format!("{name} panicked: {}", panic.text()))));
+            self.stop.set(Some(io::Error::other(format!("{name} panicked: {}", panic.text()))));
         }
     }
 
     /// Why the reactor is to stop, once.
     #[inline]
-    pub(crate) fn take_stop(&self) -> Option<Box<String>> {
+    pub(crate) fn take_stop(&self) -> Option<io::Error> {
         self.stop.take()
     }
 }

@@ -207,7 +207,7 @@ impl Reactor {
             // 1. Run woken tasks, at most a batch.
             let is_root_ready = self.run_batch(&mut root);
             if let Some(why) = core.panics.take_stop() {
-                return Err(io::Error::other(*why));
+                return Err(why);
             }
             if is_root_ready {
                 return Ok(());

@@ -40,7 +40,7 @@ fn tasks_are_told_waited_for_and_those_who_do_not_end_are_aborted_and_named() {
         let shutdown = tracker.shutdown(Duration::from_secs(10)).await;
         assert!(start.elapsed() >= Duration::from_secs(10));
         assert_eq!((shutdown.finished, &shutdown.aborted[..]), (4, &["deaf", "slow", "unnamed"].map(String::from)[..]));
-        assert_eq!(shutdown.to_string(), "4 tasks finished, 3 aborted: deaf, slow, unnamed");
+        assert_eq!(shutdown.to_string(), "4 finished, 3 aborted: deaf, slow, unnamed");
         assert_eq!((alive.count(), stats().tasks), (0, 0), "they have been dropped");
     });
 }

@@ -5,13 +5,13 @@
 //! a `select` or a timeout. Both can be awaited, and tried from a tick.
 //!
 //! There is no more than filters and connections need. Between threads, [`channel`](crate::channel) and
-//! cancellation tokens serve. For the rest, crates that belong to no runtime work as they
+//! [`CancellationToken`](crate::task::CancellationToken) serve. For the rest, crates that belong to no runtime work as they
 //! are (a test of this repository shows it):
 //!
 //! | wanted | crate |
 //! |---|---|
 //! | a mutex, a read-write lock, a barrier, a cell that is made once, between threads | `async-lock` |
-//! | a queue with several receivers, a broadcast | `async-channel`, `async-broadcast` |
+//! | a queue with several receivers | `async-channel` |
 //! | a condition of one's own, between threads | `event-listener` |
 //! | `select!`, `join!`, `FuturesUnordered`, streams | `futures` |
 //!

@@ -106,7 +106,7 @@ pub struct Shutdown {
 
 impl fmt::Display for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} tasks finished, {} aborted", self.finished, self.aborted.len())?;
+        write!(f, "{} finished, {} aborted", self.finished, self.aborted.len())?;
         for (position, name) in self.aborted.iter().enumerate() {
             write!(f, "{}{name}", if position == 0 { ": " } else { ", " })?;
         }
