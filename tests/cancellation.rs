@@ -8,7 +8,7 @@ use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::thread;
 use util::counting_waker::CountingWaker;
-use util::runtime::{Random, run};
+use util::runtime::{Limit, Random, run};
 
 #[test]
 fn a_token_is_cancelled_with_its_parent_and_not_the_other_way_round() {
@@ -70,6 +70,7 @@ fn a_deep_chain_and_a_wide_tree_are_cancelled_and_dropped_without_recursion() {
 
 #[test]
 fn threads_and_reactors_hear_of_it() {
+    let _limit = Limit::new();
     let token = CancellationToken::new();
     let threads: Vec<_> = (0..4)
         .map(|_| {
@@ -127,6 +128,7 @@ fn a_future_runs_until_it_ends_or_is_cancelled() {
 
 #[test]
 fn cancellation_races_with_waiting_on_other_threads_and_none_sleeps() {
+    let _limit = Limit::new();
     for _ in 0..200 {
         let token = CancellationToken::new();
         let told = token.child();
