@@ -8,6 +8,7 @@
 //! would turn, such as the size of a batch, are constants beside their code.
 
 use std::io;
+use std::time::Duration;
 
 use mainspring_sys::Clock;
 
@@ -19,6 +20,19 @@ const EVENTS: usize = 1024;
 
 /// Threads for blocking work: host names and files, not computing.
 const BLOCKING_THREADS: usize = 16;
+
+/// Bytes of a buffer that is lent for one read: the largest TLS record (RFC 8446 §5.1), and two fills of a `BufReader`.
+const BUFFER_SIZE: usize = 16 * 1024;
+
+/// Buffers that are kept for the next read, in items, 1 MiB in all. As many tasks run in a batch of the loop; a buffer that
+/// is given back before the task waits is enough for all of them.
+const BUFFERS: usize = 64;
+
+/// Host names that are kept, in items: a client speaks to fewer hosts than that at once.
+const NAMES: usize = 256;
+
+/// For how long each is good. The system's resolver does not say; a host that moves is found again after that.
+const NAMES_LIFETIME: Duration = Duration::from_secs(5);
 
 /// Settings of a [`Reactor`].
 ///
@@ -44,6 +58,10 @@ pub struct Builder {
     pub(crate) on_panic: Option<Hook>,
     /// Whether polls are measured.
     pub(crate) measure_polls: bool,
+    /// How many buffers are kept, and of how many bytes, at least 1.
+    pub(crate) buffers: (usize, usize),
+    /// How many host names are kept, and for how long.
+    pub(crate) names: (usize, Duration),
 }
 
 impl Builder {
@@ -54,6 +72,8 @@ impl Builder {
             blocking_threads: BLOCKING_THREADS,
             on_panic: None,
             measure_polls: false,
+            buffers: (BUFFERS, BUFFER_SIZE),
+            names: (NAMES, NAMES_LIFETIME),
         }
     }
 
@@ -90,6 +110,22 @@ impl Builder {
     /// a poll takes as long as that clock moves in it.
     pub const fn measure_polls(mut self, on: bool) -> Self {
         self.measure_polls = on;
+        self
+    }
+
+    /// The pool that [`io::read_pooled`](crate::io::read_pooled) and copying take their buffers from: how many are kept
+    /// while nobody uses them, 64 by default, and the bytes of each, 16 KiB by default, at least 1.
+    ///
+    /// Zero keeps none. More than that can be in use at once; those are freed when they are given back.
+    pub fn buffers(mut self, kept: usize, size: usize) -> Self {
+        self.buffers = (kept, size.max(1));
+        self
+    }
+
+    /// How many host names are kept with their addresses, 256 by default, and for how long each, 5 s by default. Zero of
+    /// either keeps none; with `Duration::MAX` they do not become too old.
+    pub fn names(mut self, kept: usize, lifetime: Duration) -> Self {
+        self.names = (kept, lifetime);
         self
     }
 

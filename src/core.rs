@@ -17,12 +17,14 @@ use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selec
 use slab::Slab;
 
 use crate::account::Account;
+use crate::buffers::Buffers;
 use crate::builder::Builder;
 use crate::contain::contain;
 use crate::direction::Direction;
 use crate::due::Due;
 use crate::join_error::JoinError;
 use crate::longest_poll::Longest;
+use crate::names::Names;
 use crate::panics::Panics;
 use crate::remote::{Lease, Mail, Slot};
 use crate::source::Source;
@@ -72,6 +74,10 @@ pub(crate) struct Core {
     pool: OnceCell<Pool>,
     /// How many threads the pool may have.
     pub(crate) blocking_threads: usize,
+    /// Buffers that are lent for one read.
+    pub(crate) buffers: Buffers,
+    /// Host names that were looked up lately.
+    pub(crate) names: RefCell<Names>,
     /// What it has done.
     pub(crate) counters: Counters,
     /// What it does about panics of tasks.
@@ -86,8 +92,9 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
-        let Builder { clock, blocking_threads, on_panic, measure_polls, .. } = settings;
+        let Builder { clock, blocking_threads, on_panic, measure_polls, buffers, names, .. } = settings;
         let number = lease.number;
+        let lifetime = u64::try_from(names.1.as_nanos()).unwrap_or(u64::MAX);
         Rc::new_cyclic(|this| Self {
             number,
             epoch,
@@ -107,6 +114,8 @@ impl Core {
             foreign: RefCell::default(),
             pool: OnceCell::new(),
             blocking_threads,
+            buffers: Buffers::new(buffers.0, buffers.1),
+            names: RefCell::new(Names::new(names.0, lifetime)),
             counters: Counters::default(),
             panics: Panics::new(on_panic),
             longest: Longest::new(measure_polls),

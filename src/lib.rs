@@ -60,6 +60,7 @@
 #![deny(unsafe_code)]
 
 mod account;
+mod buffers;
 mod builder;
 pub mod channel;
 pub mod codec;
@@ -74,6 +75,7 @@ mod join_error;
 mod join_handle;
 mod locks;
 mod longest_poll;
+mod names;
 pub mod net;
 mod panics;
 mod pin;

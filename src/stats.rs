@@ -101,6 +101,8 @@ pub struct Stats {
     /// The longest poll so far; zero unless polls are measured ([`Builder::measure_polls`](crate::Builder::measure_polls)).
     /// [`LongestPoll`](crate::LongestPoll) tells whose it was.
     pub longest_poll: Duration,
+    /// Buffers of the pool that are in use, at the moment.
+    pub buffers: usize,
 }
 
 impl Stats {
@@ -128,6 +130,7 @@ impl Stats {
             waits: core.waits(),
             timers: core.timers_armed(),
             longest_poll: Duration::from_nanos(core.longest.nanoseconds()),
+            buffers: core.buffers.lent(),
         }
     }
 
@@ -138,7 +141,7 @@ impl Stats {
 
     /// Each name with its value, in a fixed order: what a page or a metrics exporter is made from. The names are those of the
     /// fields, and stay; new ones come at the end. The longest poll is in nanoseconds, and says so in its name.
-    pub fn fields(&self) -> [(&'static str, u64); 20] {
+    pub fn fields(&self) -> [(&'static str, u64); 21] {
         [
             ("turns", self.turns),
             ("selects", self.selects),
@@ -160,6 +163,7 @@ impl Stats {
             ("waits", self.waits as u64),
             ("timers", self.timers as u64),
             ("longest_poll_ns", self.longest_poll.as_nanos() as u64),
+            ("buffers", self.buffers as u64),
         ]
     }
 }

@@ -15,7 +15,6 @@ mod buffer;
 mod decoder;
 mod encoder;
 mod framed;
-mod half_close;
 mod lines;
 mod next;
 
@@ -23,6 +22,7 @@ pub use buffer::Buffer;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use framed::Framed;
-pub use half_close::HalfClose;
 pub use lines::Lines;
 pub use next::Next;
+
+pub use crate::io::HalfClose;

@@ -9,7 +9,9 @@
 //! | `Read::read_exact` | overwrites what it has read | [`read_exact`] |
 //! | `BufRead::read_line` | loses the start of the line, or half a character | [`read_line`] |
 //! | `Write::write_all`, `write!` | repeats what it has written | [`write_all`] |
-//! | `std::io::copy` | loses what it has read and not written | [`copy`] |
+//! | `std::io::copy` | loses what it has read and not written | [`copy()`], [`copy_bidirectional()`] |
+//! | `Read::read_to_end` | is resumable, and has no limit | [`read_to_end`] |
+//! | `BufRead::lines` | loses the start of a line, and has no limit | [`lines()`] |
 //!
 //! Whatever makes one step, and keeps its own position, needs nothing but `ready`: `BufRead::fill_buf`, a `Take`, a
 //! `BufWriter`, a TLS stream. [`read`], [`write()`] and [`flush`] are such steps, spelled so that they collide neither with
@@ -22,21 +24,38 @@
 
 mod attempt;
 mod copy;
+mod copy_bidirectional;
 mod flush;
+mod half_close;
+mod lines;
 mod poll_try;
+mod pooled_buffer;
+mod pump;
 mod read;
 mod read_exact;
 mod read_line;
+mod read_pooled;
+mod read_to_end;
 mod resume;
+mod shutdown;
+mod split;
 mod write;
 mod write_all;
 
 pub use attempt::Attempt;
-pub use copy::copy;
+pub use copy::{copy, copy_with_size};
+pub use copy_bidirectional::{copy_bidirectional, copy_bidirectional_with_sizes};
 pub use flush::flush;
+pub use half_close::HalfClose;
+pub use lines::{Lines, lines};
+pub use pooled_buffer::PooledBuffer;
 pub use read::read;
 pub use read_exact::read_exact;
 pub use read_line::read_line;
+pub use read_pooled::{read_pooled, try_read_pooled};
+pub use read_to_end::read_to_end;
 pub use resume::resume;
+pub use shutdown::shutdown;
+pub use split::{ReadHalf, WriteHalf, split};
 pub use write::write;
 pub use write_all::write_all;

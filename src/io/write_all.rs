@@ -39,14 +39,10 @@ use crate::scope::Owner;
 /// # std::io::Result::Ok(())
 /// ```
 pub async fn write_all<W: Write + ?Sized>(writer: &mut W, buffer: &[u8]) -> io::Result<()> {
-    write_all_as(&Owner::new(), writer, buffer).await
-}
-
-/// The same with the waits in the name of `owner`, so that a success here ends a wait that a flush has begun.
-pub(super) async fn write_all_as<W: Write + ?Sized>(owner: &Owner, writer: &mut W, buffer: &[u8]) -> io::Result<()> {
+    let owner = Owner::new();
     let mut written = 0;
     while written < buffer.len() {
-        let count = poll_fn(|cx| poll_try(owner, cx, || writer.write(&buffer[written..]))).await?;
+        let count = poll_fn(|cx| poll_try(&owner, cx, || writer.write(&buffer[written..]))).await?;
         if count == 0 {
             let message = format!("the writer took nothing more after {written} of {} bytes", buffer.len());
             return Err(io::Error::new(io::ErrorKind::WriteZero, message));

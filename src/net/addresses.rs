@@ -10,6 +10,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use crate::core::Core;
+
 /// Where to connect: addresses that are known, or a host name to look up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -35,6 +37,9 @@ impl Addresses {
 
     /// Looks a host name up, on a thread of the reactor's pool. Addresses that are known cost nothing.
     ///
+    /// What was found is kept for a short time, and not looked up again until then: see
+    /// [`Builder::names`](crate::Builder::names).
+    ///
     /// # Errors
     ///
     /// As [`resolve_blocking`](Self::resolve_blocking), and those of [`unblock`](crate::unblock).
@@ -56,7 +61,16 @@ impl Addresses {
     pub async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Known(addresses) => Ok(addresses),
-            lookup => crate::unblock(move || lookup.resolve_blocking()).await?,
+            Self::Lookup(host, port) => {
+                let core = Core::running("looking a host name up")?;
+                if let Some(known) = core.names.borrow().get(&host, port, core.clock.now()) {
+                    return Ok(known);
+                }
+                let name = host.clone();
+                let addresses = crate::unblock(move || mainspring_sys::resolve(&name, port)).await??;
+                core.names.borrow_mut().insert(host, addresses.clone(), core.clock.now());
+                Ok(addresses)
+            }
         }
     }
 }

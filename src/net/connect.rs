@@ -14,7 +14,6 @@ use std::task::{Context, Poll};
 
 use mainspring_sys::{Connect, Socket};
 
-use super::addresses::ToAddresses;
 use super::attempt::Attempt;
 use super::stream::Stream;
 use super::tcp_stream::TcpStream;
@@ -90,20 +89,4 @@ fn outcome(stream: &Stream) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error),
     }
-}
-
-/// Tries the addresses in turn.
-pub(super) async fn connect(addresses: impl ToAddresses) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
-    for address in addresses.to_addresses()?.resolve().await? {
-        let attempt = match Connecting::start(address) {
-            Ok(connecting) => connecting.await,
-            Err(error) => Err(error),
-        };
-        match attempt {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -57,7 +57,7 @@ impl Stream {
     }
 
     #[inline]
-    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.socket().recv(buffer)?;
         self.io.source().transferred(Direction::Read, count, buffer.len());
         Ok(count)

@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use super::addresses::ToAddresses;
-use super::connect::{self, Connecting};
+use super::connect::Connecting;
+use super::race::Race;
 use super::stream::Stream;
 use crate::codec::HalfClose;
 use crate::core::Core;
@@ -56,15 +57,18 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects to the first of `addresses` that answers. A host name is looked up off this thread.
     ///
+    /// Several addresses are tried by turns of their families, IPv6 and IPv4, each 250 ms after the one before or as soon
+    /// as that has failed; the first connection wins, and the others are closed ("Happy Eyeballs", RFC 8305).
+    ///
     /// # Errors
     ///
-    /// That of the lookup, or of the last address that was tried, with its raw OS code.
+    /// That of the lookup, or of the attempt that failed last, with its raw OS code.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the socket that was connecting.
+    /// Dropping the future closes the sockets that were connecting.
     pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
-        connect::connect(addresses).await
+        Race::new(addresses.to_addresses()?.resolve().await?).await
     }
 
     /// Starts to connect to one address, without waiting: for ticks.
@@ -343,6 +347,12 @@ impl TcpStream {
 }
 
 impl HalfClose for TcpStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl HalfClose for &TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }

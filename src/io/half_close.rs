@@ -1,12 +1,12 @@
 //! The one operation that std's `Write` lacks: saying that nothing more will be written.
 //!
-//! [`Framed::poll_shutdown`](super::Framed::poll_shutdown) and the servers and clients of
-//! [`crate::proto`] call it once everything is flushed, so that the peer reads the last answer and then
-//! the end of the stream, while what it still sends can be read.
+//! [`shutdown`](super::shutdown), [`Framed::poll_shutdown`](crate::codec::Framed::poll_shutdown) and the servers and
+//! clients of [`crate::proto`] call it once everything is flushed, so that the peer reads the last answer and then the end
+//! of the stream, while what it still sends can be read.
 //!
 //! Dropping the source was turned down as the way to close: it ends both directions at once, and a
 //! socket that is closed with unread bytes resets the connection and may destroy the last answer.
-use std::io::{self, Cursor};
+use std::io::{self, BufWriter, Cursor, Write};
 
 /// A source whose writing side can be closed while its reading side stays open.
 ///
@@ -15,7 +15,7 @@ use std::io::{self, Cursor};
 /// A wrapper passes it on:
 ///
 /// ```
-/// use mainspring::codec::HalfClose;
+/// use mainspring::io::HalfClose;
 /// use std::io;
 ///
 /// struct Counted<T> { io: T, written: u64 }
@@ -36,6 +36,21 @@ pub trait HalfClose {
     /// `WouldBlock` means "not yet", as in [`std::io::Write`]: a source that says goodbye in its own protocol
     /// may have to write first. Any other error means that the connection has failed.
     fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// As the source that it borrows.
+impl<T: HalfClose + ?Sized> HalfClose for &mut T {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        (**self).shutdown_write()
+    }
+}
+
+/// As the writer, which is flushed first.
+impl<W: Write + HalfClose> HalfClose for BufWriter<W> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.get_mut().shutdown_write()
+    }
 }
 
 /// Memory has no peer to tell.

@@ -1,0 +1,105 @@
+//! Addresses of host names that were looked up lately.
+//!
+//! Each reactor has one cache, so that a client which connects to the same few hosts again and again does not ask a thread
+//! and a name server each time. It is bounded in items and in time, and pure: `now` is an argument.
+//!
+//! The system's resolver does not say for how long an answer is good, so the time is short: long enough for a burst of
+//! connections, short enough that a host which moves is found again soon. Failures are not kept, since whoever asks again
+//! after one wants to know whether it still fails. Two that ask for the same name at the same time both look it up:
+//! joining them was turned down, because the first to give up would have to hand the lookup on.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+/// Answers of the resolver, by host name.
+pub(crate) struct Names {
+    /// Each with the moment at which it is not good any more.
+    answers: HashMap<String, (u64, Vec<SocketAddr>)>,
+    /// How many are kept, in items.
+    kept: usize,
+    /// For how long, nanoseconds.
+    lifetime: u64,
+}
+
+impl Names {
+    /// Keeps `kept` names, each for `lifetime` nanoseconds; with zero of either it keeps none.
+    pub(crate) fn new(kept: usize, lifetime: u64) -> Self {
+        Self { answers: HashMap::new(), kept, lifetime }
+    }
+
+    /// The addresses of `host`, with `port`, unless they are unknown or too old.
+    pub(crate) fn get(&self, host: &str, port: u16, now: u64) -> Option<Vec<SocketAddr>> {
+        let (end, addresses) = self.answers.get(host)?;
+        let with_port = |mut address: SocketAddr| {
+            address.set_port(port);
+            address
+        };
+        (now < *end).then(|| addresses.iter().copied().map(with_port).collect())
+    }
+
+    /// Keeps the answer of the resolver. Where there is no room, those that are too old go, or else the oldest.
+    pub(crate) fn insert(&mut self, host: String, addresses: Vec<SocketAddr>, now: u64) {
+        if self.kept == 0 || self.lifetime == 0 {
+            return;
+        }
+        if self.answers.len() >= self.kept && !self.answers.contains_key(&host) {
+            self.answers.retain(|_, (end, _)| now < *end);
+            if self.answers.len() >= self.kept {
+                let oldest = self.answers.iter().min_by_key(|(_, (end, _))| *end).map(|(host, _)| host.clone());
+                oldest.map(|host| self.answers.remove(&host));
+            }
+        }
+        self.answers.insert(host, (now.saturating_add(self.lifetime), addresses));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn addresses(last: u8) -> Vec<SocketAddr> {
+        vec![(Ipv4Addr::new(127, 0, 0, last), 1).into()]
+    }
+
+    #[test]
+    fn an_answer_is_good_for_its_time_and_for_every_port() {
+        let mut names = Names::new(2, 10);
+        names.insert("host".into(), addresses(1), 100);
+        assert_eq!(names.get("host", 80, 109), Some(vec![(Ipv4Addr::LOCALHOST, 80).into()]));
+        assert_eq!(names.get("host", 80, 110), None);
+        assert_eq!(names.get("other", 80, 100), None);
+    }
+
+    #[test]
+    fn there_are_never_more_names_than_may_be_and_the_oldest_goes_first() {
+        let mut names = Names::new(3, 1000);
+        for number in 0..100_u8 {
+            names.insert(number.to_string(), addresses(number), number.into());
+            assert!(names.answers.len() <= 3);
+        }
+        let known = |names: &Names, number: u8| names.get(&number.to_string(), 1, 100).is_some();
+        assert!(known(&names, 97) && known(&names, 98) && known(&names, 99) && !known(&names, 96));
+        // Renewed, so it is not the oldest any more.
+        names.insert("97".into(), addresses(1), 200);
+        names.insert("new".into(), addresses(2), 201);
+        assert!(known(&names, 97) && !known(&names, 98) && known(&names, 99));
+        // One that is too old makes room alone.
+        names.insert("newer".into(), addresses(3), 99 + 1000);
+        assert_eq!(names.answers.len(), 3);
+        assert!(names.get("97", 1, 1100).is_some() && names.get("99", 1, 1100).is_none());
+    }
+
+    #[test]
+    fn a_cache_of_nothing_keeps_nothing() {
+        for (kept, lifetime) in [(0, 10), (10, 0)] {
+            let mut names = Names::new(kept, lifetime);
+            names.insert("host".into(), addresses(1), 0);
+            assert_eq!(names.answers.len(), 0);
+        }
+        let mut names = Names::new(1, u64::MAX);
+        names.insert("host".into(), addresses(1), 5);
+        assert!(names.get("host", 1, u64::MAX - 1).is_some());
+    }
+}

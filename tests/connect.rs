@@ -1,0 +1,193 @@
+//! Connecting to hosts with several addresses, and to names.
+mod util {
+    pub(crate) mod checked;
+}
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use mainspring::net::{TcpListener, TcpStream, ToAddresses};
+use mainspring::time::{Clock, Instant, timeout};
+use mainspring::{Reactor, Stats};
+use mainspring_sys::Socket;
+
+const DELAY: Duration = Duration::from_millis(250);
+
+/// How late a few timers one after the other may be, each by a tick of the wheel (33 µs) at most.
+const LATE: Duration = Duration::from_millis(1);
+
+/// A listener that answers nobody any more: its queue is full, so the system drops what comes.
+struct Full {
+    _listener: Socket,
+    _queued: Vec<Socket>,
+    address: SocketAddr,
+}
+
+impl Full {
+    fn new(host: impl Into<std::net::IpAddr>) -> Self {
+        let listener = Socket::listen((host.into(), 0).into(), 0, false).unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than the queue holds: those after it stay as they are.
+        let queued = (0..4).map(|_| {
+            let socket = Socket::tcp(&address).unwrap();
+            socket.connect(&address).unwrap();
+            socket
+        });
+        Self { _queued: queued.collect(), _listener: listener, address }
+    }
+}
+
+/// An address where nobody listens.
+fn closed() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Runs `test` in virtual time.
+fn virtually<T>(test: impl Future<Output = T>) -> T {
+    let reactor = Reactor::builder().clock(Clock::auto()).build().unwrap();
+    let output = reactor.block_on(timeout(Duration::from_secs(3600), test)).unwrap().expect("it ends within the hour");
+    assert_eq!((reactor.stats().waits, reactor.stats().timers, reactor.stats().sources), (0, 0, 0));
+    output
+}
+
+/// Connects, and says how long that took.
+async fn connect(addresses: &[SocketAddr]) -> (std::io::Result<TcpStream>, Duration) {
+    let start = Instant::now();
+    let result = TcpStream::connect(addresses).await;
+    (result, start.elapsed())
+}
+
+#[track_caller]
+fn assert_took(took: Duration, expected: Duration) {
+    assert!((expected..=expected + LATE).contains(&took), "{took:?}, expected {expected:?}");
+}
+
+#[test]
+fn an_address_that_does_not_answer_delays_the_next_by_a_quarter_of_a_second() {
+    let silent = [Full::new(Ipv4Addr::LOCALHOST), Full::new(Ipv4Addr::LOCALHOST), Full::new(Ipv4Addr::LOCALHOST)];
+    for count in 0..=3_u32 {
+        virtually(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let answers = listener.local_addr().unwrap();
+            let mut addresses: Vec<_> = silent.iter().take(count as usize).map(|silent| silent.address).collect();
+            addresses.extend([answers, silent[0].address]);
+            let (stream, took) = connect(&addresses).await;
+            assert_eq!(stream.unwrap().peer_addr().unwrap(), answers);
+            assert_took(took, DELAY * count);
+            assert_eq!(Stats::current().unwrap().sources, 1, "the others are closed, and only the listener is left");
+        });
+    }
+}
+
+#[test]
+fn an_address_that_refuses_delays_nobody() {
+    let silent = Full::new(Ipv4Addr::LOCALHOST);
+    virtually(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let answers = listener.local_addr().unwrap();
+        let (stream, took) = connect(&[closed(), closed(), answers]).await;
+        assert_eq!(stream.unwrap().peer_addr().unwrap(), answers);
+        assert_took(took, Duration::ZERO);
+        // After the first one that is silent, two refuse, and the last is tried at once.
+        let (stream, took) = connect(&[silent.address, closed(), closed(), answers]).await;
+        assert_eq!(stream.unwrap().peer_addr().unwrap(), answers);
+        assert_took(took, DELAY);
+    });
+}
+
+#[test]
+fn the_families_are_tried_in_turn() {
+    let silent = [Full::new(Ipv4Addr::LOCALHOST), Full::new(Ipv4Addr::LOCALHOST)];
+    virtually(async {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).unwrap();
+        let answers = listener.local_addr().unwrap();
+        let (stream, took) = connect(&[silent[0].address, silent[1].address, answers]).await;
+        assert_eq!(stream.unwrap().peer_addr().unwrap(), answers);
+        assert_took(took, DELAY);
+    });
+}
+
+#[test]
+fn when_all_fail_the_last_error_is_reported_and_nothing_is_left() {
+    virtually(async {
+        let error = TcpStream::connect(&[closed(), closed()][..]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.raw_os_error().is_some(), "with the code of the system");
+        // A broadcast address is refused before anything is sent, with another code.
+        let broadcast = SocketAddr::from((Ipv4Addr::BROADCAST, 1));
+        let last = TcpStream::connect(&[closed(), broadcast][..]).await.unwrap_err();
+        assert_ne!(last.kind(), ErrorKind::ConnectionRefused);
+        let last = TcpStream::connect(&[broadcast, closed()][..]).await.unwrap_err();
+        assert_eq!(last.kind(), ErrorKind::ConnectionRefused);
+        let none: &[SocketAddr] = &[];
+        assert_eq!(TcpStream::connect(none).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn silent_addresses_take_no_more_than_eight_descriptors() {
+    let silent = Full::new(Ipv4Addr::LOCALHOST);
+    virtually(async {
+        let addresses = vec![silent.address; 100];
+        let gave_up = timeout(Duration::from_secs(60), async {
+            let mut connecting = Box::pin(TcpStream::connect(&addresses));
+            std::future::poll_fn(|cx| {
+                assert!(Stats::current().unwrap().sources <= 8);
+                connecting.as_mut().poll(cx)
+            })
+            .await
+        });
+        // The wait for the system's own timeout is real time, so it is the timeout above that ends it.
+        assert!(gave_up.await.is_err());
+        assert_eq!(Stats::current().unwrap().sources, 0, "a dropped future closes them all");
+    });
+}
+
+#[test]
+fn a_name_is_looked_up_once_until_it_is_too_old() {
+    let clock = Clock::manual();
+    let settings = |lifetime| Reactor::builder().clock(clock.clone()).names(2, lifetime).build().unwrap();
+    let is_known = |host: &'static str| {
+        let mut resolving = Box::pin((host, 80).to_addresses().unwrap().resolve());
+        resolving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    };
+    let reactor = settings(Duration::from_secs(5));
+    let lookup = async |port| ("localhost", port).to_addresses().unwrap().resolve().await.unwrap();
+    reactor
+        .block_on(async {
+            assert!(!is_known("localhost"));
+            let first = lookup(80).await;
+            assert!(is_known("localhost"));
+            let ports = lookup(443).await;
+            assert!(ports.iter().all(|address| address.port() == 443), "the answer is the host's, not the port's");
+            assert_eq!(first.len(), ports.len());
+            clock.advance(Duration::from_millis(4999)).unwrap();
+            assert!(is_known("localhost"));
+            clock.advance(Duration::from_millis(1)).unwrap();
+            assert!(!is_known("localhost"), "it is too old");
+            lookup(80).await;
+            assert!(is_known("localhost"));
+        })
+        .unwrap();
+    settings(Duration::ZERO)
+        .block_on(async {
+            lookup(80).await;
+            assert!(!is_known("localhost"), "nothing is kept");
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_failed_lookup_is_not_kept() {
+    util::checked::checked(async {
+        for _ in 0..2 {
+            // Too long for any resolver, so no name server is asked.
+            let host = "x".repeat(254);
+            let mut resolving = Box::pin((host.as_str(), 80).to_addresses().unwrap().resolve());
+            assert!(resolving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(resolving.await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
+    });
+}
