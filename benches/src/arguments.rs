@@ -25,6 +25,7 @@ Commands:
   instructions   User-space instructions and allocations per echoed request (valgrind)
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+  memory         Bytes per idle connection, in use (valgrind) and resident
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
   selectors      The selector beside those of mio and polling: system calls, instructions, times
   tasks          Spawning, yielding and channels: nanoseconds, best and median
@@ -34,6 +35,7 @@ Helpers, which the commands start:
   serve STYLE [--port P]
                  Echoes on 127.0.0.1, prints \"ready PORT\", and ends when its first connection
                  does. STYLE is loop (written by hand), tick or async
+  hold STYLE     Holds connections that are idle, tick or async; ends as serve does, with all of them open
   load ADDRESS [--connections C] [--requests N]
                  Echoes N requests of 64 bytes over C connections, each with one outstanding
   arm LIVE COUNT
@@ -61,11 +63,13 @@ pub(crate) enum Command {
     Help,
     Syscalls,
     Instructions { profile: bool },
+    Memory,
     Timers,
     Selectors,
     Tasks,
     Quick,
     Serve { style: Style, port: u16 },
+    Hold { style: Style },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
     Select { peer: String, work: Work, count: usize },
@@ -96,11 +100,13 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         [] => return Err("missing COMMAND".into()),
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
+        ["memory"] => Command::Memory,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,
         ["tasks"] => Command::Tasks,
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
+        ["hold", style] => Command::Hold { style: understood(style)? },
         ["load", server] => Command::Load {
             server: understood(server)?,
             connections: connections.take().unwrap_or(CONNECTIONS),

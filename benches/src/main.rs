@@ -19,6 +19,7 @@ mod counts;
 mod instructions;
 mod interleaved;
 mod load;
+mod memory;
 mod quick;
 mod scratch;
 mod selectors;
@@ -66,11 +67,13 @@ fn run(command: Command) -> io::Result<Verdict> {
             connections::run(connections::FULL, &mut verdict)?;
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
+        Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
         Command::Tasks => tasks::run(tasks::FULL)?,
         Command::Quick => quick::run(&mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
+        Command::Hold { style } => serve::hold(style)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
         Command::Select { peer, work, count } => selectors::select(&peer, work, count)?,

@@ -7,7 +7,10 @@
 
 mod futures;
 mod hand_written;
+mod held;
 mod ticks;
+
+pub(crate) use held::hold;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -30,8 +30,22 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server of `style` by `tool`, a command that ends with the path of this program.
-    pub(crate) fn start(mut tool: Command, style: Style) -> io::Result<Self> {
-        let mut child = tool.args(["serve", style.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    pub(crate) fn start(tool: Command, style: Style) -> io::Result<Self> {
+        Self::run(tool, "serve", style)
+    }
+
+    /// The same for one that holds connections open to its end.
+    pub(crate) fn hold(tool: Command, style: Style) -> io::Result<Self> {
+        Self::run(tool, "hold", style)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn run(mut tool: Command, command: &str, style: Style) -> io::Result<Self> {
+        let mut child = tool.args([command, style.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         match Self::leash(&mut child) {
             Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash) }),
             Err(error) => {
