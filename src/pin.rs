@@ -1,4 +1,4 @@
-//! A pinned future and the unpinned state beside it: what the built-in filters and tasks are made of.
+//! A pinned future and the unpinned state beside it: what the built-in filters are made of; and a future and its output.
 //!
 //! A filter that waits with more than its inner future (a deadline, a permit, a counter) needs one struct of both, and
 //! needs to reach the future pinned and the rest mutably. That projection is unsafe in Rust without a macro, so it
@@ -8,6 +8,9 @@
 //! its `step`, and returns `Projected` as `impl Future`; it never projects a struct of its own. The alternative, a named
 //! public future around a private `Projected`, would need a second projection and a second unsafe block in each filter.
 //! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
+//!
+//! `Stages<F, T>` is what a task is made of: a future, and then its output, in the same memory. Side by side, every task that
+//! is idle would hold the room for an output.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -50,6 +53,46 @@ impl<F, S> Projected<F, S> {
         // lends it as `Pin` alone; `Projected` has no `Drop`, is not `repr(packed)`, and is `Unpin` only if `F` is.
         let inner = unsafe { Pin::new_unchecked(&mut this.inner) };
         (inner, &mut this.state)
+    }
+}
+
+/// A pinned value, and what takes its place in the same memory when it has ended.
+///
+/// It has no `Drop`, so a drop never sees the first unpinned.
+pub(crate) enum Stages<F, T> {
+    /// Structurally pinned: reached through `running` alone, and dropped where it is.
+    Running(F),
+    /// Never pinned, whatever its type: moved out by `take`; none after that.
+    Ended(Option<T>),
+}
+
+impl<F, T> Stages<F, T> {
+    /// The first, pinned, unless it has ended.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(crate) fn running(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        // SAFETY: the reference does not leave this function, which moves out of nothing.
+        match unsafe { self.get_unchecked_mut() } {
+            // SAFETY: what is in `Running` is pinned as long as `self` is: `end` drops it where it is, `take` moves nothing
+            // else than what has ended, there is no `Drop`, and this is `Unpin` only if `F` is.
+            Self::Running(running) => Some(unsafe { Pin::new_unchecked(running) }),
+            Self::Ended(_) => None,
+        }
+    }
+
+    /// Drops the first where it is; `value` takes its place.
+    pub(crate) fn end(mut self: Pin<&mut Self>, value: T) {
+        self.set(Self::Ended(Some(value)));
+    }
+
+    /// Moves out what has taken its place.
+    #[allow(unsafe_code)]
+    pub(crate) fn take(self: Pin<&mut Self>) -> Option<T> {
+        // SAFETY: the reference does not leave this function, which moves out of `Ended` alone, and that is never pinned.
+        match unsafe { self.get_unchecked_mut() } {
+            Self::Running(_) => None,
+            Self::Ended(value) => value.take(),
+        }
     }
 }
 

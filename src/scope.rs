@@ -11,7 +11,7 @@
 //! need a clock reading per operation. Budget and outcome stand in the [`Account`]. Outside a reactor nobody is refused. A
 //! foreign executor that spins inside one poll is told so by sources, after `ASKED_MAX` answers, and let through by
 //! channels and timers, which have no error.
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -159,14 +159,20 @@ impl Scope<'_> {
 pub(crate) struct Owner {
     /// Its name in the waiter lists of sources; not 0.
     pub(crate) id: u64,
-    /// The sources in which this owner may have a place. Those in which it has none any more are weeded out when it grows.
-    waits: RefCell<Vec<(Rc<Source>, Direction)>>,
+    /// A source in which this owner may have a place. Most wait for no second one, so this one costs no allocation.
+    first: Cell<Option<(Rc<Source>, Direction)>>,
+    /// Further ones. Those in which it has no place any more are weeded out when it grows.
+    more: Cell<Option<Box<More>>>,
 }
+
+/// What few owners have.
+#[derive(Default)]
+struct More(Vec<(Rc<Source>, Direction)>);
 
 impl Owner {
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { id: owner_id(), waits: RefCell::new(Vec::new()) }
+        Self { id: owner_id(), first: Cell::new(None), more: Cell::new(None) }
     }
 
     /// Runs `f` in a scope: each "not yet" inside records `waker` under this owner.
@@ -188,20 +194,30 @@ impl Owner {
     /// Keeps a source in which a wait of this owner stands, to end it there.
     #[cold]
     pub(crate) fn remember(&self, source: &Rc<Source>, direction: Direction) {
-        let mut waits = self.waits.borrow_mut();
-        if waits.iter().any(|(known, side)| Rc::ptr_eq(known, source) && *side == direction) {
+        let is_it = |(known, side): &(Rc<Source>, Direction)| Rc::ptr_eq(known, source) && *side == direction;
+        let first = self.first.take().filter(|(known, side)| known.knows(*side, self.id));
+        let is_empty = first.is_none();
+        let is_first = first.as_ref().is_some_and(is_it);
+        self.first.set(first.or_else(|| Some((source.clone(), direction))));
+        if is_empty || is_first {
             return;
         }
-        if waits.len() == waits.capacity() {
-            waits.retain(|(known, side)| known.knows(*side, self.id));
+        let mut more = self.more.take().unwrap_or_default();
+        let waits = &mut more.0;
+        if !waits.iter().any(is_it) {
+            if waits.len() == waits.capacity() {
+                waits.retain(|(known, side)| known.knows(*side, self.id));
+            }
+            waits.push((source.clone(), direction));
         }
-        waits.push((source.clone(), direction));
+        self.more.set(Some(more));
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        for (source, direction) in self.waits.get_mut().drain(..) {
+        let more = self.more.take().map_or_else(Vec::new, |more| more.0);
+        for (source, direction) in self.first.take().into_iter().chain(more) {
             // A waker that panics when it is dropped must not leave the other waits behind.
             source.core.contain(|| source.end_wait(direction, self.id));
         }

@@ -54,15 +54,17 @@ pub(crate) struct Source {
     readiness: Cell<Readiness>,
     /// `DETACHED` and the other constants above, and those of each [`Direction`].
     pub(crate) flags: Cell<u16>,
-    /// The poll that last asked suspiciously often.
-    asked_in: Cell<u32>,
-    /// How often it has asked this source since that was noticed.
+    /// How often one poll has asked this source since it was noticed to ask often, and above [`ASKED_BITS`] which poll.
     asked: Cell<u32>,
     /// Who waits, by direction.
     pub(crate) seats: [Seat; 2],
     /// Deadlines, and waits for which the seat is not enough.
     pub(crate) rare: RefCell<Option<Box<Rare>>>,
 }
+
+/// How many bits hold more than [`scope::SPINS_MAX`].
+const ASKED_BITS: u32 = 5;
+const _: () = assert!(scope::SPINS_MAX + 1 < 1 << ASKED_BITS);
 
 /// Set in the owner id of a leaf future that was refused: it is let through once. No id is that large.
 const REFUSED: u64 = 1 << 63;
@@ -86,7 +88,6 @@ impl Source {
             token,
             readiness: Cell::new(readiness),
             flags: Cell::new(0),
-            asked_in: Cell::new(0),
             asked: Cell::new(0),
             seats: [Seat::default(), Seat::default()],
             rare: RefCell::new(None),
@@ -245,12 +246,11 @@ impl Source {
     /// The running poll has asked very often. If it was this source again and again, it spins.
     #[cold]
     fn asked_too_often(&self) -> io::Result<()> {
-        let poll = self.core.poll_number() as u32;
-        if self.asked_in.replace(poll) != poll {
-            self.asked.set(0);
-        }
-        self.asked.set(self.asked.get() + 1);
-        if self.asked.get() > scope::SPINS_MAX { Err(self.spins()) } else { Ok(()) }
+        let first = (self.core.poll_number() as u32) << ASKED_BITS;
+        // What another poll has left there is no count.
+        let asked = self.asked.get().checked_sub(first).filter(|count| *count <= scope::SPINS_MAX).unwrap_or(0) + 1;
+        self.asked.set(first + asked);
+        if asked > scope::SPINS_MAX { Err(self.spins()) } else { Ok(()) }
     }
 
     #[cold]

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use crate::core::Core;
 use crate::join_error::JoinError;
-use crate::pin::Projected;
+use crate::pin::{Projected, Stages};
 use crate::waker::Number;
 
 /// What a task does when its turn comes: a future is polled, a tick task is ticked.
@@ -75,38 +75,31 @@ pub(crate) trait Run {
     fn name(self: Pin<&mut Self>) -> Option<Rc<str>>;
 }
 
-/// The work, until it is done, and then its output.
-type Stages<W, T> = Projected<Option<W>, Option<Result<T, JoinError>>>;
-
-impl<W> Run for Stages<W, W::Output>
+impl<W> Run for Stages<W, Result<W::Output, JoinError>>
 where
     W: Work + 'static,
     W::Output: 'static,
 {
     #[inline]
-    fn run(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<()> {
-        let (mut work, output) = self.project();
-        let Some(running) = work.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+    fn run(mut self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<()> {
+        let Some(running) = self.as_mut().running() else { return Poll::Ready(()) };
         let Poll::Ready(value) = running.work(core, task) else { return Poll::Pending };
-        *output = Some(Ok(value));
-        work.set(None);
+        self.end(Ok(value));
         Poll::Ready(())
     }
 
     fn fail(self: Pin<&mut Self>, error: JoinError) {
-        let (mut work, output) = self.project();
-        *output = Some(Err(error));
-        work.set(None);
+        self.end(Err(error));
     }
 
     fn take_output(self: Pin<&mut Self>, output: &mut dyn Any) {
         if let Some(output) = output.downcast_mut() {
-            *output = self.project().1.take();
+            *output = self.take();
         }
     }
 
     fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
-        self.project().0.as_pin_mut()?.name()
+        self.running()?.name()
     }
 }
 
@@ -119,5 +112,5 @@ where
     W: Work + 'static,
     W::Output: 'static,
 {
-    Box::pin(Stages::new(Some(work), None))
+    Box::pin(Stages::Running(work))
 }

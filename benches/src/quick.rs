@@ -14,7 +14,7 @@ pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     syscalls::run(syscalls::Size { connections: 50, requests: [1_000, 5_000] }, verdict)?;
     connections::run(connections::Size([50, 150]), verdict)?;
     instructions::run(instructions::Size { connections: 50, requests: [1_000, 5_000] }, false, verdict)?;
-    memory::run(memory::Size { counted: [128, 512], resident: [100, 1_000] }, verdict)?;
+    memory::run(memory::Size { counted: [120, 500], resident: [100, 1_000] }, verdict)?;
     let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5 };
     timers::run(size, verdict)?;
     selectors::run(selectors::QUICK, verdict)?;

@@ -119,7 +119,7 @@ impl<R: BufRead> Lines<R> {
             return Ok(Step::More);
         }
         let len = self.line.len() + part.len();
-        let last = part.last().or(self.line.last());
+        let last = part.last().or_else(|| self.line.last());
         let too_long = len - usize::from(last == Some(&b'\r')) > self.limit;
         if !too_long {
             self.line.extend_from_slice(part);
