@@ -24,6 +24,10 @@ pub enum Call {
     Connect,
     /// `epoll_ctl(DEL)`, and the `kevent` that deletes.
     Deregister,
+    /// `splice` from a pipe into a socket.
+    DrainConduit,
+    /// `splice` from a socket into a pipe.
+    FillConduit,
     /// `sigaction`.
     Handler,
     /// `getrlimit`.

@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 
 use mainspring_sys::signal::{Kind, Subscription};
-use mainspring_sys::{Datagrams, OsSelector, Selector, Socket, SpareDescriptor, pipe};
+use mainspring_sys::{Conduit, Datagrams, OsSelector, Selector, Socket, SpareDescriptor, pipe};
 use util::{in_child, tcp_pair};
 
 /// Puts back the default action of `SIGPIPE`, which ends the process.
@@ -22,6 +22,10 @@ fn reset_sigpipe() {
 /// Each way to send a byte, by a socket that cannot.
 fn every_way_to_send(socket: &Socket) -> Vec<(&'static str, io::Result<usize>)> {
     let (reader, _writer) = pipe().unwrap();
+    let (sender, receiver) = Socket::unix_stream_pair().unwrap();
+    sender.send(b"x").unwrap();
+    let mut conduit = Conduit::new();
+    conduit.fill(&receiver).unwrap();
     let mut batch = Datagrams::new(2, 1);
     batch.push(b"x", None).unwrap();
     vec![
@@ -29,6 +33,7 @@ fn every_way_to_send(socket: &Socket) -> Vec<(&'static str, io::Result<usize>)> 
         ("sendmsg", socket.send_vectored(&[IoSlice::new(b"x")])),
         ("sendmsg with descriptors", socket.send_descriptors(&[IoSlice::new(b"x")], &[reader.as_fd()])),
         ("sendmmsg", socket.send_datagrams(&mut batch)),
+        ("splice", conduit.drain(socket)),
     ]
 }
 

@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
 use std::os::unix::net::SocketAddr;
 
-use libc::{EADDRINUSE, EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS};
+use libc::{EADDRINUSE, EAGAIN, EINPROGRESS, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS};
 use mainspring_sys::faults::{Call, Fault, Plan};
-use mainspring_sys::{Connect, Datagrams, Socket, SpareDescriptor, pipe};
+use mainspring_sys::{Conduit, Connect, Datagrams, Socket, SpareDescriptor, pipe};
 use util::{TemporaryPath, any_port, in_child};
 
 fn open_descriptors() -> usize {
@@ -113,6 +113,57 @@ fn only_a_full_queue_of_a_unix_listener_is_one() {
     let address = listener.local_addr().unwrap();
     let refused = Socket::tcp(&address).unwrap().connect(&address).unwrap_err();
     assert_eq!((refused.kind(), plan.hits()), (ErrorKind::WouldBlock, vec![1]));
+}
+
+#[test]
+fn a_conduit_is_a_buffer_where_no_pipe_can_be_had_or_spliced_into() {
+    let through = |mut conduit: Conduit| {
+        let (sender, from) = Socket::unix_stream_pair().unwrap();
+        let (to, receiver) = Socket::unix_stream_pair().unwrap();
+        let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        assert_eq!(sender.send(&sent).unwrap(), sent.len());
+        let mut received = Vec::new();
+        while received.len() < sent.len() {
+            conduit.fill(&from).unwrap();
+            let plan = Plan::new([Fault::cut(Call::Send, 777)]);
+            while !conduit.is_empty() {
+                let mut buffer = vec![0; 10_000];
+                let count = conduit.drain(&to).unwrap();
+                assert_eq!(receiver.recv(&mut buffer).unwrap(), count);
+                received.extend_from_slice(&buffer[..count]);
+            }
+            drop(plan);
+        }
+        assert!(received == sent);
+    };
+    let plan = Plan::new([Fault::fail(Call::Pipe, EMFILE)]);
+    let conduit = Conduit::new();
+    assert_eq!(plan.hits(), [1]);
+    drop(plan);
+    through(conduit);
+    let plan = Plan::new([Fault::fail(Call::FillConduit, EINVAL)]);
+    let (_sender, from) = Socket::unix_stream_pair().unwrap();
+    let mut conduit = Conduit::new();
+    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(plan.hits(), [1]);
+    drop(plan);
+    through(conduit);
+}
+
+#[test]
+fn a_conduit_that_fails_keeps_what_it_holds() {
+    let (sender, from) = Socket::unix_stream_pair().unwrap();
+    let (to, receiver) = Socket::unix_stream_pair().unwrap();
+    sender.send(b"kept").unwrap();
+    let mut conduit = Conduit::new();
+    let plan = Plan::new([Fault::fail(Call::FillConduit, EAGAIN), Fault::fail(Call::DrainConduit, EAGAIN)]);
+    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(conduit.fill(&from).unwrap(), 4);
+    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(conduit.drain(&to).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!((conduit.len(), conduit.drain(&to).unwrap(), conduit.len()), (4, 4, 0));
+    assert_eq!(plan.hits(), [1, 1]);
+    assert_eq!(receiver.recv(&mut [0; 9]).unwrap(), 4);
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! `net::splice`: what goes in comes out, and nothing is left behind.
+mod util {
+    pub(crate) mod checked;
+    pub(crate) mod connection;
+}
+
+use std::io::ErrorKind;
+use std::net::Shutdown;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use mainspring::io;
+use mainspring::net::{TcpStream, splice};
+use mainspring::{Stats, spawn};
+
+use util::checked::checked;
+use util::connection::{connection, narrow_connection, pattern};
+
+/// More than all buffers on the way hold.
+const LONG: usize = 8 << 20;
+
+fn waits() -> usize {
+    Stats::current().unwrap().waits
+}
+
+/// A client, the two streams of a relay, and the server behind it.
+async fn relayed() -> (TcpStream, TcpStream, TcpStream, TcpStream) {
+    let (client, from) = connection().await;
+    let (to, server) = narrow_connection().await;
+    (client, from, to, server)
+}
+
+async fn send(stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).await.unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+async fn receive(stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    io::read_to_end(&mut &*stream, &mut bytes, 2 * LONG).await.unwrap();
+    bytes
+}
+
+#[test]
+fn every_byte_arrives_once_and_in_its_place() {
+    checked(async {
+        for len in [0, 1, 4095, 65_536, 65_537, LONG] {
+            let (client, from, to, server) = relayed().await;
+            let sent = pattern(len);
+            let relay = async {
+                let moved = splice(&from, &to).await.unwrap();
+                to.shutdown(Shutdown::Write).unwrap();
+                moved
+            };
+            let ((), moved, received) = futures::join!(send(&client, &sent), relay, receive(&server));
+            assert_eq!(moved, len as u64);
+            assert!(received == sent, "{len} bytes");
+        }
+    });
+}
+
+#[test]
+fn small_parts_arrive_at_once_in_both_directions() {
+    checked(async {
+        let (client, from, to, server) = relayed().await;
+        let relay = spawn(async move { futures::try_join!(splice(&from, &to), splice(&to, &from)) });
+        let mut buffer = [0; 7];
+        for round in 0..1000_u32 {
+            let (writer, mut reader) = if round % 2 == 0 { (&client, &server) } else { (&server, &client) };
+            writer.write_all(&round.to_be_bytes()).await.unwrap();
+            io::read_exact(&mut reader, &mut buffer[..4]).await.unwrap();
+            assert_eq!(buffer[..4], round.to_be_bytes());
+        }
+        client.shutdown(Shutdown::Write).unwrap();
+        server.write_all(b"goes on").await.unwrap();
+        io::read_exact(&mut &client, &mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"goes on", "after the end of the other direction");
+        server.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(relay.await.unwrap().unwrap(), (2000, 2007));
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_stops_the_sender() {
+    checked(async {
+        let (client, from, to, server) = relayed().await;
+        let flood = pattern(4 * LONG);
+        let mut relay = Box::pin(splice(&from, &to));
+        let mut written = 0;
+        // Until neither goes on: all buffers are full.
+        let mut stuck = 0;
+        while stuck < 100 {
+            assert!(relay.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            match client.try_write(&flood[written..]).unwrap() {
+                Some(count) => (written, stuck) = (written + count, 0),
+                None => stuck += 1,
+            }
+            mainspring::yield_now().await;
+        }
+        assert!(written < flood.len(), "somebody holds {written} bytes");
+        client.shutdown(Shutdown::Write).unwrap();
+        let rest = async {
+            relay.await.unwrap();
+            to.shutdown(Shutdown::Write).unwrap();
+        };
+        let ((), received) = futures::join!(rest, receive(&server));
+        assert!(received == flood[..written], "and all of it arrives once the peer reads");
+    });
+}
+
+#[test]
+fn a_dropped_splice_leaves_no_wait_behind() {
+    checked(async {
+        let (client, from, to, server) = relayed().await;
+        let mut cx = Context::from_waker(Waker::noop());
+        for full in [false, true] {
+            if full {
+                while to.try_write(&[0; 4096]).unwrap().is_some() {}
+                client.write_all(b"lost").await.unwrap();
+                from.peek(&mut [0]).await.unwrap();
+            }
+            let mut relay = Box::pin(splice(&from, &to));
+            assert!(relay.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(waits(), 1, "for reading, or for writing what is in the pipe");
+            drop(relay);
+            assert_eq!(waits(), 0);
+        }
+        drop(server);
+    });
+}
+
+#[test]
+fn errors_of_either_side_end_it() {
+    checked(async {
+        let (client, from, to, server) = relayed().await;
+        client.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        drop(server);
+
+        let (client, from, to, server) = relayed().await;
+        server.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(server);
+        to.readable().await.unwrap();
+        let mut flood = Box::pin(client.write_all(&[7; 1 << 20]));
+        let _ = flood.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let error = splice(&from, &to).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+
+        let (_client, from, to, _server) = relayed().await;
+        from.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+}
