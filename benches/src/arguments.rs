@@ -26,6 +26,7 @@ Commands:
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
   memory         Bytes per idle connection, in use (valgrind) and resident
+  relay          Bytes from one connection to another: splice beside copy, processor time
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
   selectors      The selector beside those of mio and polling: system calls, instructions, times
   tasks          Spawning, yielding and channels: nanoseconds, best and median
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Syscalls,
     Instructions { profile: bool },
     Memory,
+    Relay,
     Timers,
     Selectors,
     Tasks,
@@ -100,6 +102,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         [] => return Err("missing COMMAND".into()),
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
+        ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,

@@ -21,6 +21,7 @@ mod interleaved;
 mod load;
 mod memory;
 mod quick;
+mod relay;
 mod scratch;
 mod selectors;
 mod serve;
@@ -67,6 +68,7 @@ fn run(command: Command) -> io::Result<Verdict> {
             connections::run(connections::FULL, &mut verdict)?;
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
+        Command::Relay => relay::run(relay::FULL)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,

@@ -7,7 +7,7 @@
 use std::io;
 
 use crate::verdict::Verdict;
-use crate::{connections, instructions, memory, selectors, syscalls, tasks, timers};
+use crate::{connections, instructions, memory, relay, selectors, syscalls, tasks, timers};
 
 /// Runs all of it.
 pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
@@ -18,5 +18,6 @@ pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5 };
     timers::run(size, verdict)?;
     selectors::run(selectors::QUICK, verdict)?;
+    relay::run(relay::Size { rounds: 3, bytes: 16 << 20 })?;
     tasks::run(tasks::Size { rounds: 5, operations: 10_000 })
 }
