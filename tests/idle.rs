@@ -48,7 +48,8 @@ fn a_reactor_with_idle_connections_asks_its_selector_for_nothing_but_the_next_ti
         let after = Stats::current().unwrap();
         assert_eq!(after.events, before.events);
         assert_eq!(after.polls - before.polls, 1, "this task alone");
-        assert!(after.selects - before.selects <= 2, "{before}\n{after}");
+        // An entry goes down a few levels of the wheel before it comes due.
+        assert!(after.selects - before.selects <= 6, "{before}\n{after}");
         drop(clients);
         while Stats::current().unwrap().tasks > 0 {
             mainspring::yield_now().await;
