@@ -20,6 +20,9 @@ use util::checked::checked;
 use util::connection::{connection, pattern};
 use util::random::Random;
 
+/// Starts a task for the server's end of a connection, which counts what it has read.
+type Serve = fn(TcpStream, Rc<Cell<usize>>);
+
 /// Connections that are idle at once.
 const IDLE: usize = 200;
 
@@ -51,7 +54,7 @@ async fn idle(serve: impl Fn(TcpStream, Rc<Cell<usize>>)) -> Vec<TcpStream> {
 
 #[test]
 fn idle_connections_hold_no_buffer_in_any_style() {
-    let styles: [(&str, fn(TcpStream, Rc<Cell<usize>>)); 4] = [
+    let styles: [(&str, Serve); 4] = [
         ("method", |stream, answered| {
             spawn(async move {
                 while !stream.read_pooled().await.unwrap().is_empty() {
