@@ -32,7 +32,7 @@ use super::half_close::HalfClose;
 ///     let echo = mainspring::spawn(async move {
 ///         io::copy(&mut reader, &mut writer).await?;
 ///         io::shutdown(&mut writer).await?;
-///         Ok(reader.unsplit(writer).expect("halves of the same stream"))
+///         std::io::Result::Ok(reader.unsplit(writer).expect("halves of the same stream"))
 ///     });
 ///     client.write_all(b"ping").await?;
 ///     client.shutdown(std::net::Shutdown::Write)?;
