@@ -162,8 +162,8 @@ impl Stats {
             ("sources", self.sources as u64),
             ("waits", self.waits as u64),
             ("timers", self.timers as u64),
-            ("longest_poll_ns", self.longest_poll.as_nanos() as u64),
             ("buffers", self.buffers as u64),
+            ("longest_poll_ns", self.longest_poll.as_nanos() as u64),
         ]
     }
 }

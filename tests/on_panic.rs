@@ -150,7 +150,7 @@ fn stats_have_stable_names_in_a_fixed_order() {
     assert_eq!(
         names.join(" "),
         "turns selects events stale_events polls wakes_local wakes_remote timers_fired spawned panics registered accepted \
-         accept_failed accept_paused tasks runnable sources waits timers longest_poll_ns"
+         accept_failed accept_paused tasks runnable sources waits timers buffers longest_poll_ns"
     );
     assert!(Stats::default().to_string().starts_with("turns 0, selects 0, "));
 }
