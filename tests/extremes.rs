@@ -57,7 +57,7 @@ fn empty_buffers_are_read_and_written() {
     run(async {
         let (mut client, server) = pair().await;
         let (mut lists, none): (Vec<std::io::IoSliceMut<'_>>, Vec<std::io::IoSlice<'_>>) = Default::default();
-        // With nothing to read, a read of nothing waits, as recv(2) has it.
+        // A stream that has just connected is not known to have anything, and a read of nothing waits as any other.
         assert!(poll_once(client.read(&mut [])).is_pending());
         io::read_exact(&mut client, &mut []).await.unwrap();
         server.write_all(b"x").await.unwrap();

@@ -147,7 +147,8 @@ impl UnixStream {
         Self { stream }
     }
 
-    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty.
+    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty; a read into an empty
+    /// one waits as any other while nothing is known to be there.
     ///
     /// # Errors
     ///
