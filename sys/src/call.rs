@@ -18,6 +18,8 @@ pub enum Call {
     Accept,
     /// `eventfd`: what a waker writes to is made. Kqueue has no such call.
     Alarm,
+    /// The `kevent` that makes many changes.
+    Apply,
     /// `bind`.
     Bind,
     /// `connect`.

@@ -40,6 +40,7 @@ mod backend {
 mod backend {
     mod kqueue;
     mod kqueue_call;
+    mod kqueue_change;
     pub use kqueue::OsSelector;
     #[cfg(mainspring_faults)]
     pub(crate) use kqueue::ready;
@@ -65,6 +66,7 @@ mod accept_error;
 mod address;
 mod ancillary;
 mod call;
+mod change;
 mod check;
 mod clock;
 mod conduit;
@@ -112,6 +114,7 @@ mod waker;
 pub use accept_error::AcceptError;
 pub use ancillary::Received;
 pub use backend::OsSelector;
+pub use change::Change;
 pub use clock::Clock;
 pub use conduit::Conduit;
 pub use connect::Connect;

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::{Events, Interest, Mode, Token, Waker};
+use crate::{Change, Events, Interest, Mode, Token, Waker};
 
 /// Watches descriptors and says which are ready.
 ///
@@ -37,6 +37,7 @@ use crate::{Events, Interest, Mode, Token, Waker};
 /// | a registration is | one entry, of a descriptor number and the open file behind it | a note for each direction, of a number |
 /// | `register` | `EPOLL_CTL_ADD`, which refuses a second one | `EV_DELETE`, then `EV_ADD`, in one call: a note keeps the mode of its first `EV_ADD` |
 /// | `reregister` | `EPOLL_CTL_MOD`, which also reports again what is so | the same |
+/// | `apply` | a call for each change | one call for up to 16 changes, in their order |
 /// | what became of it | the result of the call | one receipt for each change (`EV_RECEIPT`): without it an event could take its place |
 /// | `Edge` | `EPOLLET` | `EV_CLEAR` |
 /// | `Oneshot` | `EPOLLONESHOT` | `EV_DISPATCH`; `EV_ONESHOT` would delete the note |
@@ -102,6 +103,43 @@ pub trait Selector: Sized {
     ///
     /// `NotFound` if it is not registered here.
     fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Makes all the changes, in their order, each as the method of its name would, by as few system calls as the
+    /// system allows: a call for every change on epoll, one for every 16 on kqueue. Calls `refused` with the place in
+    /// the list of each change that could not be made, and why; that one does not keep the others from being made.
+    ///
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// use mainspring_sys::{Change, Interest, Mode, OsSelector, Selector, Token};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// let (interest, mode) = (Interest::READABLE, Mode::Oneshot);
+    /// let selector = OsSelector::new()?;
+    /// let changes = [
+    ///     Change::Register { fd: ours.as_fd(), token: Token(1), interest, mode },
+    ///     Change::Register { fd: theirs.as_fd(), token: Token(2), interest, mode },
+    ///     Change::Deregister { fd: ours.as_fd() },
+    ///     Change::Deregister { fd: ours.as_fd() },
+    /// ];
+    /// let mut refused = Vec::new();
+    /// selector.apply(&changes, |place, error| refused.push((place, error.kind())));
+    /// assert_eq!(refused, [(3, std::io::ErrorKind::NotFound)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn apply(&self, changes: &[Change<'_>], mut refused: impl FnMut(usize, io::Error)) {
+        for (place, change) in changes.iter().enumerate() {
+            let made = match *change {
+                Change::Register { fd, token, interest, mode } => self.register(fd, token, interest, mode),
+                Change::Reregister { fd, token, interest, mode } => self.reregister(fd, token, interest, mode),
+                Change::Deregister { fd } => self.deregister(fd),
+            };
+            if let Err(error) = made {
+                refused(place, error);
+            }
+        }
+    }
 
     /// Waits for events and puts them in place of those in `events`.
     ///

@@ -95,14 +95,7 @@ impl Table {
 fn no_event_of_a_closed_source_is_taken_for_one_of_its_successor() {
     let (rounds, seed) = (number("STALE_ROUNDS", 10_000), number("STALE_SEED", 0x5eed));
     println!("STALE_ROUNDS={rounds} STALE_SEED={seed}");
-    let mut state = seed;
-    // splitmix64, https://prng.di.unimi.it/splitmix64.c
-    let mut random = move |below: usize| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ mixed >> 31) % below as u64) as usize
-    };
+    let mut random = util::random(seed);
     let mut table = Table::new();
     let mut events = Events::with_capacity(2 * SLOTS);
     let (mut delivered, mut stale) = (0_u64, 0_u64);

@@ -1,12 +1,11 @@
 //! The selector on kqueue(2): Apple and the BSDs.
 //!
-//! One `kevent` per registration, with all its changes, and one per select. No lock, no mirror of what
-//! is registered, no allocation. The items stand in the same order as in `epoll.rs`; the call itself is in
+//! One `kevent` per registration, with all its changes, or for many of them, and one per select. No lock, no
+//! mirror of what is registered, no allocation. The items stand in the same order as in `epoll.rs`; the call itself is in
 //! `kqueue_call.rs`.
 //!
-//! A descriptor has a filter for each direction, so one source may have several events in a batch. All
-//! filters are deleted before those that are asked for are added, in that order, because a note keeps
-//! the mode of its first `EV_ADD`.
+//! What a change is in the words of kqueue, and why, stands in `kqueue_change.rs`. A descriptor has a filter for each
+//! direction, so one source may have several events in a batch.
 //!
 //! The waker is an `EVFILT_USER` note, so what it writes to is the kqueue itself, which each `Waker`
 //! keeps open. Where the kernel refuses that filter (OpenBSD before 7.8, NetBSD before 10) it is a pipe made
@@ -29,17 +28,21 @@ use std::time::Duration;
 pub(super) use libc as os;
 
 pub(crate) use super::kqueue_call::Record;
-use super::kqueue_call::{FILTERS, Filter, Flags, URGENT, control, wait};
+use super::kqueue_call::{Filter, Flags, URGENT, control, wait};
+use super::kqueue_change::{RECORDS_MAX, check_possible, outcome_of, records_of};
 use crate::call::Call;
 use crate::check::{attempt, check};
 #[cfg(mainspring_force_kqueue)]
 pub(super) use crate::kqueue_double as os;
 use crate::seam::{disturb, watch};
 use crate::timeout::Timeout;
-use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
+use crate::{Change, Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
 
 /// The number of the waker's note; notes are apart from descriptors.
 const ALARM_NUMBER: usize = 0;
+
+/// The most changes of one call, so that its records, 4 or 6 KiB, fit on any stack.
+const BATCH: usize = 16;
 
 /// The selector of this system, see [`Selector`].
 #[derive(Debug)]
@@ -55,18 +58,21 @@ impl Selector for OsSelector {
     }
 
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
-        watch(token);
-        self.replace(Call::Register, fd, token, interest, mode)
+        self.one(Call::Register, Change::Register { fd, token, interest, mode })
     }
 
     fn reregister(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
-        self.replace(Call::Reregister, fd, token, interest, mode)
+        self.one(Call::Reregister, Change::Reregister { fd, token, interest, mode })
     }
 
     fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let receipts = control(Call::Deregister, self.kqueue(), deletions(fd))?;
-        // One filter is enough for a registration.
-        receipts.map(|receipt| receipt.outcome()).reduce(|first, next| next.or(first)).unwrap_or(Ok(()))
+        self.one(Call::Deregister, Change::Deregister { fd })
+    }
+
+    fn apply(&self, changes: &[Change<'_>], mut refused: impl FnMut(usize, io::Error)) {
+        for (chunk, first) in changes.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            self.make::<{ BATCH * RECORDS_MAX }>(Call::Apply, chunk, |place, error| refused(first + place, error));
+        }
     }
 
     #[inline]
@@ -91,22 +97,45 @@ impl Selector for OsSelector {
 }
 
 impl OsSelector {
-    /// Makes the registration anew, by a call of the kind.
-    fn replace(&self, call: Call, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()> {
-        token.check_free()?;
-        let additions = additions(fd, token, interest, mode);
-        if additions.clone().next().is_none() {
-            let message = "could not register for urgent data alone: this system has no filter for it";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    /// Makes one change, by a call of the kind.
+    fn one(&self, call: Call, change: Change<'_>) -> io::Result<()> {
+        let mut outcome = Ok(());
+        self.make::<RECORDS_MAX>(call, &[change], |_, error| outcome = Err(error));
+        outcome
+    }
+
+    /// Makes changes by one call of the kind, which has room for so many records.
+    fn make<const ROOM: usize>(&self, call: Call, changes: &[Change<'_>], mut refused: impl FnMut(usize, io::Error)) {
+        for change in changes {
+            if let Change::Register { token, .. } = change {
+                watch(*token);
+            }
         }
-        let mut receipts = control(call, self.kqueue(), deletions(fd).chain(additions))?.skip(FILTERS);
-        let is_told = receipts.clone().any(|receipt| receipt.outcome().is_ok());
-        let Some(refused) = receipts.find(|receipt| !receipt.is_harmless(is_told)) else {
-            return Ok(());
-        };
-        // Half a registration is none. What this says does not matter beside the first error.
-        let _ = self.deregister(fd);
-        refused.outcome()
+        let mut list = [Record::new(0, 0, 0, Token(0)); ROOM];
+        let possible = changes.iter().filter(|change| check_possible(change).is_ok());
+        let records = possible.flat_map(records_of);
+        let count = list.iter_mut().zip(records).map(|(place, record)| *place = record).count();
+        control(call, self.kqueue(), &mut list[..count]);
+        let mut rest = &list[..count];
+        for (place, change) in changes.iter().enumerate() {
+            let outcome = check_possible(change).and_then(|()| {
+                let (own, others) = rest.split_at(records_of(change).count());
+                rest = others;
+                outcome_of(own).inspect_err(|_| self.undo(change, &changes[place + 1..]))
+            });
+            if let Err(error) = outcome {
+                refused(place, error);
+            }
+        }
+    }
+
+    /// Undoes a change that was refused: half a registration is none, unless a later change has replaced it.
+    fn undo(&self, change: &Change<'_>, later: &[Change<'_>]) {
+        let is_replaced = later.iter().any(|later| later.fd().as_raw_fd() == change.fd().as_raw_fd());
+        if !is_replaced && !matches!(change, Change::Deregister { .. }) {
+            // What this says does not matter beside the first error.
+            let _ = self.deregister(change.fd());
+        }
     }
 
     fn kqueue(&self) -> &OwnedFd {
@@ -141,13 +170,13 @@ impl Alarm {
         check(Call::Mode, || unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
         let add = os::EV_ADD | os::EV_CLEAR;
         let note = Record::new(ALARM_NUMBER, user, add, Token::WAKER);
-        let pipe = match change(Call::Alarm, &kqueue, note) {
+        let pipe = match tell(Call::Alarm, &kqueue, note) {
             Ok(()) => None,
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 let (reader, writer) = attempt(Call::Alarm, UnixStream::pair)?;
                 attempt(Call::Mode, || reader.set_nonblocking(true))?;
                 attempt(Call::Mode, || writer.set_nonblocking(true))?;
-                change(Call::Alarm, &kqueue, Record::of(reader.as_fd(), os::EVFILT_READ, add, Token::WAKER))?;
+                tell(Call::Alarm, &kqueue, Record::of(reader.as_fd(), os::EVFILT_READ, add, Token::WAKER))?;
                 Some((reader, writer))
             }
             Err(error) => return Err(error),
@@ -159,7 +188,7 @@ impl Alarm {
     pub(crate) fn ring(&self) -> io::Result<()> {
         let Some((reader, writer)) = &self.pipe else {
             let trigger = Record::new(ALARM_NUMBER, os::EVFILT_USER, 0, Token::WAKER);
-            return change(Call::Ring, &self.kqueue, trigger.with_note(os::NOTE_TRIGGER));
+            return tell(Call::Ring, &self.kqueue, trigger.with_note(os::NOTE_TRIGGER));
         };
         // Twice at most: nobody fills the pipe between a read and the next write.
         for _ in 0..2 {
@@ -175,39 +204,11 @@ impl Alarm {
     }
 }
 
-/// Makes one change.
-fn change(call: Call, kqueue: &OwnedFd, change: Record) -> io::Result<()> {
-    control(call, kqueue, [change].into_iter())?.try_for_each(|receipt| receipt.outcome())
-}
-
-/// The filters of a descriptor, what to say to each, and whether it is asked for. Writing first: FreeBSD
-/// may report only the first filter of a stream that is at its end.
-fn filters_of(interest: Interest) -> impl Iterator<Item = (Filter, u32, bool)> + Clone {
-    let writing = (os::EVFILT_WRITE, 0, interest.is_writable());
-    let reading = (os::EVFILT_READ, 0, interest.is_readable());
-    let urgent = URGENT.map(|(filter, note)| (filter, note, interest.is_priority()));
-    [Some(writing), Some(reading), urgent].into_iter().flatten()
-}
-
-/// The changes that end a registration.
-fn deletions(fd: BorrowedFd<'_>) -> impl Iterator<Item = Record> {
-    filters_of(Interest::READABLE).map(move |(filter, ..)| Record::of(fd, filter, os::EV_DELETE, Token(0)))
-}
-
-/// The changes that make one.
-fn additions(fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> impl Iterator<Item = Record> + Clone {
-    let flags = flags_of(mode);
-    let asked = filters_of(interest).filter(|(.., is_asked)| *is_asked);
-    asked.map(move |(filter, note, _)| Record::of(fd, filter, flags, token).with_note(note))
-}
-
-/// What to ask the kernel for.
-fn flags_of(mode: Mode) -> Flags {
-    match mode {
-        Mode::Edge | Mode::Exclusive => os::EV_ADD | os::EV_CLEAR,
-        Mode::Level => os::EV_ADD,
-        Mode::Oneshot => os::EV_ADD | os::EV_DISPATCH,
-    }
+/// Says one thing to the kernel.
+fn tell(call: Call, kqueue: &OwnedFd, record: Record) -> io::Result<()> {
+    let mut record = [record];
+    control(call, kqueue, &mut record);
+    record[0].outcome()
 }
 
 /// The event that a record stands for, the waker's included.

@@ -54,9 +54,6 @@ pub(super) const URGENT: Option<(Filter, u32)> = {
 /// How many filters a descriptor has.
 pub(super) const FILTERS: usize = 2 + URGENT.is_some() as usize;
 
-/// The most changes of one call, in items: each filter deleted and added.
-const CHANGES_MAX: usize = 2 * FILTERS;
-
 /// What the kernel reports one event in, is told one change in, and answers it in.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -95,17 +92,6 @@ impl Record {
             code => Err(io::Error::from_raw_os_error(code)),
         }
     }
-
-    /// Of the receipt of an addition: true if it was made, or if another that was made tells as much.
-    pub(super) fn is_harmless(&self, is_told: bool) -> bool {
-        match self.0.data as c_int {
-            0 => true,
-            // A pipe has no filter for writing once its reader is gone. EBADF is NetBSD's word for it.
-            libc::EPIPE | libc::EBADF => is_told,
-            // Only a socket has urgent data. Each system has a word of its own for it.
-            _ => is_told && URGENT.is_some_and(|(urgent, _)| urgent == self.0.filter),
-        }
-    }
 }
 
 /// Waits, and puts what it finds into the records, none if a signal handler ran.
@@ -128,27 +114,21 @@ pub(super) fn wait(kqueue: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout
     }
 }
 
-/// Makes the changes in their order by a call of the kind, [`CHANGES_MAX`] at most, and gives back their receipts.
-pub(super) fn control(
-    call: Call,
-    kqueue: &OwnedFd,
-    changes: impl Iterator<Item = Record>,
-) -> io::Result<impl Iterator<Item = Record> + Clone> {
-    let mut list = [Record::new(0, 0, 0, Token(0)); CHANGES_MAX];
-    let mut count = 0;
-    for (place, mut change) in list.iter_mut().zip(changes) {
-        change.0.flags |= os::EV_RECEIPT;
-        *place = change;
-        count += 1;
-    }
-    let (fd, both) = (kqueue.as_raw_fd(), list.as_mut_ptr().cast());
+/// Tells the kernel these records in their order by a call of the kind, and leaves their receipts in their place. If the
+/// call fails, that is what became of each.
+pub(super) fn control(call: Call, kqueue: &OwnedFd, records: &mut [Record]) {
+    records.iter_mut().for_each(|record| record.0.flags |= os::EV_RECEIPT);
+    let (fd, both, count) = (kqueue.as_raw_fd(), records.as_mut_ptr().cast(), records.len());
     // SAFETY: the list is readable and writable for `count` records, and may be both lists: a receipt is
     // written after its change was read.
     let make = || unsafe { os::kevent(fd, both, count as _, both, count as _, ptr::null()) };
     match check(call, make) {
         // Interrupted when all changes had been made, kqueue(2): then `data` is what it was, 0.
-        Err(error) if !is_interrupted(&error) => Err(error),
-        _ => Ok(list.into_iter().take(count)),
+        Err(error) if !is_interrupted(&error) => {
+            let code = error.raw_os_error().unwrap_or(libc::EINVAL);
+            records.iter_mut().for_each(|receipt| receipt.0.data = code as _);
+        }
+        _ => {}
     }
 }
 
@@ -166,30 +146,11 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let good = |token| Record::of(ours.as_fd(), os::EVFILT_WRITE, os::EV_ADD, Token(token));
         let bad = Record::new(i32::MAX as usize, os::EVFILT_WRITE, os::EV_ADD, Token(2));
-        let receipts = control(Call::Register, &kqueue, [good(1), bad, good(3)].into_iter()).unwrap();
-        let codes: Vec<_> = receipts.map(|receipt| receipt.0.data as c_int).collect();
-        assert_eq!(codes, [0, libc::EBADF, 0]);
+        let mut records = [good(1), bad, good(3)];
+        control(Call::Register, &kqueue, &mut records);
+        assert_eq!(records.map(|receipt| receipt.0.data as c_int), [0, libc::EBADF, 0]);
         let mut records = Vec::with_capacity(8);
         wait(&kqueue, &mut records, Timeout::Forever).unwrap();
         assert_eq!(records.iter().map(|record| record.0.udata.addr()).collect::<Vec<_>>(), [3]);
-    }
-
-    #[test]
-    fn a_refused_addition_is_harmless_only_if_another_tells() {
-        let receipt = |filter, code: c_int| {
-            let mut receipt = Record::new(0, filter, os::EV_ERROR, Token(0));
-            receipt.0.data = code as _;
-            receipt
-        };
-        for code in [libc::EPIPE, libc::EBADF] {
-            assert!(receipt(os::EVFILT_WRITE, code).is_harmless(true));
-            assert!(!receipt(os::EVFILT_WRITE, code).is_harmless(false));
-        }
-        assert!(receipt(os::EVFILT_WRITE, 0).is_harmless(false));
-        assert!(!receipt(os::EVFILT_READ, libc::EINVAL).is_harmless(true));
-        if let Some((urgent, _)) = URGENT {
-            assert!(receipt(urgent, libc::EINVAL).is_harmless(true));
-            assert!(!receipt(urgent, libc::EINVAL).is_harmless(false));
-        }
     }
 }

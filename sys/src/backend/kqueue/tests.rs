@@ -48,3 +48,23 @@ fn a_pipe_that_is_full_still_wakes() {
         assert_eq!(events.records().len(), 1, "round {round}");
     }
 }
+
+#[test]
+fn a_change_that_was_refused_is_undone_unless_a_later_one_has_replaced_it() {
+    let selector = OsSelector::new().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    (&theirs).write_all(b"x").unwrap();
+    let (fd, token, interest, mode) = (ours.as_fd(), Token(1), Interest::READABLE, Mode::Level);
+    let refused = Change::Register { fd, token, interest, mode };
+    let other = Change::Register { fd: theirs.as_fd(), token, interest, mode };
+    let mut events = Events::with_capacity(8);
+    let mut count = || {
+        selector.select(&mut events, Some(Duration::ZERO)).unwrap();
+        events.len()
+    };
+    selector.register(fd, token, interest, mode).unwrap();
+    selector.undo(&refused, &[other, refused]);
+    assert_eq!(count(), 1);
+    selector.undo(&refused, &[other]);
+    assert_eq!(count(), 0);
+}
