@@ -133,7 +133,8 @@ pub struct Notified {
 
 impl Notified {
     /// A try in the style of a tick: `None` is "not yet", and the running task is woken by the signal. Keep the same
-    /// `Notified` from tick to tick: its place in the line is its own. Outside a tick nobody is woken.
+    /// `Notified` from tick to tick: its place in the line is its own, and the signal is progress once. Outside a tick nobody
+    /// is woken.
     ///
     /// ```
     /// use mainspring::{sync::Notify, tick::{schedule, Tick}};
@@ -149,6 +150,9 @@ impl Notified {
     /// # .unwrap();
     /// ```
     pub fn try_wait(&mut self) -> Option<()> {
+        if self.done {
+            return Some(());
+        }
         scope::attempt(|waker| self.poll_with(waker))
     }
 

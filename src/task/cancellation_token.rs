@@ -116,7 +116,7 @@ impl CancellationToken {
     ///
     /// Cancel safe: nothing is lost, and no waker is left behind.
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { node: self.node.clone(), key: None }
+        Cancelled { node: self.node.clone(), key: None, done: false }
     }
 
     /// Runs `future` until it ends or this is cancelled: `None` then. An output that is there at the same moment wins.
@@ -172,20 +172,26 @@ pub struct Cancelled {
     node: Arc<Node>,
     /// Under which it waits, if it does.
     key: Option<u64>,
+    /// Set once it has heard of it.
+    done: bool,
 }
 
 impl Cancelled {
     /// A try in the style of a tick: `None` is "not yet", and the running task is woken when the token is cancelled. Keep
-    /// the same `Cancelled` from tick to tick. Outside a tick nobody is woken.
+    /// the same `Cancelled` from tick to tick: it is progress once, so a task that asks in each tick, and waits for other
+    /// things meanwhile, sleeps. Outside a tick nobody is woken.
     pub fn try_wait(&mut self) -> Option<()> {
+        if self.done {
+            return Some(());
+        }
         scope::attempt(|waker| self.poll_with(waker))
     }
 
     fn poll_with(&mut self, waker: Option<&Waker>) -> Poll<()> {
-        let Self { node, key } = self;
+        let Self { node, key, done } = self;
         poll_locked(&node.state, waker, |state| {
             if state.cancelled {
-                *key = None;
+                (*key, *done) = (None, true);
                 return Ok(());
             }
             let held = *key.get_or_insert_with(|| state.next_key());

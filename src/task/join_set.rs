@@ -133,8 +133,11 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// A try in the style of a tick: `None` is "not yet", and the running task is woken when a task of the set ends; of an
-    /// empty set, it is the end.
+    /// empty set, it is the end, and no progress: a tick may ask each time.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        if self.is_empty() {
+            return None;
+        }
         scope::attempt(|waker| self.poll_with(waker)).flatten()
     }
 

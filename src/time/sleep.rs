@@ -88,6 +88,8 @@ enum State {
     Armed(Rc<Core>, Key),
     /// The deadline has passed.
     Elapsed,
+    /// It has passed, and a tick has been told.
+    Told,
 }
 
 impl Sleep {
@@ -98,7 +100,7 @@ impl Sleep {
 
     /// Whether it has ended, as far as has been found out by polling it.
     pub const fn is_elapsed(&self) -> bool {
-        matches!(self.state, State::Elapsed)
+        matches!(self.state, State::Elapsed | State::Told)
     }
 
     /// Ends at `deadline` instead, whether or not it has ended before. It has to be polled again, to be woken.
@@ -119,23 +121,34 @@ impl Sleep {
         match &self.state {
             State::Armed(core, key) => core.arm_timer(*key, deadline.nanoseconds()),
             State::New => {}
-            State::Elapsed => self.state = State::New,
+            State::Elapsed | State::Told => self.state = State::New,
         }
     }
 
-    /// A try in the style of a tick: `None` is "not yet", and the running task is woken at the deadline.
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken at the deadline. That it has passed
+    /// is progress once, until the sleep is reset.
     ///
     /// # Errors
     ///
     /// When no reactor is running on this thread.
     pub fn try_wait(&mut self) -> io::Result<Option<()>> {
+        if let State::Told = self.state {
+            return Ok(Some(()));
+        }
         if !scope::admit() {
             return Ok(None);
         }
         let mut elapsed = None;
         scope::blocked(|waker| elapsed = Some(self.poll_with(waker)));
-        let elapsed = elapsed.unwrap_or_else(|| Ok(self.deadline <= Instant::now()))?;
-        Ok(elapsed.then(scope::progress))
+        if !elapsed.unwrap_or_else(|| Ok(self.deadline <= Instant::now()))? {
+            return Ok(None);
+        }
+        // Outside a tick it may stand in the wheel still.
+        if let State::Elapsed = self.state {
+            self.state = State::Told;
+        }
+        scope::progress();
+        Ok(Some(()))
     }
 
     /// As `poll`, without the budget: a deadline around a future that spends all of it must still be seen.
