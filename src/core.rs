@@ -32,7 +32,7 @@ use crate::stats::Counters;
 use crate::table::{Join, Task, Tasks};
 use crate::timer::Timer;
 use crate::unblock::Pool;
-use crate::waker::{self, Number};
+use crate::waker::{self, Number, ROOT};
 use crate::wheel::Wheel;
 use crate::work::Work;
 
@@ -191,6 +191,11 @@ impl Core {
 
     pub(crate) fn is_finished(&self, number: Number) -> bool {
         self.tasks.borrow().get(number).is_none_or(|task| task.is_done())
+    }
+
+    /// Whether it is known that a number is of a task that has ended; nothing is known of another reactor's.
+    pub(crate) fn has_ended(&self, number: Number) -> bool {
+        number.reactor() == self.number && number.index() != ROOT && self.is_finished(number)
     }
 
     /// What a task is called.

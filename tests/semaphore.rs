@@ -3,7 +3,7 @@ mod util;
 
 use mainspring::sync::{Acquire, Closed, Permit, Semaphore};
 use mainspring::tick::{Tick, schedule};
-use mainspring::{spawn, yield_now};
+use mainspring::{JoinHandle, spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -144,6 +144,57 @@ fn ticks_wait_in_line_by_an_acquire_and_behind_it_by_a_try() {
         by_try.await.unwrap().unwrap();
         in_line.await.unwrap().unwrap();
         assert_eq!(*order.borrow(), ["line", "try"]);
+    });
+}
+
+/// A task that tries to take `permits` in each tick, and counts its ticks.
+fn trying(semaphore: &Semaphore, permits: usize, ticks: &Rc<Cell<usize>>) -> JoinHandle<io::Result<()>> {
+    let (semaphore, ticks) = (semaphore.clone(), ticks.clone());
+    schedule(move || {
+        ticks.set(ticks.get() + 1);
+        Ok(if semaphore.try_acquire(permits)?.is_some() { Tick::Final } else { Tick::WouldBlock })
+    })
+}
+
+#[test]
+fn thousands_of_ticks_wait_by_a_try_and_all_of_them_sleep() {
+    const TASKS: usize = 1500;
+    run(async {
+        let (semaphore, ticks) = (Semaphore::new(0), Rc::new(Cell::new(0)));
+        let gone: Vec<_> = (0..TASKS).map(|_| trying(&semaphore, 1, &ticks)).collect();
+        yield_now().await;
+        for task in gone {
+            task.abort();
+            assert!(task.await.unwrap_err().is_aborted());
+        }
+        assert_eq!(ticks.replace(0), TASKS);
+        // Those that have ended make room for these.
+        let tasks: Vec<_> = (0..TASKS).map(|_| trying(&semaphore, 1, &ticks)).collect();
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        assert_eq!(ticks.get(), TASKS, "each was ticked once");
+        semaphore.add_permits(1);
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
+fn a_tick_that_wants_no_permit_waits_for_its_turn_alone() {
+    run(async {
+        let (semaphore, ticks) = (Semaphore::new(0), Rc::new(Cell::new(0)));
+        let waker = CountingWaker::new();
+        let mut first = semaphore.acquire(1);
+        assert!(waker.poll(&mut first).is_pending());
+        let task = trying(&semaphore, 0, &ticks);
+        yield_now().await;
+        assert_eq!((ticks.get(), task.is_finished()), (1, false), "it does not overtake");
+        semaphore.add_permits(1);
+        assert_eq!(semaphore.available(), 0, "the permit is the first one's");
+        task.await.unwrap().unwrap();
     });
 }
 

@@ -18,9 +18,11 @@ use super::Closed;
 use super::line::{self, Line, Turn};
 use crate::scope;
 use crate::wake::wake;
+use crate::waker::{self, Number};
 
-/// Ticks that may be recorded after a `try_acquire`; the oldest is woken to make room, and asks again if it still waits.
-const TICKS_MAX: usize = 1024;
+/// Ticks that were told "not yet" by `try_acquire`, in items, from which on those that have ended are looked for: 16 KiB,
+/// below which there is nothing worth the search. It doubles with what is left, so that it is paid for by as many tries.
+const TICKS_WEEDED: usize = 1024;
 
 /// Permits that are taken in order. Clones share them.
 ///
@@ -54,13 +56,16 @@ struct State {
     line: Line,
     /// Ticks that were told "not yet" by `try_acquire`, in the order in which they asked.
     ticks: Vec<Option<Waker>>,
+    /// At this many, those that have ended are taken out.
+    weed_at: usize,
 }
 
 impl Semaphore {
     /// One with that many permits; none is a semaphore that waits for [`add_permits`](Self::add_permits).
     #[must_use]
     pub fn new(permits: usize) -> Self {
-        let state = State { available: permits, closed: false, line: Line::new(), ticks: Vec::new() };
+        let (line, ticks, weed_at) = (Line::new(), Vec::new(), TICKS_WEEDED);
+        let state = State { available: permits, closed: false, line, ticks, weed_at };
         Self { state: Rc::new(RefCell::new(state)) }
     }
 
@@ -92,7 +97,7 @@ impl Semaphore {
     ///
     /// [`Closed`] if the semaphore is closed.
     pub fn try_acquire(&self, permits: usize) -> Result<Option<Permit>, Closed> {
-        let mut early = None;
+        let mut early = Vec::new();
         let taken = scope::attempt(|waker| {
             line::poll(&self.state, waker, |state| {
                 if state.closed {
@@ -155,26 +160,42 @@ impl State {
             self.available -= wanted;
             wakers.extend(self.line.serve(Turn::Served));
         }
-        if self.line.is_empty() && self.available > 0 {
+        // Also if no permit is left: one that asks for none waits for its turn alone.
+        if self.line.is_empty() {
             wakers.extend(self.ticks.drain(..).flatten());
+            self.weed_at = TICKS_WEEDED;
         }
         wakers
     }
 
-    /// Where the waker of a tick stands: the place that it has already, or a new one.
-    fn tick_slot(&mut self, waker: Option<&Waker>, early: &mut Option<Waker>) -> &mut Option<Waker> {
+    /// Where the waker of a tick stands: the place that it has already, or a new one. Who has to leave is in `early`.
+    fn tick_slot(&mut self, waker: Option<&Waker>, early: &mut Vec<Waker>) -> &mut Option<Waker> {
         let own = |slot: &Option<Waker>| match (slot, waker) {
             (Some(stored), Some(waker)) => stored.will_wake(waker),
             _ => true,
         };
         let index = self.ticks.iter().position(own).unwrap_or_else(|| {
-            if self.ticks.len() >= TICKS_MAX {
-                *early = self.ticks.remove(0);
+            if self.ticks.len() >= self.weed_at {
+                self.weed(early);
             }
             self.ticks.push(None);
             self.ticks.len() - 1
         });
         &mut self.ticks[index]
+    }
+
+    /// Takes out the ticks that have ended, so that the list is bounded by the number of tasks. Of a foreign waker it is not
+    /// known whether somebody is behind it: it is woken, and asks again if it still waits.
+    #[cold]
+    fn weed(&mut self, early: &mut Vec<Waker>) {
+        self.ticks.retain_mut(|slot| match slot.as_ref().map(Number::of) {
+            Some(Some(task)) => waker::current(|core| core.is_none_or(|core| !core.has_ended(task))),
+            _ => {
+                early.extend(slot.take());
+                false
+            }
+        });
+        self.weed_at = TICKS_WEEDED.max(2 * self.ticks.len());
     }
 }
 
