@@ -32,12 +32,14 @@ mod tcp_listener;
 mod tcp_options;
 mod tcp_pooled;
 mod tcp_stream;
+mod udp_batches;
 mod udp_options;
 mod udp_socket;
 mod unix_connect;
 mod unix_datagram;
 mod unix_listener;
 mod unix_options;
+mod unix_send_to;
 mod unix_stream;
 
 pub use addresses::{Addresses, ToAddresses};

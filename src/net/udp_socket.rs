@@ -1,6 +1,6 @@
 //! A UDP socket.
 //!
-//! Each operation is one system call, and moves one datagram, or a batch of up to 32. What the socket is told of an earlier
+//! Each operation is one system call, and moves one datagram; batches stand in `udp_batches.rs`. What the socket is told of an earlier
 //! datagram (an ICMP "port unreachable" above all) is the error of whatever operation comes next, once, and the socket lives
 //! on; so an error of one peer may be seen while another is served, which is how UDP is.
 //!
@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use mainspring_sys::{Datagrams, Interest, Socket};
+use mainspring_sys::{Interest, Socket};
 
 use super::addresses::ToAddresses;
 use super::registered::Registered;
@@ -258,72 +258,6 @@ impl UdpSocket {
     /// As `recv`.
     pub fn try_peek_from(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
         self.io.try_reading(|socket| socket.peek_from(buffer))
-    }
-
-    /// Receives as many datagrams as are there and `batch` has room for, with one system call (recvmmsg(2)) where there is
-    /// one, in the place of those that are in it. Returns how many, at least 1.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv). The batch is empty then.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is received unless the future returns it; what was in the batch is gone.
-    ///
-    /// ```
-    /// use mainspring::net::{Datagrams, UdpSocket};
-    ///
-    /// mainspring::run(async {
-    ///     let (server, client) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
-    ///     let mut batch = Datagrams::new(32, 1500);
-    ///     for text in [b"one", b"two"] {
-    ///         batch.push(text, Some(&server.local_addr()?))?;
-    ///     }
-    ///     while !batch.is_empty() {
-    ///         client.send_datagrams(&mut batch).await?;
-    ///     }
-    ///     // An echo: each goes back to where it came from.
-    ///     server.recv_datagrams(&mut batch).await?;
-    ///     server.send_datagrams(&mut batch).await?;
-    ///     std::io::Result::Ok(())
-    /// })??;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn recv_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.reading(move |socket| socket.recv_datagrams(batch))
-    }
-
-    /// A try of [`recv_datagrams`](Self::recv_datagrams): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `recv`.
-    pub fn try_recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_reading(|socket| socket.recv_datagrams(batch))
-    }
-
-    /// Sends datagrams of `batch` from the first on, with one system call (sendmmsg(2)) where there is one, and takes those
-    /// that were sent out of it. Returns how many: at least 1, and 0 for an empty batch.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the first datagram, as of [`send_to`](Self::send_to); [`Datagrams::skip`] goes on behind it.
-    ///
-    /// # Cancel safety
-    ///
-    /// What was sent is no longer in the batch.
-    pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |socket| socket.send_datagrams(batch))
-    }
-
-    /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_datagrams`.
-    pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_writing(|socket| socket.send_datagrams(batch))
     }
 
     /// Waits until receiving is worth a try: a datagram or an error. A hint; the try may still say "not yet".

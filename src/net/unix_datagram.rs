@@ -2,8 +2,7 @@
 //!
 //! As UDP between the processes of one machine, with descriptors that can go along, and with back-pressure: nothing is lost
 //! on the way, so a sender waits while the receiver's queue is full. Of a connected socket the selector tells when there is
-//! room again; of one that sends to an address it does not (unix(7): it is writable for as long as its own buffer has room),
-//! so such a send is tried again after a pause (`pause.rs`).
+//! room again; what is sent to an address stands in `unix_send_to.rs`.
 //!
 //! Sequenced packets (`SOCK_SEQPACKET`) are left out, because Apple has none.
 
@@ -21,7 +20,6 @@ use mainspring_sys::{Datagrams, Interest, Socket};
 use super::pause::Pause;
 use super::registered::Registered;
 use crate::core::Core;
-use crate::direction::Direction;
 
 /// The first pause when the queue of a receiver is full, nanoseconds: it takes the ten datagrams that Linux queues in less.
 const PAUSE_MIN: u64 = 100_000;
@@ -58,7 +56,7 @@ pub struct UnixDatagram {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
     /// What is taken while the queue of a receiver is full.
-    pause: Pause,
+    pub(super) pause: Pause,
 }
 
 /// A socket with an address.
@@ -183,74 +181,6 @@ impl UnixDatagram {
         self.io.try_writing(|socket| socket.send(buffer))
     }
 
-    /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it is
-    /// tried again, after 100 µs and then twice as long each time up to 10 ms.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send); `NotFound`, and `ConnectionRefused` if nobody has the path open.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is sent unless the future says so.
-    pub async fn send_to(&self, buffer: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        self.send_to_addr(buffer, &SocketAddr::from_pathname(path)?).await
-    }
-
-    /// A try of [`send_to`](Self::send_to): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_to`.
-    pub fn try_send_to(&self, buffer: &[u8], path: impl AsRef<Path>) -> io::Result<Option<usize>> {
-        self.try_send_to_addr(buffer, &SocketAddr::from_pathname(path)?)
-    }
-
-    /// As [`send_to`](Self::send_to), to an address: an [abstract name](super::abstract_address), or where a datagram came
-    /// from.
-    ///
-    /// # Errors
-    ///
-    /// As `send_to`; `InvalidInput` for an unnamed address.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is sent unless the future says so.
-    pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
-    }
-
-    /// A try of [`send_to_addr`](Self::send_to_addr): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_to_addr`.
-    pub fn try_send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<Option<usize>> {
-        self.io.try_writing(|_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
-    }
-
-    /// A send to an address: one that says "not yet" is tried again after a pause, since no event may come.
-    fn to_address<T>(&self, send: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
-        let sent = send(self.io.descriptor());
-        match &sent {
-            Ok(_) => self.pause.reset(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.pause.start(self.io.source(), Direction::Write);
-            }
-            Err(_) => {}
-        }
-        sent
-    }
-
-    fn send_batch(&self, batch: &mut Datagrams) -> io::Result<usize> {
-        let address = batch.iter().next().and_then(|first| first.unix_address());
-        if address.is_some_and(|address| !address.is_unnamed()) {
-            self.to_address(|socket| socket.send_datagrams(batch))
-        } else {
-            self.io.descriptor().send_datagrams(batch)
-        }
-    }
-
     /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer is 0 at once and takes none.
     ///
     /// # Errors
@@ -338,28 +268,6 @@ impl UnixDatagram {
     /// As `recv`.
     pub fn try_recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
         self.io.try_reading(|socket| socket.recv_datagrams(batch))
-    }
-
-    /// Sends a batch, as [`UdpSocket::send_datagrams`](super::UdpSocket::send_datagrams).
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the first datagram, as of [`send_to`](Self::send_to); [`Datagrams::skip`] goes on behind it.
-    ///
-    /// # Cancel safety
-    ///
-    /// What was sent is no longer in the batch.
-    pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |_| self.send_batch(batch))
-    }
-
-    /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
-    ///
-    /// # Errors
-    ///
-    /// As `send_datagrams`.
-    pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_writing(|_| self.send_batch(batch))
     }
 
     /// Waits until receiving is worth a try. A hint; the try may still say "not yet".
