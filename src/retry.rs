@@ -8,10 +8,14 @@
 //! Turned down: a retry when any descriptor of the process is closed, which nobody reports; and a descriptor kept in
 //! reserve, to accept and close what cannot be served, which the peer takes for an end in good order.
 
+use std::io;
+use std::rc::Rc;
+
 use mainspring_sys::Token;
 
 use crate::core::Core;
 use crate::direction::Direction;
+use crate::scope;
 use crate::source::Source;
 use crate::table::Tasks;
 use crate::timer::Timer;
@@ -32,6 +36,31 @@ impl Source {
     /// Whether a moment is set in which the direction is tried again.
     pub(crate) fn is_paused(&self, direction: Direction) -> bool {
         self.has(direction.retried())
+    }
+
+    /// Makes `attempt` have its system call also during a pause. What is believed of the direction stays as it was, so a wait
+    /// that ends in it has its seat still.
+    pub(crate) fn in_pause<R>(&self, direction: Direction, attempt: impl FnOnce() -> R) -> R {
+        if !self.is_paused(direction) || self.readiness().intersects(direction.bit()) {
+            return attempt();
+        }
+        self.believe(direction.bit());
+        let answer = attempt();
+        self.clear(direction);
+        answer
+    }
+
+    /// A try in the style of a tick, also during a pause.
+    pub(crate) fn try_in_pause<T>(
+        self: &Rc<Self>,
+        direction: Direction,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let tried = self.in_pause(direction, || self.try_io(direction, operation));
+        if !matches!(tried, Ok(None)) {
+            self.end_wait(direction, scope::sitting());
+        }
+        tried
     }
 
     /// The moment has come.

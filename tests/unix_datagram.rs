@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mainspring::net::{Datagrams, UnixDatagram, UnixListener, UnixStream, abstract_address};
-use mainspring::spawn;
 use mainspring::tick::{Tick, schedule};
 use mainspring::time::{Instant, sleep};
+use mainspring::{spawn, yield_now};
 use util::folder::Folder;
 use util::runtime::*;
 
@@ -118,6 +118,47 @@ fn a_send_to_a_full_queue_waits_though_no_event_tells_of_room() {
         for _ in 0..2 {
             assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 4);
         }
+    });
+}
+
+#[test]
+fn a_receiver_that_never_reads_holds_up_its_own_senders_alone() {
+    run(async {
+        let folder = Folder::new();
+        let (stuck, free) = (folder.join("stuck"), folder.join("free"));
+        let (_full, receiver) = (UnixDatagram::bind(&stuck).unwrap(), UnixDatagram::bind(&free).unwrap());
+        let socket = Rc::new(UnixDatagram::unbound().unwrap());
+        fill(&socket, &stuck);
+        let mut held_up: Vec<_> = (0..2)
+            .map(|_| {
+                let (socket, stuck) = (socket.clone(), stuck.clone());
+                spawn(async move { socket.send_to(b"never", stuck).await.map(drop) })
+            })
+            .collect();
+        sleep(Duration::from_millis(1)).await;
+        let mut batch = Datagrams::new(2, 8);
+        for round in 0..10 {
+            // As a future, as a try, as a batch, and behind the full one in one tick.
+            assert_eq!(socket.send_to(b"future", &free).await.unwrap(), 6);
+            assert_eq!(socket.try_send_to(b"try", &free).unwrap(), Some(3));
+            batch.push_unix(b"batch", &receiver.local_addr().unwrap()).unwrap();
+            assert_eq!(socket.send_datagrams(&mut batch).await.unwrap(), 1);
+            let (ticking, stuck, free) = (socket.clone(), stuck.clone(), free.clone());
+            let tick = schedule(move || {
+                assert_eq!(ticking.try_send_to(b"never", &stuck)?, None);
+                Ok(if ticking.try_send_to(b"tick", &free)?.is_some() { Tick::Final } else { Tick::WouldBlock })
+            });
+            tick.await.unwrap().unwrap();
+            for length in [6, 3, 5, 4] {
+                assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), length);
+            }
+            assert!(held_up.iter().all(|send| !send.is_finished()));
+            // Where the senders stand in the list of those who wait changes with the pauses.
+            sleep(Duration::from_micros(round * 700)).await;
+        }
+        held_up.drain(..).for_each(|send| send.abort());
+        yield_now().await;
+        assert_eq!(stats().waits, 0);
     });
 }
 

@@ -47,6 +47,18 @@ impl<F, const WRITE: bool> Leaf<'_, F, WRITE> {
     const DIRECTION: Direction = if WRITE { Direction::Write } else { Direction::Read };
 }
 
+impl<T, F: FnMut() -> io::Result<T>, const WRITE: bool> Leaf<'_, F, WRITE> {
+    /// As `poll`, also while its direction pauses on account of another operation.
+    pub(super) fn poll_in_pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let (source, mut owner) = (self.source, self.owner);
+        let polled = source.in_pause(Self::DIRECTION, || Pin::new(self).poll(cx));
+        if polled.is_ready() {
+            source.end_own(&mut owner, Self::DIRECTION);
+        }
+        polled
+    }
+}
+
 impl<T, F: FnMut() -> io::Result<T>, const WRITE: bool> Future for Leaf<'_, F, WRITE> {
     type Output = io::Result<T>;
 

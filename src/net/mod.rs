@@ -16,6 +16,7 @@
 mod addresses;
 mod attempt;
 mod connect;
+mod full_receivers;
 mod incoming;
 mod leaf;
 mod listener;

@@ -102,7 +102,7 @@ impl<D: AsFd> Registered<D> {
     /// from the buffer of its socket is given back, and would be tried again at once. A wait that has expired makes its last
     /// try in any case.
     #[inline]
-    fn unless_paused<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn unless_paused<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<T> {
         if self.source.is_paused(Direction::Write) && self.source.is_ready(Direction::Write) {
             return Err(io::ErrorKind::WouldBlock.into());
         }

@@ -17,15 +17,9 @@ use std::time::Duration;
 
 use mainspring_sys::{Datagrams, Interest, Socket};
 
-use super::pause::Pause;
+use super::full_receivers::FullReceivers;
 use super::registered::Registered;
 use crate::core::Core;
-
-/// The first pause when the queue of a receiver is full, nanoseconds: it takes the ten datagrams that Linux queues in less.
-const PAUSE_MIN: u64 = 100_000;
-
-/// The longest pause, nanoseconds: a receiver that is stuck costs a hundred tries a second.
-const PAUSE_MAX: u64 = 10_000_000;
 
 /// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -55,8 +49,8 @@ const PAUSE_MAX: u64 = 10_000_000;
 pub struct UnixDatagram {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
-    /// What is taken while the queue of a receiver is full.
-    pub(super) pause: Pause,
+    /// Whose queues are full, of those that it sends to by their addresses.
+    pub(super) full: FullReceivers,
 }
 
 /// A socket with an address.
@@ -126,7 +120,7 @@ impl UnixDatagram {
 
     fn register(core: &Core, socket: Socket) -> io::Result<Self> {
         let io = Registered::new(core, socket, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
+        Ok(Self { io, full: FullReceivers::new() })
     }
 
     /// Gives the socket to the standard library. It stays non-blocking.

@@ -2,15 +2,16 @@
 //!
 //! While the queue of a receiver is full, a send waits; of a socket that is not connected to that receiver no event tells when
 //! there is room (unix(7): it is writable for as long as its own buffer has room). So it is tried again after a pause
-//! (`pause.rs`).
+//! (`full_receivers.rs`), and makes its system call whatever another receiver has let the socket believe.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
-use mainspring_sys::{Datagrams, Socket};
+use mainspring_sys::Datagrams;
 
+use super::leaf;
 use super::unix_datagram::UnixDatagram;
 use crate::direction::Direction;
 
@@ -49,7 +50,7 @@ impl UnixDatagram {
     ///
     /// Nothing is sent unless the future says so.
     pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
+        self.sending(move || self.full.send(&self.io, address, |socket| socket.send_to_unix(buffer, address)))
     }
 
     /// A try of [`send_to_addr`](Self::send_to_addr): `None` is "not yet".
@@ -58,7 +59,7 @@ impl UnixDatagram {
     ///
     /// As `send_to_addr`.
     pub fn try_send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<Option<usize>> {
-        self.io.try_writing(|_| self.to_address(|socket| socket.send_to_unix(buffer, address)))
+        self.try_sending(|| self.full.send(&self.io, address, |socket| socket.send_to_unix(buffer, address)))
     }
 
     /// Sends a batch, as [`UdpSocket::send_datagrams`](super::UdpSocket::send_datagrams).
@@ -71,7 +72,7 @@ impl UnixDatagram {
     ///
     /// What was sent is no longer in the batch.
     pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |_| self.send_batch(batch))
+        self.sending(move || self.send_batch(batch))
     }
 
     /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
@@ -80,28 +81,25 @@ impl UnixDatagram {
     ///
     /// As `send_datagrams`.
     pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_writing(|_| self.send_batch(batch))
+        self.try_sending(|| self.send_batch(batch))
     }
 
-    /// A send to an address: one that says "not yet" is tried again after a pause, since no event may come.
-    fn to_address<T>(&self, send: impl FnOnce(&Socket) -> io::Result<T>) -> io::Result<T> {
-        let sent = send(self.io.descriptor());
-        match &sent {
-            Ok(_) => self.pause.reset(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.pause.start(self.io.source(), Direction::Write);
-            }
-            Err(_) => {}
-        }
-        sent
+    /// Waits until `send` does not say "not yet".
+    fn sending<T>(&self, send: impl FnMut() -> io::Result<T>) -> impl Future<Output = io::Result<T>> {
+        let mut sending = leaf::writing(self.io.source(), send);
+        poll_fn(move |cx| sending.poll_in_pause(cx))
+    }
+
+    /// A try of `send`.
+    fn try_sending<T>(&self, send: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
+        self.io.source().try_in_pause(Direction::Write, send)
     }
 
     fn send_batch(&self, batch: &mut Datagrams) -> io::Result<usize> {
         let address = batch.iter().next().and_then(|first| first.unix_address());
-        if address.is_some_and(|address| !address.is_unnamed()) {
-            self.to_address(|socket| socket.send_datagrams(batch))
-        } else {
-            self.io.descriptor().send_datagrams(batch)
+        match address.filter(|address| !address.is_unnamed()) {
+            Some(address) => self.full.send(&self.io, &address, |socket| socket.send_datagrams(batch)),
+            None => self.io.unless_paused(|socket| socket.send_datagrams(batch)),
         }
     }
 }
