@@ -1,27 +1,27 @@
-//! Signals that end a program, as futures.
+//! Signals, as futures.
 //!
-//! From the first call on, the signal no longer ends the process by itself, also where it was ignored when the program
-//! started, as for the background jobs of a shell. Every future of every reactor of the process hears each signal.
+//! From the first call for a signal on, it no longer does by itself what it did before: it does not end the process, also
+//! where it was ignored when the program started, as for the background jobs of a shell. Every future of every reactor of
+//! the process hears each signal. Several signals before a poll are one.
 //!
-//! For the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up before they end. A signal is a
-//! descriptor that becomes readable (`mainspring_sys::signal`), so to the reactor it is one more source. Several
-//! signals before a poll are one. The handler is never removed: a second Ctrl-C between two futures does not kill a
+//! [`ctrl_c`] and [`terminate`] are for the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up
+//! before they end, [`on`] is for all others. A signal is a descriptor that becomes readable (`mainspring_sys::signal`), so
+//! to the reactor it is one more source. The handler is never removed: a second Ctrl-C between two futures does not kill a
 //! process that is busy ending. A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
+
+mod listening;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use mainspring_sys::signal::{Kind, Subscription};
-use mainspring_sys::{Interest, Readiness, Selector};
+use mainspring_sys::signal::Subscription;
 
 use crate::core::Core;
-use crate::direction::Direction;
-use crate::source::Source;
+pub(crate) use listening::Listening;
+pub use mainspring_sys::signal::Kind;
 
 /// Waits for Ctrl-C (`SIGINT`). It listens from this call on, or from the first poll if no reactor runs in the call.
 ///
@@ -42,7 +42,7 @@ use crate::source::Source;
 /// # std::io::Result::Ok(())
 /// ```
 pub fn ctrl_c() -> Signal {
-    Signal::new(Kind::Interrupt)
+    on(Kind::INTERRUPT)
 }
 
 /// Waits for `SIGTERM`, by which a supervisor asks a program to end; as [`ctrl_c`].
@@ -54,11 +54,45 @@ pub fn ctrl_c() -> Signal {
 /// # Cancel safety
 ///
 /// As [`ctrl_c`].
+///
+/// ```no_run
+/// mainspring::run(async { mainspring::signal::terminate().await })??;
+/// # std::io::Result::Ok(())
+/// ```
 pub fn terminate() -> Signal {
-    Signal::new(Kind::Terminate)
+    on(Kind::TERMINATE)
 }
 
-/// The future of [`ctrl_c`] and [`terminate`]. Polled again after it was ready, it waits for the next signal.
+/// Waits for any signal that a program may handle; as [`ctrl_c`]. Poll it by `&mut` to miss none.
+///
+/// # Errors
+///
+/// As [`ctrl_c`].
+///
+/// # Cancel safety
+///
+/// As [`ctrl_c`].
+///
+/// ```no_run
+/// use mainspring::signal::{self, Kind};
+///
+/// mainspring::run(async {
+///     let mut hangup = signal::on(Kind::HANGUP);
+///     loop {
+///         (&mut hangup).await?;
+///         println!("reading the settings again");
+///     }
+/// #   #[allow(unreachable_code)]
+/// #   std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+pub fn on(kind: Kind) -> Signal {
+    // Why the error is dropped: the first poll tries again, and reports it.
+    Signal { kind, listening: listen(kind).ok(), owner: 0 }
+}
+
+/// The future of [`ctrl_c`], [`terminate`] and [`on`]. Polled again after it was ready, it waits for the next signal.
 ///
 /// # Cancel safety
 ///
@@ -69,55 +103,35 @@ pub struct Signal {
     /// Which signal.
     kind: Kind,
     /// What it listens with; none before it does.
-    listening: Option<Listening>,
-}
-
-impl Signal {
-    fn new(kind: Kind) -> Self {
-        // Why the error is dropped: the first poll tries again, and reports it.
-        Self { kind, listening: Listening::start(kind).ok() }
-    }
-}
-
-struct Listening {
-    /// Tells whether the signal came.
-    subscription: Subscription,
-    /// What the reactor knows of the subscription's descriptor.
-    source: Rc<Source>,
+    listening: Option<Listening<Subscription>>,
     /// The owner id of the wait that is going on; 0 for none.
     owner: u64,
 }
 
-impl Listening {
-    fn start(kind: Kind) -> io::Result<Self> {
-        let core = Core::running("a signal")?;
-        let subscription = Subscription::new(kind)?;
-        let source = core.register(subscription.as_fd(), Interest::READABLE, Readiness::READABLE, false)?;
-        Ok(Self { subscription, source, owner: 0 })
-    }
+/// Starts to listen for a signal on the reactor of this thread.
+fn listen(kind: Kind) -> io::Result<Listening<Subscription>> {
+    let core = Core::running("a signal")?;
+    Listening::start(&core, Subscription::new(kind)?)
 }
 
 impl Future for Signal {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let Listening { subscription, source, owner } = match &mut this.listening {
+        let Self { kind, listening, owner } = &mut *self;
+        let listening = match listening {
             Some(listening) => listening,
-            none => none.insert(Listening::start(this.kind)?),
+            none => none.insert(listen(*kind)?),
         };
-        source.poll_io(owner, cx, Direction::Read, || {
-            if subscription.drain()? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
-        })
+        listening.poll(owner, cx, |subscription| Ok(subscription.drain()?.then_some(())))
     }
 }
 
-impl Drop for Listening {
+impl Drop for Signal {
     fn drop(&mut self) {
-        self.source.end_own(&mut self.owner, Direction::Read);
-        self.source.close();
-        // The descriptor outlives the subscription. Why ignored: one that is not registered is what is wanted.
-        let _ = self.source.core().selector.deregister(self.subscription.as_fd());
+        if let Some(listening) = &self.listening {
+            listening.end(&mut self.owner);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Signals that end a process, as descriptors that become readable.
+//! Signals, as descriptors that become readable.
 //!
 //! A [`Subscription`] is registered with a selector like any other descriptor; any number of reactors may
 //! have one at once, and each is told of every signal. Behind it stands one handler, installed with the
@@ -13,6 +13,7 @@
 //! Turned down: signalfd(2), which is Linux's alone and needs the signal blocked in every thread, which
 //! every child process inherits.
 
+mod bell;
 mod kind;
 mod slot;
 mod subscription;

@@ -40,7 +40,7 @@ fn a_constructor_whose_call_fails_returns_its_error_and_leaves_nothing_open() {
     let stream: Make = || Socket::tcp(&any_port()).map(drop);
     let listener: Make = || Socket::listen(any_port(), 8, true).map(drop);
     let adopted: Make = || Socket::from_fd(OwnedFd::from(TcpListener::bind(any_port())?)).map(drop);
-    let signal: Make = || Subscription::new(Kind::Terminate).map(drop);
+    let signal: Make = || Subscription::new(Kind::TERMINATE).map(drop);
     let out: &[i32] = &[EMFILE, ENFILE, ENOMEM];
     let rows: [(Make, Call, &[i32]); 10] = [
         (selector, Call::Selector, out),
@@ -76,7 +76,7 @@ fn whichever_call_of_a_constructor_fails_nothing_is_left_open() {
         ("selector", || OsSelector::new().map(drop), &[1, 2, 3]),
         ("listener", || Socket::listen(any_port(), 8, true).map(drop), &[1, 2, 3, 4, 5]),
         // The first three make a pair, which stays with its slot from then on.
-        ("subscription", || Subscription::new(Kind::Interrupt).map(drop), &[1, 2, 3, 4, 1]),
+        ("subscription", || Subscription::new(Kind::INTERRUPT).map(drop), &[1, 2, 3, 4, 1]),
     ];
     in_child("whichever_call_of_a_constructor_fails_nothing_is_left_open", || {
         for (name, make, calls) in makes {

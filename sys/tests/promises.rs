@@ -157,7 +157,7 @@ fn no_descriptor_goes_to_another_program() {
             (&selector, selector.waker().unwrap(), SpareDescriptor::new().unwrap()),
             (&listener, &client, &server, &left, &right, datagram_pair, &reader, &writer, &received),
             (Socket::udp(&any_port).unwrap(), Socket::unix_stream().unwrap(), Socket::unix_datagram().unwrap()),
-            Subscription::new(Kind::Terminate).unwrap(),
+            Subscription::new(Kind::TERMINATE).unwrap(),
         );
         assert_eq!(inherited(), before);
         drop(all);

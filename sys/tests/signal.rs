@@ -24,7 +24,7 @@ fn watch(subscription: &Subscription) -> Watch {
 #[test]
 fn a_signal_makes_its_subscription_readable() {
     in_child("a_signal_makes_its_subscription_readable", || {
-        let subscription = Subscription::new(Kind::Terminate).unwrap();
+        let subscription = Subscription::new(Kind::TERMINATE).unwrap();
         assert!(is_well_born(subscription.as_fd()));
         let watch = watch(&subscription);
         assert!(!subscription.drain().unwrap());
@@ -41,7 +41,7 @@ fn a_signal_makes_its_subscription_readable() {
 #[test]
 fn signals_between_two_drains_count_as_one() {
     in_child("signals_between_two_drains_count_as_one", || {
-        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        let subscription = Subscription::new(Kind::INTERRUPT).unwrap();
         let watch = watch(&subscription);
         (0..100_000).for_each(|_| raise(libc::SIGINT));
         watch.next();
@@ -56,7 +56,7 @@ fn a_signal_that_was_ignored_at_the_start_is_delivered() {
     in_child_after("trap '' INT", "a_signal_that_was_ignored_at_the_start_is_delivered", || {
         // It is ignored: this process is still there after it.
         raise(libc::SIGINT);
-        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        let subscription = Subscription::new(Kind::INTERRUPT).unwrap();
         assert!(!subscription.drain().unwrap());
         let watch = watch(&subscription);
         raise(libc::SIGINT);
@@ -68,8 +68,8 @@ fn a_signal_that_was_ignored_at_the_start_is_delivered() {
 #[test]
 fn every_subscription_to_a_kind_is_told_and_no_other() {
     in_child("every_subscription_to_a_kind_is_told_and_no_other", || {
-        let told: Vec<_> = (0..5).map(|_| Subscription::new(Kind::Interrupt).unwrap()).collect();
-        let other = Subscription::new(Kind::Terminate).unwrap();
+        let told: Vec<_> = (0..5).map(|_| Subscription::new(Kind::INTERRUPT).unwrap()).collect();
+        let other = Subscription::new(Kind::TERMINATE).unwrap();
         let watches: Vec<_> = told.iter().map(watch).collect();
         let other_watch = watch(&other);
         raise(libc::SIGINT);
@@ -85,11 +85,11 @@ fn every_subscription_to_a_kind_is_told_and_no_other() {
 #[test]
 fn the_sixty_fifth_subscription_is_an_error_until_one_is_dropped() {
     in_child("the_sixty_fifth_subscription_is_an_error_until_one_is_dropped", || {
-        let mut all: Vec<_> = (0..64).map(|_| Subscription::new(Kind::Terminate).unwrap()).collect();
-        let error = Subscription::new(Kind::Interrupt).unwrap_err();
+        let mut all: Vec<_> = (0..64).map(|_| Subscription::new(Kind::TERMINATE).unwrap()).collect();
+        let error = Subscription::new(Kind::INTERRUPT).unwrap_err();
         assert!(error.to_string().contains("64"), "{error}");
         drop(all.remove(20));
-        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        let subscription = Subscription::new(Kind::INTERRUPT).unwrap();
         raise(libc::SIGTERM);
         assert!(all.iter().all(|subscription| subscription.drain().unwrap()));
         assert!(!subscription.drain().unwrap());
@@ -101,8 +101,8 @@ fn a_recycled_subscription_knows_nothing_of_the_one_before() {
     in_child("a_recycled_subscription_knows_nothing_of_the_one_before", || {
         for round in 0..200 {
             let (kind, number) = match round % 2 {
-                0 => (Kind::Interrupt, libc::SIGINT),
-                _ => (Kind::Terminate, libc::SIGTERM),
+                0 => (Kind::INTERRUPT, libc::SIGINT),
+                _ => (Kind::TERMINATE, libc::SIGTERM),
             };
             let subscription = Subscription::new(kind).unwrap();
             let watch = watch(&subscription);
@@ -120,7 +120,7 @@ fn a_recycled_subscription_knows_nothing_of_the_one_before() {
 #[test]
 fn the_handler_stays_when_nobody_is_subscribed() {
     in_child("the_handler_stays_when_nobody_is_subscribed", || {
-        drop(Subscription::new(Kind::Terminate).unwrap());
+        drop(Subscription::new(Kind::TERMINATE).unwrap());
         raise(libc::SIGTERM);
     });
 }
@@ -129,7 +129,7 @@ fn the_handler_stays_when_nobody_is_subscribed() {
 fn a_wait_that_a_signal_interrupts_is_no_error() {
     in_child("a_wait_that_a_signal_interrupts_is_no_error", || {
         const SIGNALS: usize = 10_000;
-        let subscription = Subscription::new(Kind::Interrupt).unwrap();
+        let subscription = Subscription::new(Kind::INTERRUPT).unwrap();
         let watch = watch(&subscription);
         // SAFETY: names the calling thread.
         let here = unsafe { libc::pthread_self() };

@@ -1,117 +1,80 @@
 //! The table that the signal handler goes over, and the handler.
 //!
-//! A fixed number of slots, each with a pair of connected sockets that is made when the slot is first
-//! used and lives as long as the process. A subscription owns a slot while it lives; then the slot, with
-//! its pair, waits for the next. So the descriptor that the handler writes to never becomes another file,
-//! however long a handler is held up on another thread.
+//! A fixed number of slots, each with a bell (`bell.rs`) that is made when the slot is first used and lives as long as the
+//! process. A subscription owns a slot while it lives; then the slot, with its bell, waits for the next. So the descriptor
+//! that the handler writes to never becomes another file, however long a handler is held up on another thread.
 //!
-//! A late write into a slot that has a new owner makes that owner look, and find by the counts in
-//! `kind.rs` that nothing came. `SeqCst` throughout: signals are rare, and each argument about order then
-//! is about one sequence. A pair of Unix sockets and not an eventfd or a pipe, because the standard
-//! library makes it close-on-exec on every system.
+//! A late ring in a slot that has a new owner makes that owner look, and find by the counts in `kind.rs` that nothing
+//! came. No lock guards the table: a slot is claimed by a compare-and-swap, and belongs to whoever it succeeded for.
 
-use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::SeqCst};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use libc::c_int;
 
 use super::Kind;
+use super::bell::Bell;
 use crate::call::Call;
-use crate::check::{attempt, check};
+use crate::check::check;
 use crate::errno;
 
 /// The most subscriptions at one time, in items. One per kind for each reactor of a large machine; the
 /// handler goes over all of them.
 const SLOTS_MAX: usize = 64;
 
-/// Set as a slot's `kind` while nobody owns it.
-const FREE: u8 = u8::MAX;
+/// Set as a slot's `listens_for` while nobody owns it.
+const FREE: u8 = 0;
+/// Set while its owner gets it ready.
+const CLAIMED: u8 = u8::MAX;
 
 /// What one subscription owns.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// The kind that the owner waits for, or `FREE`. Written by the owner, read by the handler.
-    kind: AtomicU8,
-    /// Set from the handler's write until the owner's next look: one byte is enough to wake it.
-    pending: AtomicBool,
-    /// Where the handler writes: the descriptor of `pair.1`, or -1 as long as there is none.
-    write_end: AtomicI32,
-    /// Where the owner reads and the handler writes; made once, never closed.
-    pair: OnceLock<(UnixStream, UnixStream)>,
+    /// The number of the signal that the owner waits for, or one of the two above. Written by the owner, read by the
+    /// handler.
+    listens_for: AtomicU8,
+    /// What the handler rings.
+    bell: Bell,
 }
 
 static SLOTS: [Slot; SLOTS_MAX] = [const { Slot::new() }; SLOTS_MAX];
 
-/// Held while a slot changes from free to owned. The handler never takes it.
-static CLAIM: Mutex<()> = Mutex::new(());
-
 impl Slot {
     const fn new() -> Self {
-        Self {
-            kind: AtomicU8::new(FREE),
-            pending: AtomicBool::new(false),
-            write_end: AtomicI32::new(-1),
-            pair: OnceLock::new(),
-        }
+        Self { listens_for: AtomicU8::new(FREE), bell: Bell::new() }
     }
 
     /// A free slot, made the caller's, and the handler installed. With it the descriptor to read.
     pub(super) fn claim(kind: Kind) -> io::Result<(&'static Self, &'static UnixStream)> {
-        // Nothing panics with the lock held, and what it guards is valid at every moment.
-        let _claim = CLAIM.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(slot) = SLOTS.iter().find(|slot| slot.kind.load(SeqCst) == FREE) else {
+        let is_claimed = |slot: &&Self| slot.listens_for.compare_exchange(FREE, CLAIMED, SeqCst, SeqCst).is_ok();
+        let Some(slot) = SLOTS.iter().find(is_claimed) else {
             let message = format!("could not subscribe to a signal: all {SLOTS_MAX} subscriptions are in use");
             return Err(io::Error::other(message));
         };
-        let pair = match slot.pair.get() {
-            Some(pair) => pair,
-            None => {
-                let (reader, writer) = attempt(Call::Pair, UnixStream::pair)?;
-                attempt(Call::Mode, || reader.set_nonblocking(true))?;
-                attempt(Call::Mode, || writer.set_nonblocking(true))?;
-                slot.pair.get_or_init(|| (reader, writer))
+        match slot.bell.install().and_then(|reader| install(kind).map(|()| reader)) {
+            Ok(reader) => {
+                slot.look();
+                slot.listens_for.store(kind.as_raw() as u8, SeqCst);
+                Ok((slot, reader))
             }
-        };
-        slot.write_end.store(pair.1.as_raw_fd(), SeqCst);
-        install(kind)?;
-        slot.look();
-        slot.kind.store(kind as u8, SeqCst);
-        Ok((slot, &pair.0))
+            Err(error) => {
+                slot.release();
+                Err(error)
+            }
+        }
     }
 
     /// Gives the slot back.
     pub(super) fn release(&self) {
-        self.kind.store(FREE, SeqCst);
+        self.listens_for.store(FREE, SeqCst);
     }
 
     /// Empties the descriptor, so that the next signal makes it readable anew. To be called before the
-    /// counts are read: what is counted after that writes again.
+    /// counts are read: what is counted after that rings again.
     pub(super) fn look(&self) {
-        if let Some((reader, _)) = self.pair.get() {
-            // One byte waits, or two if a handler was held up; any error means that none does.
-            let mut bytes = [0; 16];
-            let _ = (&mut &*reader).read(&mut bytes);
-        }
-        self.pending.store(false, SeqCst);
-    }
-
-    /// Tells the owner. Called by the handler: atomics and write(2) alone.
-    fn tell(&self) {
-        if self.pending.swap(true, SeqCst) {
-            return;
-        }
-        let byte = 1_u8;
-        // SAFETY: `byte` is readable for its one byte. The descriptor is never closed; the peer neither, so
-        // there is no SIGPIPE.
-        let written = unsafe { libc::write(self.write_end.load(SeqCst), ptr::from_ref(&byte).cast(), 1) };
-        if written != 1 {
-            // The next signal tries again.
-            self.pending.store(false, SeqCst);
-        }
+        self.bell.look();
     }
 }
 
@@ -126,7 +89,7 @@ fn install(kind: Kind) -> io::Result<()> {
         action.sa_flags = libc::SA_RESTART;
         // Cannot fail, sigemptyset(3).
         libc::sigemptyset(&mut action.sa_mask);
-        libc::sigaction(kind.number(), &action, ptr::null_mut())
+        libc::sigaction(kind.as_raw(), &action, ptr::null_mut())
     })
     .map(drop)
 }
@@ -134,11 +97,11 @@ fn install(kind: Kind) -> io::Result<()> {
 /// The handler.
 extern "C" fn handle(number: c_int) {
     let saved = errno::get();
-    let kind = Kind::of(number);
-    kind.deliver();
-    for slot in &SLOTS {
-        if slot.kind.load(SeqCst) == kind as u8 {
-            slot.tell();
+    if let Some(kind) = Kind::deliver(number) {
+        for slot in &SLOTS {
+            if slot.listens_for.load(SeqCst) == kind.as_raw() as u8 {
+                slot.bell.ring();
+            }
         }
     }
     errno::set(saved);

@@ -12,7 +12,8 @@ use super::Kind;
 use super::slot::Slot;
 
 /// Is readable when a signal has come. Dropping it ends the interest, but not the handler: from the first
-/// subscription on, the signal no longer ends the process by itself.
+/// subscription on, the signal no longer does by itself what it did before, such as to
+/// end the process.
 ///
 /// ```no_run
 /// use std::os::fd::AsFd;
@@ -20,7 +21,7 @@ use super::slot::Slot;
 /// use mainspring_sys::{Events, Interest, Mode, OsSelector, Selector, Token};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let subscription = Subscription::new(Kind::Interrupt)?;
+/// let subscription = Subscription::new(Kind::INTERRUPT)?;
 /// let selector = OsSelector::new()?;
 /// selector.register(subscription.as_fd(), Token(1), Interest::READABLE, Mode::Edge)?;
 ///
