@@ -204,6 +204,12 @@ impl Core {
         task.and_then(|task| task.name())
     }
 
+    /// What the tasks that have not ended are called. Looks at each.
+    pub(crate) fn live_names(&self) -> Vec<Option<Rc<str>>> {
+        let live = self.tasks.borrow().live_tasks();
+        live.iter().map(|task| task.name()).collect()
+    }
+
     pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
         let mut waker = Some(waker);
         let join = self.tasks.borrow_mut().join(number, &mut waker);
@@ -249,6 +255,12 @@ impl Core {
             self.contain(|| waker.wake());
         }
         self.foreign.replace(wakers);
+    }
+
+    /// Makes `run` or `block_on` return an error, also if nothing is runnable.
+    pub(crate) fn stop(&self, why: io::Error) {
+        self.panics.stop(why);
+        self.wake(Number::root(self.number));
     }
 
     /// Takes what other threads have left.

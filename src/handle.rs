@@ -139,6 +139,14 @@ impl Handle {
         }
     }
 
+    /// Calls `call` on the reactor's thread, between two batches of polls. No effect if the reactor has ended.
+    pub(crate) fn call_there(&self, call: impl FnOnce() + Send + 'static) {
+        if let Some(slot) = remote::slot(self.number) {
+            // Why ignored: one that has ended has nothing to be told, and one with a full inbox is running.
+            let _ = slot.call(self.epoch, Box::new(call));
+        }
+    }
+
     /// Makes [`Reactor::run`](crate::Reactor::run) return, now or when it is called next. No effect on `block_on`, and
     /// none after the reactor has ended.
     pub fn shutdown(&self) {

@@ -94,6 +94,7 @@ mod stats;
 pub mod sync;
 mod table;
 pub mod task;
+pub mod testing;
 pub mod tick;
 pub mod time;
 mod timer;

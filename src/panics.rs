@@ -114,8 +114,13 @@ impl Panics {
         let panic = TaskPanic { name: name.as_deref(), payload };
         if (hook.0)(&panic) == OnPanic::Stop {
             let name = panic.name.map_or_else(|| "a task".into(), |name| format!("task {name}"));
-            self.stop.set(Some(io::Error::other(format!("{name} panicked: {}", panic.text()))));
+            self.stop(io::Error::other(format!("{name} panicked: {}", panic.text())));
         }
+    }
+
+    /// The reactor is to stop after the present batch of polls.
+    pub(crate) fn stop(&self, why: io::Error) {
+        self.stop.set(Some(why));
     }
 
     /// Why the reactor is to stop, once.

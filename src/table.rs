@@ -323,6 +323,11 @@ impl Tasks {
     pub(crate) fn close(&mut self) -> Vec<Task> {
         self.closed = true;
         self.woken.clear();
+        self.live_tasks()
+    }
+
+    /// Those that have not ended.
+    pub(crate) fn live_tasks(&self) -> Vec<Task> {
         self.slots.iter().filter(|slot| !slot.is_done()).cloned().collect()
     }
 }

@@ -203,6 +203,11 @@ impl<T> Wheel<T> {
 
     /// When to call `pop` next, in nanoseconds; `None` if nothing is armed that could fire.
     ///
+    /// The moment, at or after `deadline`, at which what has this deadline is due.
+    pub(crate) const fn due(deadline: u64) -> u64 {
+        deadline.div_ceil(TICK).saturating_mul(TICK)
+    }
+
     /// At or before `now` while something is due. Otherwise never later than the earliest deadline rounded up to its
     /// tick, and exactly that once the entry stands on level 0. On a higher level it is the start of the entry's slot:
     /// `pop` then moves the entry down and may return nothing, at most once per level.
