@@ -57,6 +57,14 @@
 //!
 //! No Windows, no file I/O, no work stealing, no io_uring. A reactor belongs to one thread; N threads have N of them
 //! ([`Server::run`]). 64-bit targets only.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name, and
+//!   what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking work was
+//!   started, a poll was the longest so far) is an event; all with the target `mainspring`.
 #![deny(unsafe_code)]
 
 mod account;
@@ -98,6 +106,7 @@ pub mod testing;
 pub mod tick;
 pub mod time;
 mod timer;
+mod trace;
 mod unblock;
 mod waits;
 mod wake;

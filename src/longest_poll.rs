@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::trace;
 use crate::waker;
 
 /// The longest poll of a reactor so far, by the reactor's clock; see
@@ -63,6 +64,7 @@ impl Longest {
     /// A poll took so long.
     pub(crate) fn record(&self, nanoseconds: u64, name: Option<Rc<str>>) {
         if nanoseconds > self.nanoseconds.get() {
+            trace::longest_poll(name.as_deref(), nanoseconds);
             self.nanoseconds.set(nanoseconds);
             self.name.replace(name);
         }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::join_error::panic_text;
+use crate::trace;
 
 /// What the reactor does after a panic of a task: the answer of the hook of
 /// [`Builder::on_panic`](crate::Builder::on_panic).
@@ -110,8 +111,9 @@ impl Panics {
     /// A task has panicked. The hook may panic too.
     #[cold]
     pub(crate) fn report(&self, name: Option<Rc<str>>, payload: &(dyn Any + Send)) {
-        let Some(hook) = &self.hook else { return };
         let panic = TaskPanic { name: name.as_deref(), payload };
+        trace::task_panicked(panic.name, panic.text());
+        let Some(hook) = &self.hook else { return };
         if (hook.0)(&panic) == OnPanic::Stop {
             let name = panic.name.map_or_else(|| "a task".into(), |name| format!("task {name}"));
             self.stop(io::Error::other(format!("{name} panicked: {}", panic.text())));

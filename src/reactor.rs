@@ -29,6 +29,7 @@ use crate::longest_poll::LongestPoll;
 use crate::remote::Lease;
 use crate::stats::Stats;
 use crate::table::Task;
+use crate::trace;
 use crate::waker::{self, Number};
 use crate::work::Polled;
 
@@ -189,6 +190,7 @@ impl Reactor {
         if waker::current(|core| core.is_some()) {
             return Err(io::Error::other("a reactor is already running on this thread"));
         }
+        trace::reactor_runs(self.core.number);
         let _stop = Stop(&self.core);
         waker::run(&self.core, || self.turn_until(root))
     }
@@ -363,14 +365,14 @@ impl Reactor {
         let Some(root) = root else { return false };
         let number = Number::root(core.number);
         core.begin_poll(number);
-        root(&mut Context::from_waker(&number.waker()))
+        trace::in_root(number, || root(&mut Context::from_waker(&number.waker())))
     }
 
     #[inline]
     fn poll_task(core: &Core, task: &Task) {
         let number = task.number();
         core.begin_poll(number);
-        let poll = task.lend(|body| body.run(core, number));
+        let poll = trace::in_task(task, || task.lend(|body| body.run(core, number)));
         if poll == Some(Poll::Ready(())) {
             core.finish(task);
         }
@@ -402,6 +404,7 @@ struct Stop<'a>(&'a Core);
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.account.exhaust();
+        trace::reactor_stops(self.0.number);
     }
 }
 

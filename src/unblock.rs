@@ -19,6 +19,7 @@ use crate::contain::contain;
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::locks::{Condvar, Mutex};
+use crate::trace;
 
 /// Jobs that may wait for a thread; more are refused. 64 for each of the 16 threads there are by default: behind more, an
 /// answer would come after whoever asked has given up.
@@ -121,6 +122,7 @@ impl Pool {
         if state.queue.len() >= QUEUE_MAX {
             return Err(JoinError::refused("1024 blocking jobs wait for a thread already"));
         }
+        let threads = state.threads;
         let start = state.idle <= state.queue.len() && state.threads < state.threads_max;
         if start {
             let shared = self.shared.clone();
@@ -135,8 +137,12 @@ impl Pool {
         }
         state.jobs += 1;
         state.queue.push_back(job);
+        let grew = (state.threads > threads).then_some(state.threads);
         drop(state);
         self.shared.work.notify_one();
+        if let Some(threads) = grew {
+            trace::pool_grew(threads);
+        }
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use super::registered::Registered;
 use super::stream::Stream;
 use crate::core::Core;
 use crate::direction::Direction;
+use crate::trace;
 
 /// Connections that the system keeps until they are accepted. Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 pub(crate) const BACKLOG: u32 = 4096;
@@ -98,7 +99,9 @@ impl Listener {
     fn pause(&self) -> io::Error {
         let source = self.io.source();
         if self.pause.start(source, Direction::Read) {
-            source.core().counters.accept_paused.add(1);
+            let paused = &source.core().counters.accept_paused;
+            paused.add(1);
+            trace::accept_paused(paused.get());
         }
         io::ErrorKind::WouldBlock.into()
     }
