@@ -29,8 +29,10 @@ Commands:
   relay          Bytes from one connection to another: splice beside copy, processor time
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones
   selectors      The selector beside those of mio and polling: system calls, instructions, times
-  tasks          Spawning, yielding and channels: nanoseconds, best and median
-  quick          All of it with small counts, within a minute; asserts counts, never times
+  micro          Tasks, channels, timers and wakes beside tokio, smol and monoio: nanoseconds, three minutes
+      --quick    The same with small counts, within 20 seconds
+      --json     As JSON
+  quick          All of it with small counts, within two minutes; asserts counts, never times
 
 Helpers, which the commands start:
   serve STYLE [--port P]
@@ -68,7 +70,7 @@ pub(crate) enum Command {
     Relay,
     Timers,
     Selectors,
-    Tasks,
+    Micro { quick: bool, json: bool },
     Quick,
     Serve { style: Style, port: u16 },
     Hold { style: Style },
@@ -86,10 +88,13 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut parser = Parser::from_env();
     let mut words = Vec::new();
     let (mut profile, mut port, mut connections, mut requests) = (None, None, None, None);
+    let (mut quick, mut json) = (None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Long("profile") => profile = Some(true),
+            Long("quick") => quick = Some(true),
+            Long("json") => json = Some(true),
             Long("port") => port = Some(parser.value()?.parse()?),
             Long("connections") => connections = Some(parser.value()?.parse()?),
             Long("requests") => requests = Some(parser.value()?.parse()?),
@@ -106,7 +111,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["memory"] => Command::Memory,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,
-        ["tasks"] => Command::Tasks,
+        ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false), json: json.take().unwrap_or(false) },
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
         ["hold", style] => Command::Hold { style: understood(style)? },
@@ -121,7 +126,8 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         }
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
-    if profile.is_some() || port.is_some() || connections.is_some() || requests.is_some() {
+    let switches = [profile, quick, json];
+    if switches.iter().any(Option::is_some) || port.is_some() || connections.is_some() || requests.is_some() {
         return Err(format!("an option does not belong to {:?}", words[0]).into());
     }
     Ok(command)

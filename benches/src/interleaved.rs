@@ -22,6 +22,15 @@ impl<'a> Contender<'a> {
     pub(crate) fn new(name: &'static str, turn: impl FnMut() -> io::Result<f64> + 'a) -> Self {
         Self { name, turn: Box::new(turn) }
     }
+
+    /// The same under another name.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 /// What every turn cost, by contender and round.

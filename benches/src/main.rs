@@ -20,6 +20,7 @@ mod instructions;
 mod interleaved;
 mod load;
 mod memory;
+mod micro;
 mod quick;
 mod relay;
 mod scratch;
@@ -31,7 +32,6 @@ mod strace;
 mod style;
 mod syscalls;
 mod table;
-mod tasks;
 mod timers;
 mod verdict;
 mod versions;
@@ -72,7 +72,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
-        Command::Tasks => tasks::run(tasks::FULL)?,
+        Command::Micro { quick, json } => micro::run(if quick { micro::QUICK } else { micro::FULL }, json)?,
         Command::Quick => quick::run(&mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
         Command::Hold { style } => serve::hold(style)?,

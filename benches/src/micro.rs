@@ -1,0 +1,192 @@
+//! Mainspring beside tokio (both flavours), smol and monoio: what tasks, channels, timers and wakes cost.
+//!
+//! One interleaved run per row ([`crate::interleaved`]), ourselves twice. The works ([`micro::tasks`](self::tasks) and its
+//! siblings) are generic over [`Runtime`]: the same code for all, each with what it is documented to be used with. Times
+//! are shown and never asserted; under the table stands which figures of the design were met in this run, and where ours
+//! was above tokio's.
+//!
+//! Turned down: the benchmark suites that the runtimes publish themselves, each of which measures with its own harness, in
+//! its own process, at another moment.
+mod channels;
+#[cfg(target_os = "linux")]
+mod monoio;
+mod ours;
+mod row;
+mod runtime;
+mod signal;
+mod smol;
+mod tasks;
+mod threads;
+mod timers;
+mod tokio;
+
+use std::fmt::Write;
+use std::io;
+
+#[cfg(target_os = "linux")]
+use self::monoio::Monoio;
+use self::ours::Mainspring;
+use self::row::{Length, ROWS, Row, Work, contender, takes_part};
+use self::runtime::Runtime;
+use self::smol::Smol;
+use self::tokio::{CurrentThread, MultiThread};
+use crate::interleaved::{Contender, Interleaved, Spread};
+use crate::table::Table;
+use crate::versions;
+
+/// What the second of the two that are ourselves is called.
+const AGAIN: &str = "mainspring again";
+
+/// How much is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    rounds: usize,
+    /// Operations per turn, by length.
+    short: usize,
+    long: usize,
+    sleeping: usize,
+    /// Timers that fire within the second, and how often that is done.
+    fired: usize,
+    seconds: usize,
+    /// The most sleeps that are live.
+    live: usize,
+}
+
+/// For figures that are published.
+pub(crate) const FULL: Size =
+    Size { rounds: 31, short: 20_000, long: 3_200, sleeping: 400, fired: 1_000_000, seconds: 3, live: 1_000_000 };
+
+/// For whoever wants to see whether it has changed.
+pub(crate) const QUICK: Size =
+    Size { rounds: 7, short: 4_000, long: 1_600, sleeping: 100, fired: 10_000, seconds: 1, live: 100_000 };
+
+/// What one row came to.
+struct Measured {
+    row: &'static Row,
+    /// Who took part: nanoseconds, and how many times ours that is.
+    contenders: Vec<(&'static str, Spread, Spread)>,
+}
+
+/// Prints the table, or the same as JSON.
+pub(crate) fn run(size: Size, json: bool) -> io::Result<()> {
+    let ours = [Mainspring::new()?, Mainspring::new()?];
+    let (current, multi, smol) = (CurrentThread::new()?, MultiThread::new()?, Smol::new()?);
+    #[cfg(target_os = "linux")]
+    let monoio = Monoio::new()?;
+    let mut measured = Vec::new();
+    for row in ROWS.iter().filter(|row| size.has(row.work)) {
+        let (count, rounds) = size.of(row.length);
+        eprintln!("micro: {}, {rounds} rounds of {count}", row.name);
+        let mut contenders = vec![
+            contender(&ours[0], row.work, count),
+            contender(&ours[1], row.work, count).named(AGAIN),
+            contender(&current, row.work, count),
+            contender(&multi, row.work, count),
+            contender(&smol, row.work, count),
+        ];
+        #[cfg(target_os = "linux")]
+        if takes_part(&monoio, row.work) {
+            contenders.push(contender(&monoio, row.work, count));
+        }
+        let run = Interleaved::run(rounds, &mut contenders)?;
+        let names = contenders.iter().map(Contender::name).enumerate();
+        measured.push(Measured {
+            row,
+            contenders: names.map(|(nth, name)| (name, run.cost(nth), run.ratio(nth))).collect(),
+        });
+    }
+    if json {
+        println!("{}", to_json(&measured));
+    } else {
+        println!("{}", to_text(&measured));
+    }
+    Ok(())
+}
+
+impl Size {
+    /// Operations per turn, and turns.
+    const fn of(&self, length: Length) -> (usize, usize) {
+        match length {
+            Length::Short => (self.short, self.rounds),
+            Length::Long => (self.long, self.rounds),
+            Length::Sleeping => (self.sleeping, self.rounds),
+            Length::Second => (self.fired, self.seconds),
+        }
+    }
+
+    const fn has(&self, work: Work) -> bool {
+        !matches!(work, Work::ArmAndCancel(live) if live > self.live)
+    }
+}
+
+fn packages() -> String {
+    versions::of(&["mainspring", "tokio", "smol", "async-executor", "async-channel", "async-lock", "monoio"])
+}
+
+fn to_text(measured: &[Measured]) -> String {
+    let mut table = Table::new([
+        "row",
+        "ours, ns",
+        "ours again",
+        CurrentThread::NAME,
+        MultiThread::NAME,
+        Smol::NAME,
+        "monoio",
+        "at most",
+        "what",
+    ]);
+    let mut figures = String::new();
+    for Measured { row, contenders } in measured {
+        let of = |name: &str| contenders.iter().find(|(contender, ..)| *contender == name);
+        let beside = |name: &str| {
+            of(name).map_or_else(String::new, |(_, nanoseconds, ratio)| format!("{:.1}: {ratio}", nanoseconds.median))
+        };
+        let (_, ours, _) = contenders[0];
+        table.row([
+            row.name.to_owned(),
+            format!("{:.1} [{:.1}-{:.1}]", ours.median, ours.low, ours.high),
+            beside(AGAIN),
+            beside(CurrentThread::NAME),
+            beside(MultiThread::NAME),
+            beside(Smol::NAME),
+            beside("monoio"),
+            row.figure.map_or_else(String::new, |figure| format!("{figure:.0}")),
+            row.what.to_owned(),
+        ]);
+        if let Some(figure) = row.figure.filter(|figure| ours.median > *figure) {
+            let _ = writeln!(figures, "above its figure: {}, {:.1} ns, at most {figure:.0}", row.name, ours.median);
+        }
+        for name in [CurrentThread::NAME, MultiThread::NAME] {
+            if let Some((.., ratio)) = of(name).filter(|(.., ratio)| ratio.high < 1.0) {
+                let _ = writeln!(figures, "above {name}: {}, of which that has {ratio}", row.name);
+            }
+        }
+    }
+    if figures.is_empty() {
+        figures = "every figure is met, and no row is above tokio's\n".to_owned();
+    }
+    format!(
+        "Tasks, channels and timers beside other runtimes: nanoseconds per operation, median; then how many times ours\n\
+         that is, with the middle half of the rounds. \"Ours again\" is the same code: what it shows is noise.\n\
+         {}\n\n{table}\n{figures}",
+        packages()
+    )
+}
+
+/// By hand: names and texts here hold nothing that JSON would want escaped.
+fn to_json(measured: &[Measured]) -> String {
+    let spread = |Spread { low, median, high }: &Spread| format!("[{low:.3},{median:.3},{high:.3}]");
+    let rows = measured.iter().map(|Measured { row, contenders }| {
+        let contenders = contenders.iter().map(|(name, nanoseconds, ratio)| {
+            format!(r#"{{"name":"{name}","ns":{},"ratio":{}}}"#, spread(nanoseconds), spread(ratio))
+        });
+        let figure = row.figure.map_or_else(|| "null".to_owned(), |figure| figure.to_string());
+        format!(
+            r#"{{"row":"{}","what":"{}","at_most_ns":{figure},"contenders":[{}]}}"#,
+            row.name,
+            row.what,
+            contenders.collect::<Vec<_>>().join(",")
+        )
+    });
+    format!(r#"{{"versions":"{}","rows":[{}]}}"#, packages(), rows.collect::<Vec<_>>().join(",\n"))
+}

@@ -1,0 +1,188 @@
+//! Mainspring. The mutex is that of async-lock: it has none of its own.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::time::Duration;
+
+use mainspring::channel::{mpsc, oneshot};
+use mainspring::net;
+use mainspring::sync::{Notify, Semaphore};
+use mainspring::time::{Instant, Sleep, sleep};
+use mainspring::{Handle, JoinHandle, Reactor, spawn, yield_now};
+
+use super::runtime::Runtime;
+use super::{channels, tasks};
+
+pub(super) struct Mainspring(Reactor);
+
+/// The output of a task, which no work lets panic.
+pub(super) struct Joined<T>(JoinHandle<T>);
+
+impl<T: 'static> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<T> {
+        Pin::new(&mut self.0).poll(cx).map(|output| output.expect("a task of this work has failed"))
+    }
+}
+
+impl Runtime for Mainspring {
+    const NAME: &'static str = "mainspring";
+
+    fn new() -> io::Result<Self> {
+        Reactor::new().map(Self)
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future).expect("the selector works")
+    }
+
+    type Task<T: Send + 'static> = Joined<T>;
+
+    fn spawn<F>(future: F) -> Self::Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(spawn(future))
+    }
+
+    fn start(future: impl Future<Output = ()> + Send + 'static) {
+        spawn(future);
+    }
+
+    fn spawn_and_join(&self, count: usize) -> Duration {
+        self.block_on(tasks::spawn_and_join::<Self>(count))
+    }
+
+    fn spawn_batch(&self, count: usize) -> Duration {
+        self.block_on(tasks::spawn_batch::<Self>(count))
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        yield_now()
+    }
+
+    type Sender<T: Send + 'static> = mpsc::Sender<T>;
+    type Receiver<T: Send + 'static> = mpsc::Receiver<T>;
+
+    fn bounded<T: Send + 'static>(bound: usize) -> (Self::Sender<T>, Self::Receiver<T>) {
+        mpsc::bounded(bound)
+    }
+
+    async fn send<T: Send + 'static>(sender: &Self::Sender<T>, value: T) -> bool {
+        sender.send(value).await.is_ok()
+    }
+
+    fn receive<T: Send + 'static>(receiver: &mut Self::Receiver<T>) -> impl Future<Output = Option<T>> + Send {
+        receiver.recv()
+    }
+
+    type Promise<T: Send + 'static> = oneshot::Sender<T>;
+    type Answer<T: Send + 'static> = oneshot::Receiver<T>;
+
+    fn oneshot<T: Send + 'static>() -> (Self::Promise<T>, Self::Answer<T>) {
+        oneshot::channel()
+    }
+
+    fn fulfil<T: Send + 'static>(promise: Self::Promise<T>, value: T) -> bool {
+        promise.send(value).is_ok()
+    }
+
+    async fn answer<T: Send + 'static>(answer: Self::Answer<T>) -> Option<T> {
+        answer.await.ok()
+    }
+
+    type Signal = Notify;
+
+    fn signal() -> Self::Signal {
+        Notify::new()
+    }
+
+    fn notify(signal: &Self::Signal) {
+        signal.notify_one();
+    }
+
+    fn notified(signal: &Self::Signal) -> impl Future<Output = ()> {
+        signal.notified()
+    }
+
+    fn signals(&self, count: usize) -> Duration {
+        let (other, measured) = channels::signals::<Self>(count);
+        self.block_on(async {
+            spawn(other);
+            measured.await
+        })
+    }
+
+    type Mutex = async_lock::Mutex<usize>;
+
+    fn mutex() -> Self::Mutex {
+        async_lock::Mutex::new(0)
+    }
+
+    async fn lock_and_add(mutex: &Self::Mutex) -> usize {
+        let mut locked = mutex.lock().await;
+        *locked += 1;
+        *locked
+    }
+
+    type Semaphore = Semaphore;
+
+    fn semaphore(permits: usize) -> Self::Semaphore {
+        Semaphore::new(permits)
+    }
+
+    async fn acquire(semaphore: &Self::Semaphore) {
+        drop(semaphore.acquire(1).await);
+    }
+
+    type Instant = Instant;
+    type Sleep = Sleep;
+
+    fn now() -> Self::Instant {
+        Instant::now()
+    }
+
+    fn after(instant: Self::Instant, duration: Duration) -> Self::Instant {
+        instant + duration
+    }
+
+    fn sleep(duration: Duration) -> Self::Sleep {
+        sleep(duration)
+    }
+
+    fn reset(sleep: Pin<&mut Self::Sleep>, deadline: Self::Instant) {
+        sleep.get_mut().reset(deadline);
+    }
+
+    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static) {
+        spawn(async move {
+            sleep(duration).await;
+            then();
+        });
+    }
+
+    type Remote = Handle;
+
+    fn remote(&self) -> Option<Self::Remote> {
+        Some(self.0.handle())
+    }
+
+    fn start_from_outside(remote: &Self::Remote, future: impl Future<Output = ()> + Send + 'static) {
+        remote.spawn(move || future);
+    }
+
+    type Stream = net::UnixStream;
+
+    fn stream(stream: UnixStream) -> io::Result<Self::Stream> {
+        net::UnixStream::from_std(OwnedFd::from(stream).into())
+    }
+
+    async fn read_one(stream: &mut Self::Stream) -> io::Result<()> {
+        stream.read(&mut [0]).await.map(drop)
+    }
+}
