@@ -16,6 +16,8 @@
 pub enum Call {
     /// `accept4`, `accept`.
     Accept,
+    /// `sched_getaffinity`, `sched_setaffinity`.
+    Affinity,
     /// `eventfd`: what a waker writes to is made. Kqueue has no such call.
     Alarm,
     /// The `kevent` that makes many changes.

@@ -64,6 +64,7 @@ compile_error!("mainspring-sys needs a 64-bit target: a token has 64 bits and kq
 
 mod accept_error;
 mod address;
+mod affinity;
 mod ancillary;
 mod call;
 mod change;
@@ -112,6 +113,7 @@ mod virtual_clock;
 mod waker;
 
 pub use accept_error::AcceptError;
+pub use affinity::{set_thread_processors, thread_processors};
 pub use ancillary::Received;
 pub use backend::OsSelector;
 pub use change::Change;
