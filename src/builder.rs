@@ -8,6 +8,7 @@
 //! would turn, such as the size of a batch, are constants beside their code.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_sys::Clock;
@@ -54,6 +55,8 @@ pub struct Builder {
     pub(crate) events: usize,
     /// Threads for blocking work, at least 1.
     pub(crate) blocking_threads: usize,
+    /// Where those threads run, if the reactor's own thread is kept on one processor: whoever keeps it there says so.
+    pub(crate) processors: Option<Arc<[usize]>>,
     /// Hears of panics of tasks.
     pub(crate) on_panic: Option<Hook>,
     /// Whether polls are measured.
@@ -70,6 +73,7 @@ impl Builder {
             clock: Clock::Os,
             events: EVENTS,
             blocking_threads: BLOCKING_THREADS,
+            processors: None,
             on_panic: None,
             measure_polls: false,
             buffers: (BUFFERS, BUFFER_SIZE),

@@ -73,7 +73,9 @@ pub(crate) struct Core {
     /// The threads for blocking work.
     pool: OnceCell<Pool>,
     /// How many threads the pool may have.
-    pub(crate) blocking_threads: usize,
+    blocking_threads: usize,
+    /// Where they run, if not where this thread does.
+    processors: Option<Arc<[usize]>>,
     /// Buffers that are lent for one read.
     pub(crate) buffers: Buffers,
     /// Host names that were looked up lately.
@@ -92,7 +94,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
-        let Builder { clock, blocking_threads, on_panic, measure_polls, buffers, names, .. } = settings;
+        let Builder { clock, blocking_threads, processors, on_panic, measure_polls, buffers, names, .. } = settings;
         let number = lease.number;
         let lifetime = u64::try_from(names.1.as_nanos()).unwrap_or(u64::MAX);
         Rc::new_cyclic(|this| Self {
@@ -114,6 +116,7 @@ impl Core {
             foreign: RefCell::default(),
             pool: OnceCell::new(),
             blocking_threads,
+            processors,
             buffers: Buffers::new(buffers.0, buffers.1),
             names: RefCell::new(Names::new(names.0, lifetime)),
             counters: Counters::default(),
@@ -376,8 +379,10 @@ impl Core {
 
     /// The pool for blocking work, made on the first call.
     pub(crate) fn pool(&self) -> &Pool {
-        self.pool
-            .get_or_init(|| Pool::new(self.blocking_threads, self.clock.is_auto().then(|| self.slot.waker().clone())))
+        self.pool.get_or_init(|| {
+            let waker = self.clock.is_auto().then(|| self.slot.waker().clone());
+            Pool::new(self.blocking_threads, waker, self.processors.clone())
+        })
     }
 
     /// Whether blocking work is under way, so that a virtual clock must not jump.

@@ -9,13 +9,13 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread, ThreadId};
+use std::task::Poll;
+use std::thread::{self, ThreadId};
 
 use crate::channel::oneshot;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
+use crate::parked::parked;
 use crate::remote::{self, Refused};
 use crate::waker;
 
@@ -127,16 +127,8 @@ impl Handle {
         if waker::current(|core| core.is_some()) {
             return Err(JoinError::refused("a call would block the reactor that is running on this thread"));
         }
-        let mut output = pin!(self.spawn(make));
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(output) = output.as_mut().poll(&mut cx) {
-                return output;
-            }
-            // It may return without a reason; then nothing is found, and it is called again.
-            thread::park();
-        }
+        // Without a deadline it is always there.
+        parked(pin!(self.spawn(make)), None).unwrap_or_else(|| Err(JoinError::aborted()))
     }
 
     /// Calls `call` on the reactor's thread, between two batches of polls. No effect if the reactor has ended.
@@ -153,15 +145,6 @@ impl Handle {
         if let Some(slot) = remote::slot(self.number) {
             slot.shutdown(self.epoch);
         }
-    }
-}
-
-/// Wakes a thread that is parked.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -45,6 +45,7 @@
 //! ```text
 //!  server  service               accept loop and drain; Service, filters
 //!  proto  codec                  pipelined dispatch; framing
+//!  workers                       a reactor on each of N threads
 //!  net  time  channel  sync  io  what a task can wait for
 //!  reactor  task  tick  waker    the loop, tasks, implicit interest
 //!  mainspring-sys                the operating system
@@ -56,7 +57,7 @@
 //! # What it is not
 //!
 //! No Windows, no file I/O, no work stealing, no io_uring. A reactor belongs to one thread; N threads have N of them
-//! ([`Server::run`]). 64-bit targets only.
+//! ([`Workers`], [`Server::run`]). 64-bit targets only.
 //!
 //! # Features
 //!
@@ -86,6 +87,7 @@ mod longest_poll;
 mod names;
 pub mod net;
 mod panics;
+mod parked;
 mod pin;
 pub mod proto;
 mod reactor;
@@ -113,6 +115,7 @@ mod wake;
 mod waker;
 mod wheel;
 mod work;
+pub mod workers;
 
 pub use builder::Builder;
 pub use handle::Handle;
@@ -126,6 +129,7 @@ pub use server::Server;
 pub use spawn::{YieldNow, spawn, yield_now};
 pub use stats::Stats;
 pub use unblock::unblock;
+pub use workers::Workers;
 
 /// Makes a reactor on this thread and runs `future` on it.
 ///

@@ -187,9 +187,7 @@ impl Reactor {
     }
 
     fn drive(&self, root: Option<Root<'_>>) -> io::Result<()> {
-        if waker::current(|core| core.is_some()) {
-            return Err(io::Error::other("a reactor is already running on this thread"));
-        }
+        refuse_second()?;
         trace::reactor_runs(self.core.number);
         let _stop = Stop(&self.core);
         waker::run(&self.core, || self.turn_until(root))
@@ -395,6 +393,14 @@ impl Reactor {
             }
         });
         core.contain(|| core.finish(task));
+    }
+}
+
+/// An error if a reactor is running on this thread: another would stop it.
+pub(crate) fn refuse_second() -> io::Result<()> {
+    match waker::current(|core| core.is_some()) {
+        true => Err(io::Error::other("a reactor is already running on this thread")),
+        false => Ok(()),
     }
 }
 

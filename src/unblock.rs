@@ -87,6 +87,8 @@ struct Shared {
     state: Mutex<State>,
     /// Woken after each job, if the reactor has a virtual clock that waits for jobs.
     waker: Option<Waker>,
+    /// Where its threads run, if the reactor's own is kept on one processor, which they would inherit.
+    processors: Option<Arc<[usize]>>,
     /// Signalled when a job was queued, and when the pool closes.
     work: Condvar,
 }
@@ -107,9 +109,9 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(threads_max: usize, waker: Option<Waker>) -> Self {
+    pub(crate) fn new(threads_max: usize, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
         let state = State { queue: VecDeque::new(), idle: 0, threads: 0, threads_max, jobs: 0, closed: false };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), waker, work: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), waker, processors, work: Condvar::new() }) }
     }
 
     /// Whether a job is under way.
@@ -164,6 +166,10 @@ impl Drop for Pool {
 impl Shared {
     /// The life of a thread.
     fn work(&self) {
+        if let Some(processors) = &self.processors {
+            // Why ignored: they have been taken away meanwhile, and it works where it is.
+            let _ = mainspring_sys::set_thread_processors(processors);
+        }
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
