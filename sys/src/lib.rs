@@ -81,6 +81,7 @@ mod event;
 mod events;
 #[cfg(mainspring_faults)]
 pub mod faults;
+mod inherited;
 mod interest;
 #[cfg(mainspring_force_kqueue)]
 mod kqueue_double;
@@ -124,6 +125,7 @@ pub use datagrams::{Datagram, Datagrams};
 pub use entropy::entropy;
 pub use event::Event;
 pub use events::Events;
+pub use inherited::{Inherited, inherited_listeners};
 pub use interest::Interest;
 pub use limits::{descriptor_limit, processors};
 pub use mode::Mode;

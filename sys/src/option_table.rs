@@ -7,7 +7,7 @@
 //! `TCP_DEFER_ACCEPT`, its user cookie and OpenBSD's routing table are not `SO_MARK`.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use libc::{c_int, socklen_t};
 
@@ -151,13 +151,18 @@ impl Socket {
 
     /// An option that is a few numbers. Those that the system does not fill in are 0.
     pub(crate) fn numbers<const N: usize>(&self, level: c_int, number: c_int) -> io::Result<[c_int; N]> {
-        let mut value = [0; N];
-        let mut length = size_of_val(&value) as socklen_t;
-        let (start, length) = (value.as_mut_ptr().cast(), &mut length);
-        // SAFETY: the value is writable for `length` bytes, and any bytes are numbers.
-        let make = || unsafe { libc::getsockopt(self.as_raw_fd(), level, number, start, length) };
-        check(Call::Option, make).map(|_| value)
+        numbers(self.as_fd(), level, number)
     }
+}
+
+/// An option that is a few numbers, of any socket.
+pub(crate) fn numbers<const N: usize>(socket: BorrowedFd<'_>, level: c_int, number: c_int) -> io::Result<[c_int; N]> {
+    let mut value = [0; N];
+    let mut length = size_of_val(&value) as socklen_t;
+    let (start, length) = (value.as_mut_ptr().cast(), &mut length);
+    // SAFETY: the value is writable for `length` bytes, and any bytes are numbers.
+    let make = || unsafe { libc::getsockopt(socket.as_raw_fd(), level, number, start, length) };
+    check(Call::Option, make).map(|_| value)
 }
 
 #[cold]

@@ -17,6 +17,13 @@ use crate::option_table::OPTIONS;
 use crate::socket_options::whole_seconds;
 
 impl Socket {
+    /// Whether the system spreads connections over the listeners that share a port by [`set_reuse_port`]: where it does not,
+    /// the last or the first one gets nearly all.
+    ///
+    /// [`set_reuse_port`]: Self::set_reuse_port
+    pub const REUSE_PORT_BALANCES: bool =
+        cfg!(any(target_os = "linux", target_os = "android", target_os = "dragonfly", target_os = "freebsd"));
+
     /// True if an address can be bound that old connections still use, `SO_REUSEADDR`.
     ///
     /// # Errors
