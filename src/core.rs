@@ -287,11 +287,13 @@ impl Core {
 
     // Sources.
 
-    /// Registers `fd`, edge-triggered, with what is believed of it at first.
+    /// Registers `fd` with what is believed of it at first; `mode` is `Edge`, or `Exclusive` for a listener that other
+    /// reactors have too.
     pub(crate) fn register(
         &self,
         fd: BorrowedFd<'_>,
         interest: Interest,
+        mode: Mode,
         believed: Readiness,
         drains: bool,
     ) -> io::Result<Rc<Source>> {
@@ -301,7 +303,7 @@ impl Core {
         let mut sources = self.sources.borrow_mut();
         let entry = sources.vacant_entry();
         let token = Token((generation as u64) << 32 | entry.key() as u64);
-        self.selector.register(fd, token, interest, Mode::Edge)?;
+        self.selector.register(fd, token, interest, mode)?;
         let source = Rc::new(Source::new(this, token, believed, drains));
         entry.insert(source.clone());
         self.counters.registered.add(1);

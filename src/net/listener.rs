@@ -44,6 +44,11 @@ impl Listener {
         Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
     }
 
+    /// Registers a listener that other reactors have too.
+    pub(super) fn exclusive(core: &Core, socket: Socket) -> io::Result<Self> {
+        Ok(Self { io: Registered::exclusive(core, socket)?, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
+    }
+
     /// Registers a listener of the standard library, of which whoever made it may have a duplicate.
     pub(super) fn from_fd(core: &Core, descriptor: OwnedFd) -> io::Result<Self> {
         let listener = Self::new(core, Socket::from_fd(descriptor)?)?;
@@ -51,19 +56,29 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Takes one connection by `accept`, whose streams drain if they are of TCP.
+    /// Takes one connection by `accept`, and registers it; its stream drains if it is of TCP.
     #[inline]
     pub(super) fn accept_one<A>(
         &self,
         accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
         drains: bool,
     ) -> io::Result<(Stream, A)> {
+        self.accept_as(accept, |core, socket| Stream::connected(core, socket, drains))
+    }
+
+    /// Takes one connection by `accept`, and makes what it becomes by `make`.
+    #[inline]
+    pub(super) fn accept_as<S, A>(
+        &self,
+        accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
+        make: impl Fn(&Core, Socket) -> io::Result<S>,
+    ) -> io::Result<(S, A)> {
         let core = self.io.source().core();
         for _ in 0..FAILED_MAX {
             let error = match accept(self.io.descriptor()) {
                 Ok((socket, peer)) => {
                     // Why no error of the listener: `epoll_ctl(2)` is out of memory or watches (ENOMEM, ENOSPC).
-                    let Ok(stream) = Stream::connected(core, socket, drains) else {
+                    let Ok(stream) = make(core, socket) else {
                         core.counters.accept_failed.add(1);
                         return Err(self.run_short());
                     };

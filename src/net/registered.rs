@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring_sys::{Interest, Readiness};
+use mainspring_sys::{Interest, Mode, Readiness};
 
 use super::leaf;
 use crate::core::Core;
@@ -47,7 +47,15 @@ impl<D: AsFd> Registered<D> {
         readiness: Readiness,
         drains: bool,
     ) -> io::Result<Self> {
-        let source = core.register(descriptor.as_fd(), interest, readiness, drains)?;
+        let source = core.register(descriptor.as_fd(), interest, Mode::Edge, readiness, drains)?;
+        Ok(Self { descriptor, source })
+    }
+
+    /// Registers a listener that other reactors have too, by descriptors of their own: a new connection wakes one of them.
+    pub(super) fn exclusive(core: &Core, descriptor: D) -> io::Result<Self> {
+        let readable = Readiness::READABLE;
+        let source = core.register(descriptor.as_fd(), Interest::READABLE, Mode::Exclusive, readable, false)?;
+        source.hand_out();
         Ok(Self { descriptor, source })
     }
 

@@ -149,6 +149,19 @@ impl TcpListener {
         Ok(Self { listener: Listener::new(core, socket)? })
     }
 
+    /// One of several reactors' listeners, all of one socket, of which a new connection wakes one.
+    pub(crate) fn register_exclusive(core: &Core, socket: Socket) -> io::Result<Self> {
+        Ok(Self { listener: Listener::exclusive(core, socket)? })
+    }
+
+    /// Waits for a connection, of which `make` makes what it is to be here. An error of it is that there is no room.
+    pub(crate) fn accept_as<S>(
+        &self,
+        make: impl Fn(&Core, Socket) -> io::Result<S>,
+    ) -> impl Future<Output = io::Result<(S, SocketAddr)>> {
+        leaf::reading(self.listener.io.source(), move || self.listener.accept_as(Socket::accept, &make))
+    }
+
     /// Waits for a connection.
     ///
     /// # Errors

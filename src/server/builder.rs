@@ -1,18 +1,22 @@
 //! The settings of a server, all of them finite by default.
 //!
 //! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`]. Setters do nothing but store, in
-//! any order; the sockets are made in `bind`, one per thread, so that an address that cannot be had is an error before
-//! anything runs.
+//! any order; the sockets are made in `bind`, so that an address that cannot be had is an error before anything runs. What
+//! concerns the threads is that of [`Workers`](crate::Workers), and not repeated here.
 //!
 //! A server that says nothing about limits has them all the same, since limits that have to be asked for are not missed
 //! before there is load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that
 //! setters need no `Result`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Limits, Server};
+use mainspring_sys::Socket;
+
+use super::{Limits, Server, Sharing};
 use crate::net::{BACKLOG, TcpListener, ToAddresses};
+use crate::workers::WorkersBuilder;
 
 /// How long a connection may say nothing.
 const IDLE: Duration = Duration::from_secs(300);
@@ -37,11 +41,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// println!("listening on {}", server.local_addr());
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before `bind`"]
 pub struct ServerBuilder {
-    /// Threads, and listeners, at least 1.
-    threads: usize,
+    /// The threads.
+    workers: WorkersBuilder,
+    /// How connections come to several of them; none for what is usual.
+    sharing: Option<Sharing>,
     /// Connections at one time, all threads together; none for a share of the descriptors.
     connections: Option<usize>,
     /// How long one wait for bytes may last; none for ever.
@@ -50,23 +56,53 @@ pub struct ServerBuilder {
     write: Option<Duration>,
     /// How long `run` waits for open connections when it ends.
     drain: Duration,
-    /// Connections that the system keeps until they are accepted, per thread.
+    /// Connections that the system keeps until they are accepted, per listener.
     backlog: u32,
 }
 
 impl ServerBuilder {
     pub(crate) const fn new() -> Self {
-        Self { threads: 1, connections: None, idle: Some(IDLE), write: Some(WRITE), drain: DRAIN, backlog: BACKLOG }
+        Self {
+            workers: WorkersBuilder::new().threads(1),
+            sharing: None,
+            connections: None,
+            idle: Some(IDLE),
+            write: Some(WRITE),
+            drain: DRAIN,
+            backlog: BACKLOG,
+        }
     }
 
-    /// How many threads [`Server::run`] serves on, each with a listener of its own: 1 by default, at least 1. More than
-    /// one shares the address by `SO_REUSEPORT`, over which Linux and DragonFly spread connections; elsewhere most of
-    /// them come to one thread.
+    /// How many threads [`Server::run`] serves on: 1 by default, at least 1. As
+    /// [`workers`](Self::workers) with that many, and keeps what else was said of them.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.workers = self.workers.threads(threads);
+        self
+    }
+
+    /// The threads that [`Server::run`] serves on: how many, where they run, and what their reactors are like.
     ///
-    /// A second process of the same user that also sets more than one gets the same port without an error, and a part of
-    /// the connections: `AddrInUse` is reported only where one of the two has one thread.
-    pub const fn threads(mut self, threads: usize) -> Self {
-        self.threads = if threads == 0 { 1 } else { threads };
+    /// ```
+    /// use mainspring::{OnPanic, Server, Workers};
+    ///
+    /// let threads = Workers::builder() // as many as there are processors
+    ///     .pin(true)
+    ///     .reactor(|_worker, builder| builder.on_panic(|_panic| OnPanic::Stop));
+    /// let server = Server::builder().workers(threads).bind("127.0.0.1:0")?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn workers(mut self, workers: WorkersBuilder) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// How connections come to several threads: by default what [`Sharing::default`] is on this system, and of a listener
+    /// that is given `Exclusive`.
+    ///
+    /// With `ReusePort`, a second process of the same user that says so too gets the same port without an error, and a
+    /// part of the connections.
+    pub const fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = Some(sharing);
         self
     }
 
@@ -96,7 +132,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How many connections the system keeps until they are accepted, per thread: 4,096 by default.
+    /// How many connections the system keeps until they are accepted, per listener: 4,096 by default.
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
@@ -109,24 +145,56 @@ impl ServerBuilder {
     ///
     /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, with the address in the text.
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<Server> {
-        let options = TcpListener::options().backlog(self.backlog).reuse_port(self.threads > 1);
+        let threads = self.workers.count();
+        let sharing = self.sharing.unwrap_or_default();
+        let is_reused = sharing == Sharing::ReusePort && threads > 1;
+        let options = TcpListener::options().backlog(self.backlog).reuse_port(is_reused);
         let first = options.open(addresses)?;
         let address = first.local_addr()?;
         let mut sockets = vec![first];
-        while sockets.len() < self.threads {
+        while is_reused && sockets.len() < threads {
             sockets.push(options.open(address)?);
         }
+        self.server(sockets, address, sharing)
+    }
+
+    /// Serves on a listener that is given: inherited from another process, or made with options of its own. It becomes
+    /// non-blocking, and close-on-exec.
+    ///
+    /// Whoever else has the same listener, a predecessor that has not ended for one, gets a part of the connections until
+    /// it closes it; none is lost in between. Whether a listener of IPv6 takes IPv4 connections, the backlog and the options
+    /// that connections inherit, `TCP_NODELAY` among them, are as they were set on it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for [`Sharing::ReusePort`], which needs a listener for each thread, and for a socket that does not
+    /// listen.
+    ///
+    /// ```
+    /// use mainspring::Server;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = Server::builder().threads(2).listener(listener)?;
+    /// println!("two threads take from one queue at {}", server.local_addr());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn listener(self, listener: std::net::TcpListener) -> io::Result<Server> {
+        let sharing = self.sharing.unwrap_or(Sharing::Exclusive);
+        if sharing == Sharing::ReusePort {
+            let message = "cannot share a listener that is given by ReusePort: each thread needs one of its own";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let socket = Socket::inherited_listener(listener.into())?;
+        let address = socket.local_addr()?;
+        self.server(vec![socket], address, sharing)
+    }
+
+    fn server(self, sockets: Vec<Socket>, address: SocketAddr, sharing: Sharing) -> io::Result<Server> {
         let connections = match self.connections {
             Some(connections) => connections,
             None => usize::try_from(mainspring_sys::descriptor_limit()? / 4 * 3).unwrap_or(usize::MAX),
         };
-        let limits = Limits {
-            connections: (connections / self.threads).max(1),
-            idle: self.idle,
-            write: self.write,
-            backlog: self.backlog,
-            drain: self.drain,
-        };
-        Ok(Server::new(sockets, address, limits))
+        let limits = Limits { idle: self.idle, write: self.write, backlog: self.backlog, drain: self.drain };
+        Ok(Server { sockets, address, limits, connections, sharing, workers: self.workers })
     }
 }

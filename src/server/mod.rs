@@ -2,29 +2,40 @@
 //!
 //! A [`Server`] is an address that is bound; [`Server::run`] serves it on as many threads as it was built for, and
 //! [`Server::serve`] on the reactor that is running already. What it does with a connection is a closure that makes a
-//! future. Each thread has a reactor and a listener of its own (`SO_REUSEPORT`), so they share nothing.
+//! future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of its own; how connections come to it is
+//! [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
 
 mod builder;
+mod handoff;
 mod latch;
+mod load;
 mod serving;
+mod sharing;
 
 pub use builder::ServerBuilder;
 pub use latch::Draining;
 pub use serving::{Connection, Drained, Serving};
+pub use sharing::Sharing;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::iter;
 use std::net::SocketAddr;
-use std::thread;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_sys::Socket;
 
-use crate::channel::oneshot;
+use crate::channel::mpsc;
 use crate::core::Core;
+use crate::locks::Mutex;
 use crate::net::{TcpListener, ToAddresses};
-use crate::reactor::Reactor;
+use crate::workers::{Worker, WorkersBuilder};
+use handoff::{Exchange, Handed};
+use load::Load;
+use serving::Door;
 
 /// An address that is bound, and how it is to be served.
 ///
@@ -50,24 +61,28 @@ use crate::reactor::Reactor;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Server {
-    /// One listening socket for each thread.
+    /// The listening socket, or with `SO_REUSEPORT` one for each thread.
     sockets: Vec<Socket>,
     /// Where they listen.
     address: SocketAddr,
     /// How connections are treated.
     limits: Limits,
+    /// How many connections there may be, all threads together.
+    connections: usize,
+    /// How they come to several threads.
+    sharing: Sharing,
+    /// The threads.
+    workers: WorkersBuilder,
 }
 
 /// What a server holds its connections to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at one time, per thread.
-    pub(crate) connections: usize,
     /// How long one wait for bytes may last.
     pub(crate) idle: Option<Duration>,
     /// How long one wait for room to write may last.
     pub(crate) write: Option<Duration>,
-    /// Connections that the system keeps until they are accepted, per thread.
+    /// Connections that the system keeps until they are accepted, per listener.
     pub(crate) backlog: u32,
     /// How long `run` drains.
     pub(crate) drain: Duration,
@@ -88,10 +103,6 @@ impl Server {
         Self::builder().bind(addresses)
     }
 
-    pub(crate) const fn new(sockets: Vec<Socket>, address: SocketAddr, limits: Limits) -> Self {
-        Self { sockets, address, limits }
-    }
-
     /// The address that it listens on. Connections are queued from `bind` on.
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
@@ -109,9 +120,12 @@ impl Server {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let core = Core::running("a Server")?;
-        let listeners: io::Result<Vec<_>> =
-            self.sockets.into_iter().map(|socket| TcpListener::register(&core, socket)).collect();
-        Ok(Serving::start(listeners?, self.limits, handle))
+        let load = Arc::new(Load::new(self.connections, 1));
+        let mut doors = Vec::new();
+        for entrance in Entrance::all(self.sockets, self.sharing, 1, &load)? {
+            doors.extend(entrance.open(&core)?);
+        }
+        Ok(Serving::start(0, doors, self.limits, load, handle))
     }
 
     /// Serves on as many threads as it was built for, this one among them, each with a reactor of its own, until `stop`
@@ -120,7 +134,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had.
+    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had: then `make` has been called
+    /// on none. When a thread fails while it serves, since its reactor was stopped by a panic
+    /// ([`Builder::on_panic`](crate::Builder::on_panic)) or its selector has failed, the others drain, and the error says
+    /// which it was.
     ///
     /// ```
     /// use mainspring::{Server, time::sleep};
@@ -141,61 +158,82 @@ impl Server {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let limits = self.limits;
-        let mut sockets = self.sockets.into_iter();
-        let first = sockets.next().ok_or(io::ErrorKind::InvalidInput)?;
-        let reactor = Reactor::new()?;
-        let mut stops = Vec::new();
-        let mut threads = Vec::new();
-        let mut ends = Vec::new();
-        for (position, socket) in sockets.enumerate() {
-            let (stop, stopped) = oneshot::channel::<()>();
-            let (ended, end) = oneshot::channel::<()>();
-            let make = make.clone();
-            let thread = thread::Builder::new().name(format!("mainspring-{}", position + 1)).spawn(move || {
-                let _ended = ended;
-                // The sender is dropped, and never sends.
-                Reactor::new()?.block_on(serve_until(socket, limits, make(), stopped))?
-            })?;
-            stops.push(stop);
-            threads.push(thread);
-            ends.push(end);
-        }
-        let stop_all = async {
-            stop.await;
-            drop(stops);
-        };
-        let mut drained = reactor.block_on(async {
-            let drained = serve_until(first, limits, make(), stop_all).await;
-            // Why not in `join` below: what the caller has spawned here, to hear signals for one, runs on meanwhile.
-            for end in ends {
-                let _ = end.await;
+        let threads = self.workers.count();
+        let load = Arc::new(Load::new(self.connections, threads));
+        let entrances = Entrance::all(self.sockets, self.sharing, threads, &load)?;
+        // Each worker takes its own, once.
+        let entrances: Arc<Vec<_>> =
+            Arc::new(entrances.into_iter().map(|entrance| Mutex::new(Some(entrance))).collect());
+        let work = move |worker: Worker| {
+            let (make, load) = (make.clone(), load.clone());
+            let entrance = entrances[worker.index()].lock().take();
+            async move {
+                let core = Core::running("a Server")?;
+                let doors = entrance.map_or(Ok(Vec::new()), |entrance| entrance.open(&core))?;
+                let serving = Serving::start(worker.index(), doors, limits, load, make());
+                worker.stopping().cancelled().await;
+                Ok(serving.drain(limits.drain).await)
             }
-            drained
-        })??;
-        for thread in threads {
-            drained += thread.join().map_err(|_| io::Error::other("a thread of the server panicked"))??;
+        };
+        let mut drained = Drained::default();
+        for ended in self.workers.threads(threads).run(work, stop)? {
+            drained += ended?;
         }
         Ok(drained)
     }
 }
 
-/// The life of one thread of a server.
-async fn serve_until<H, F>(socket: Socket, limits: Limits, handle: H, stop: impl Future) -> io::Result<Drained>
-where
-    H: Fn(Connection) -> F + 'static,
-    F: Future<Output = io::Result<()>> + 'static,
-{
-    let listener = TcpListener::register(&*Core::running("a Server")?, socket)?;
-    let serving = Serving::start(vec![listener], limits, handle);
-    stop.await;
-    Ok(serving.drain(limits.drain).await)
+/// Where the connections of one thread come from, before that thread has a reactor.
+enum Entrance {
+    /// A listener of its own.
+    Own(Socket),
+    /// A listener that other threads have too, or other processes.
+    Shared(Socket),
+    /// The listener, for all threads, and those that were handed off and came back.
+    First(Socket, Exchange, mpsc::Receiver<Handed>),
+    /// What the first thread hands off.
+    Other(mpsc::Receiver<Handed>),
+}
+
+impl Entrance {
+    /// One for each thread.
+    fn all(mut sockets: Vec<Socket>, sharing: Sharing, threads: usize, load: &Arc<Load>) -> io::Result<Vec<Self>> {
+        if sharing == Sharing::ReusePort {
+            return Ok(sockets.into_iter().map(Self::Own).collect());
+        }
+        let Some(socket) = sockets.pop() else { return Ok(Vec::new()) };
+        if sharing == Sharing::HandOff {
+            let (exchange, inboxes) = Exchange::new(load, threads);
+            let mut inboxes = inboxes.into_iter();
+            let first = inboxes.next().map(|inbox| Self::First(socket, exchange, inbox));
+            return Ok(first.into_iter().chain(inboxes.map(Self::Other)).collect());
+        }
+        let duplicate = |_| Socket::from_fd(socket.as_fd().try_clone_to_owned()?).map(Self::Shared);
+        let others: io::Result<Vec<_>> = (1..threads).map(duplicate).collect();
+        Ok(iter::once(Self::Shared(socket)).chain(others?).collect())
+    }
+
+    /// On its thread.
+    fn open(self, core: &Core) -> io::Result<Vec<Door>> {
+        Ok(match self {
+            Self::Own(socket) => vec![Door::Listener(TcpListener::register(core, socket)?, None)],
+            Self::Shared(socket) => vec![Door::Listener(TcpListener::register_exclusive(core, socket)?, None)],
+            Self::First(socket, exchange, inbox) => {
+                let listener = TcpListener::register_exclusive(core, socket)?;
+                vec![Door::Listener(listener, Some(exchange)), Door::Inbox(inbox)]
+            }
+            Self::Other(inbox) => vec![Door::Inbox(inbox)],
+        })
+    }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("address", &self.address)
-            .field("threads", &self.sockets.len())
+            .field("threads", &self.workers.count())
+            .field("sharing", &self.sharing)
+            .field("connections", &self.connections)
             .field("limits", &self.limits)
             .finish()
     }

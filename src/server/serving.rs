@@ -12,13 +12,19 @@ use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use mainspring_sys::Socket;
 use slab::Slab;
 
 use super::Limits;
+use super::handoff::{self, Exchange, Handed};
 use super::latch::{Draining, Latch};
+use super::load::{Load, Place};
+use crate::channel::mpsc;
+use crate::core::Core;
 use crate::join_handle::JoinHandle;
 use crate::net::{TcpListener, TcpStream};
 use crate::time::timeout;
@@ -95,12 +101,32 @@ pub struct Serving {
     loops: RefCell<Vec<JoinHandle<()>>>,
 }
 
+/// Where connections come from, on one thread.
+pub(super) enum Door {
+    /// A listener, whose connections are served here, or where the exchange sends them.
+    Listener(TcpListener, Option<Exchange>),
+    /// What another thread has accepted.
+    Inbox(mpsc::Receiver<Handed>),
+}
+
+/// What becomes of a connection when it is accepted.
+enum Accepted {
+    /// It is served on this thread.
+    Here(TcpStream),
+    /// It is served on that one, and belongs to no reactor yet.
+    For(usize, Socket),
+}
+
 struct Shared {
+    /// Which of the server's threads this is.
+    worker: usize,
     /// What connections are held to.
     limits: Limits,
+    /// How many connections the server has on all threads.
+    load: Arc<Load>,
     /// Set when the server is asked to drain.
     draining: Rc<Latch>,
-    /// Woken when a connection ends; set when the last one has ended after the drain began.
+    /// Woken when a connection ends.
     ended: Rc<Latch>,
     /// The tasks of the connections.
     tasks: RefCell<Slab<Option<JoinHandle<()>>>>,
@@ -116,6 +142,8 @@ struct Guard {
     shared: Rc<Shared>,
     /// The connection's place among the tasks.
     key: usize,
+    /// Its place within the limit.
+    _place: Place,
     /// Set if the handler ended without an error.
     good: bool,
 }
@@ -132,13 +160,16 @@ impl Drop for Guard {
 }
 
 impl Serving {
-    pub(super) fn start<H, F>(listeners: Vec<TcpListener>, limits: Limits, handle: H) -> Self
+    /// Serves what comes in by the doors, as the given one of the server's threads.
+    pub(super) fn start<H, F>(worker: usize, doors: Vec<Door>, limits: Limits, load: Arc<Load>, handle: H) -> Self
     where
         H: Fn(Connection) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let shared = Rc::new(Shared {
+            worker,
             limits,
+            load,
             draining: Rc::default(),
             ended: Rc::default(),
             tasks: RefCell::default(),
@@ -146,10 +177,13 @@ impl Serving {
             failed: Cell::new(0),
         });
         let handle = Rc::new(handle);
-        let loops = listeners
-            .into_iter()
-            .map(|listener| crate::spawn(shared.clone().accept_loop(listener, handle.clone())))
-            .collect();
+        let open = |door| match door {
+            Door::Listener(listener, exchange) => {
+                crate::spawn(shared.clone().accept_loop(listener, exchange, handle.clone()))
+            }
+            Door::Inbox(inbox) => crate::spawn(shared.clone().take_in(inbox, handle.clone())),
+        };
+        let loops = doors.into_iter().map(open).collect();
         Self { shared, loops: RefCell::new(loops) }
     }
 
@@ -203,20 +237,7 @@ impl Shared {
         .await;
     }
 
-    /// Until there is room for another connection, or the drain begins.
-    async fn room(&self) {
-        let mut change = pin!(Draining::new(self.ended.clone()));
-        let mut draining = pin!(Draining::new(self.draining.clone()));
-        poll_fn(|cx| {
-            if self.tasks.borrow().len() < self.limits.connections || draining.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            change.as_mut().poll(cx)
-        })
-        .await;
-    }
-
-    async fn accept_loop<H, F>(self: Rc<Self>, listener: TcpListener, handle: Rc<H>)
+    async fn accept_loop<H, F>(self: Rc<Self>, listener: TcpListener, exchange: Option<Exchange>, handle: Rc<H>)
     where
         H: Fn(Connection) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
@@ -224,8 +245,12 @@ impl Shared {
         let mut draining = pin!(Draining::new(self.draining.clone()));
         // What can be queued when the drain begins; those who keep coming meanwhile must not keep it from ending.
         let mut left = u64::from(self.limits.backlog) + 1;
+        // One that is to be served elsewhere is not registered here.
+        let make = |core: &Core, socket| match exchange.as_ref().map_or(self.worker, |_| self.load.least()) {
+            worker if worker == self.worker => TcpStream::register(core, socket).map(Accepted::Here),
+            worker => Ok(Accepted::For(worker, socket)),
+        };
         loop {
-            self.room().await;
             let last = self.draining.is_set();
             if last {
                 if left == 0 {
@@ -237,24 +262,83 @@ impl Shared {
                 listener.ask_again();
             }
             let accepted = {
-                let mut accept = pin!(listener.accept());
-                poll_fn(|cx| match accept.as_mut().poll(cx) {
-                    Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-                    Poll::Pending => draining.as_mut().poll(cx).map(|()| None),
+                let mut accept = pin!(listener.accept_as(make));
+                poll_fn(|cx| {
+                    // A place before the connection, so that no thread accepts what has no place anywhere.
+                    let place = if last { Some(self.load.enter_anyway()) } else { self.load.enter(cx) };
+                    if let Some(place) = place {
+                        if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
+                            return Poll::Ready(Some((accepted, place)));
+                        }
+                    }
+                    draining.as_mut().poll(cx).map(|()| None)
                 })
                 .await
             };
             match accepted {
-                Some(Ok((stream, peer))) => self.start_connection(stream, peer, handle.clone()),
+                Some((Ok((Accepted::Here(stream), peer)), place)) => {
+                    self.start_connection(stream, peer, place, &handle);
+                }
+                Some((Ok((Accepted::For(worker, socket), peer)), place)) => {
+                    self.hand_off(exchange.as_ref(), worker, (socket, peer, place), &handle);
+                }
                 // What is queued is accepted first, so that closing the listener resets nobody.
                 None if !last => {}
                 // Or the reactor has ended, or somebody shut the socket down.
-                None | Some(Err(_)) => return,
+                None | Some((Err(_), _)) => return,
             }
         }
     }
 
-    fn start_connection<H, F>(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, handle: Rc<H>)
+    /// Sends a connection to another thread, or serves it here if nobody takes it.
+    fn hand_off<H, F>(
+        self: &Rc<Self>,
+        exchange: Option<&Exchange>,
+        mut worker: usize,
+        mut accepted: handoff::Accepted,
+        handle: &Rc<H>,
+    ) where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        while let Some(exchange) = exchange.filter(|_| worker != self.worker) {
+            match exchange.send(worker, accepted) {
+                Ok(()) => return,
+                Err(back) => accepted = back,
+            }
+            worker = self.load.least();
+        }
+        self.admit(accepted, handle);
+    }
+
+    /// Serves what the thread that accepts has handed off, until that one has ended and all of it is taken.
+    async fn take_in<H, F>(self: Rc<Self>, mut inbox: mpsc::Receiver<Handed>, handle: Rc<H>)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        while let Some(handed) = inbox.recv().await {
+            if let Some(accepted) = handed.take() {
+                self.admit(accepted, &handle);
+            }
+        }
+    }
+
+    /// Serves a connection that belongs to no reactor yet.
+    fn admit<H, F>(self: &Rc<Self>, (socket, peer, place): handoff::Accepted, handle: &Rc<H>)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let Ok(core) = Core::running("a Server") else { return };
+        match TcpStream::register(&core, socket) {
+            Ok(stream) => self.start_connection(stream, peer, place, handle),
+            // It is out of memory or watches, and the connection is closed: as one that fails before it is accepted.
+            Err(_) => core.counters.accept_failed.add(1),
+        }
+    }
+
+    fn start_connection<H, F>(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, handle: &Rc<H>)
     where
         H: Fn(Connection) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
@@ -268,8 +352,10 @@ impl Shared {
         }
         self.served.set(self.served.get() + 1);
         let key = self.tasks.borrow_mut().insert(None);
-        let guard = Guard { shared: self.clone(), key, good: false };
+        place.assign(self.worker);
+        let guard = Guard { shared: self.clone(), key, _place: place, good: false };
         let connection = Connection { stream, peer, draining: Draining::new(self.draining.clone()) };
+        let handle = handle.clone();
         let task = crate::spawn(async move {
             let mut guard = guard;
             guard.good = handle(connection).await.is_ok();

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use mainspring_sys::{Interest, Readiness};
+use mainspring_sys::{Interest, Mode, Readiness};
 
 use crate::core::Core;
 use crate::direction::Direction;
@@ -25,7 +25,7 @@ pub(crate) struct Listening<S: AsFd> {
 impl<S: AsFd> Listening<S> {
     /// Registers `heard`.
     pub(crate) fn start(core: &Core, heard: S) -> io::Result<Self> {
-        let source = core.register(heard.as_fd(), Interest::READABLE, Readiness::READABLE, false)?;
+        let source = core.register(heard.as_fd(), Interest::READABLE, Mode::Edge, Readiness::READABLE, false)?;
         Ok(Self { heard, source })
     }
 
