@@ -29,7 +29,9 @@ impl Source {
         self.set(direction.retried());
         // Why saturating: a virtual clock may stand anywhere.
         let time = self.core.clock.now().saturating_add(pause);
-        self.core.insert_timer(time, Timer::Retry(self.token(), direction));
+        let entry = self.core.insert_timer(time, Timer::Retry(self.token(), direction));
+        // Kept, so that a source that is closed is no reason to wake, nor for a virtual clock to jump.
+        self.rare.borrow_mut().get_or_insert_default().retries[direction as usize] = Some(entry);
         true
     }
 
@@ -66,6 +68,9 @@ impl Source {
     /// The moment has come.
     pub(crate) fn retry(&self, direction: Direction, tasks: &mut Tasks) {
         self.unset(direction.retried());
+        if let Some(rare) = self.rare.borrow_mut().as_mut() {
+            rare.retries[direction as usize] = None;
+        }
         self.record(direction.bit(), tasks);
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Rare {
     crowd: Vec<Wait>,
     /// The timeout of each direction, if one was set.
     deadlines: [Option<Deadline>; 2],
+    /// The moment in the wheel in which each direction is tried again, if one is set.
+    pub(crate) retries: [Option<Key>; 2],
 }
 
 /// A wait that has no seat.
@@ -411,10 +413,13 @@ impl Source {
     pub(crate) fn close(&self) {
         self.core.remove_source(self);
         self.core.descriptor_freed();
-        for direction in Direction::BOTH {
-            let deadline = self.rare.borrow_mut().as_mut().and_then(|rare| rare.deadlines[direction as usize].take());
-            if let Some(deadline) = deadline {
-                self.core.remove_timer(deadline.entry());
+        if let Some(rare) = self.rare.borrow_mut().as_mut() {
+            for direction in Direction::BOTH {
+                let deadline = rare.deadlines[direction as usize].take().map(|deadline| deadline.entry());
+                for entry in [deadline, rare.retries[direction as usize].take()].into_iter().flatten() {
+                    // Nothing of a user's is dropped with such an entry.
+                    self.core.remove_timer(entry);
+                }
             }
         }
         self.wake_all(&self.core);

@@ -163,6 +163,25 @@ fn a_receiver_that_never_reads_holds_up_its_own_senders_alone() {
 }
 
 #[test]
+fn a_socket_that_is_closed_in_a_pause_leaves_no_timer_behind() {
+    let folder = Folder::new();
+    let path = folder.join("socket");
+    in_virtual_time(async {
+        let _receiver = UnixDatagram::bind(&path).unwrap();
+        let start = Instant::now();
+        for _ in 0..100 {
+            let sender = UnixDatagram::unbound().unwrap();
+            while sender.try_send_to(b"hello", &path).unwrap().is_some() {}
+            assert_eq!(stats().timers, 1, "it pauses");
+            drop(sender);
+            assert_eq!(stats().timers, 0);
+        }
+        turns(10).await;
+        assert_eq!(Instant::now(), start, "the clock has nowhere to jump to");
+    });
+}
+
+#[test]
 fn a_connected_send_to_a_full_queue_is_woken_by_its_receiver() {
     run(async {
         let folder = Folder::new();
