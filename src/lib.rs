@@ -75,6 +75,7 @@ pub mod channel;
 pub mod codec;
 mod contain;
 mod core;
+mod crowd;
 mod deadline;
 mod direction;
 mod due;

@@ -22,6 +22,7 @@ use mainspring_sys::Readiness;
 
 use crate::account::Account;
 use crate::core::Core;
+use crate::crowd::{Crowd, Wait};
 use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
 use crate::direction::Direction;
 use crate::source::Source;
@@ -56,34 +57,12 @@ impl Seat {
 /// What few sources have.
 #[derive(Default)]
 pub(crate) struct Rare {
-    /// Waits of both directions that have no seat.
-    crowd: Vec<Wait>,
+    /// Waits that have no seat.
+    crowd: Crowd,
     /// The timeout of each direction, if one was set.
     deadlines: [Option<Deadline>; 2],
     /// The moment in the wheel in which each direction is tried again, if one is set.
     pub(crate) retries: [Option<Key>; 2],
-}
-
-/// A wait that has no seat.
-struct Wait {
-    /// Which half of the source.
-    direction: Direction,
-    /// Whose.
-    owner: u64,
-    /// Who is woken by the next event; none after a wake.
-    waker: Option<Waker>,
-    /// When it expires, if the direction has a timeout.
-    deadline: u64,
-}
-
-impl Rare {
-    fn position(&self, direction: Direction, owner: u64) -> Option<usize> {
-        self.crowd.iter().position(|wait| wait.direction == direction && wait.owner == owner)
-    }
-
-    fn of(&mut self, direction: Direction) -> impl Iterator<Item = &mut Wait> {
-        self.crowd.iter_mut().filter(move |wait| wait.direction == direction)
-    }
 }
 
 impl Source {
@@ -175,7 +154,7 @@ impl Source {
         let rare = borrowed.get_or_insert_default();
         let seat = &self.seats[direction as usize];
         let sat = seat.owner.get() == owner;
-        let Some(position) = rare.position(direction, owner) else {
+        let Some(wait) = rare.crowd.get_mut(direction, owner) else {
             let mut deadline = NEVER;
             if sat {
                 seat.owner.set(0);
@@ -190,7 +169,6 @@ impl Source {
             self.set(direction.crowded());
             return !sat;
         };
-        let wait = &mut rare.crowd[position];
         let expired = wait.deadline == EXPIRED;
         let replaced = std::mem::replace(&mut wait.waker, cloned);
         drop(borrowed);
@@ -233,9 +211,9 @@ impl Source {
     fn end_in_crowd(&self, direction: Direction, owner: u64) {
         let mut borrowed = self.rare.borrow_mut();
         let Some(rare) = borrowed.as_mut() else { return };
-        let Some(position) = rare.position(direction, owner) else { return };
-        let _removed = rare.crowd.swap_remove(position);
-        if rare.of(direction).next().is_none() {
+        // Its waker is dropped when the borrow has ended.
+        let Some(_removed) = rare.crowd.remove(direction, owner) else { return };
+        if rare.crowd.of(direction).next().is_none() {
             self.unset(direction.crowded());
         }
         if self.has(direction.timed()) {
@@ -246,7 +224,7 @@ impl Source {
 
     /// Whether `owner` has a place here, waiting or not.
     pub(crate) fn knows(&self, direction: Direction, owner: u64) -> bool {
-        let stands = |rare: &Rare| rare.position(direction, owner).is_some();
+        let stands = |rare: &Rare| rare.crowd.contains(direction, owner);
         self.seats[direction as usize].owner.get() == owner || self.rare.borrow().as_deref().is_some_and(stands)
     }
 
@@ -284,7 +262,8 @@ impl Source {
             self.unset(direction.expired());
             self.wake_seat(direction, tasks);
             let mut rare = self.rare.borrow_mut();
-            for waker in rare.iter_mut().flat_map(|rare| rare.of(direction)).filter_map(|wait| wait.waker.take()) {
+            for waker in rare.iter_mut().flat_map(|rare| rare.crowd.of(direction)).filter_map(|wait| wait.waker.take())
+            {
                 self.core.wake_or_keep(waker, tasks);
             }
         }
@@ -323,7 +302,7 @@ impl Source {
                 if let Some(deadline) = deadline.take() {
                     self.core.remove_timer(deadline.entry());
                 }
-                rare.of(direction).for_each(|wait| wait.deadline = NEVER);
+                rare.crowd.of(direction).for_each(|wait| wait.deadline = NEVER);
                 self.seats[direction as usize].deadline.set(NEVER);
                 if self.has(direction.expired()) {
                     // The bit is on for the wait that had expired, and for nothing else.
@@ -351,7 +330,7 @@ impl Source {
         let settled = |deadline: u64| if deadline == NEW { new } else { deadline };
         let seat = &self.seats[direction as usize].deadline;
         seat.set(settled(seat.get()));
-        let crowd = rare.of(direction).map(|wait| {
+        let crowd = rare.crowd.of(direction).map(|wait| {
             wait.deadline = settled(wait.deadline);
             wait.deadline
         });
@@ -381,7 +360,7 @@ impl Source {
             }
         }
         let mut rare = self.rare.borrow_mut();
-        for wait in rare.iter_mut().flat_map(|rare| rare.of(direction)) {
+        for wait in rare.iter_mut().flat_map(|rare| rare.crowd.of(direction)) {
             if expires(wait.deadline) {
                 wait.deadline = EXPIRED;
                 if let Some(waker) = wait.waker.take() {
@@ -401,7 +380,7 @@ impl Source {
             return true;
         }
         let mut rare = self.rare.borrow_mut();
-        let wait = rare.as_mut().and_then(|rare| rare.of(direction).find(|wait| wait.owner == owner));
+        let wait = rare.as_mut().and_then(|rare| rare.crowd.of(direction).find(|wait| wait.owner == owner));
         wait.is_some_and(|wait| {
             let expired = wait.deadline == EXPIRED;
             wait.deadline = if expired { NEVER } else { wait.deadline };
