@@ -15,6 +15,7 @@
 
 mod addresses;
 mod attempt;
+mod bind_error;
 mod connect;
 mod full_receivers;
 mod incoming;

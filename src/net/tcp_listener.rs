@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
+use super::bind_error::in_words;
 use super::incoming::Incoming;
 use super::leaf;
 use super::listener::{BACKLOG, Listener};
@@ -70,7 +71,23 @@ impl ListenOptions {
     /// # Errors
     ///
     /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` and `listen(2)` report, for the last address that was
-    /// tried; when no reactor is running on this thread.
+    /// tried, which is in the text; the system's own error, with its raw code, is the `source`. When no reactor is running
+    /// on this thread.
+    ///
+    /// ```
+    /// use mainspring::net::TcpListener;
+    /// use std::{error::Error, io};
+    ///
+    /// mainspring::run(async {
+    ///     let first = TcpListener::bind("127.0.0.1:0")?;
+    ///     let error = TcpListener::bind(first.local_addr()?).unwrap_err();
+    ///     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    ///     let system: &io::Error = error.source().and_then(|source| source.downcast_ref()).unwrap();
+    ///     assert!(system.raw_os_error().is_some());
+    ///     io::Result::Ok(())
+    /// })??;
+    /// # io::Result::Ok(())
+    /// ```
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<TcpListener> {
         let core = Core::running("a TcpListener")?;
         TcpListener::register(&core, self.open(addresses)?)
@@ -86,7 +103,7 @@ impl ListenOptions {
                     socket.set_nodelay(self.nodelay)?;
                     return Ok(socket);
                 }
-                Err(error) => last = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
+                Err(error) => last = in_words(format!("cannot listen on {address}"), error),
             }
         }
         Err(last)

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
+use super::bind_error::in_words;
 use super::udp_socket::UdpSocket;
 use crate::core::Core;
 
@@ -63,16 +64,15 @@ impl BindOptions {
     /// # Errors
     ///
     /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and whatever else `bind(2)` reports, for the last address that
-    /// was tried; when no reactor is running on this thread.
+    /// was tried, which is in the text; the system's own error, with its raw code, is the `source`. When no reactor is
+    /// running on this thread.
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<UdpSocket> {
         let core = Core::running("a UdpSocket")?;
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind a UDP socket to");
         for address in addresses.to_addresses()?.resolve_blocking()? {
             match self.open(&address) {
                 Ok(socket) => return UdpSocket::register(&core, socket),
-                Err(error) => {
-                    last = io::Error::new(error.kind(), format!("cannot bind a UDP socket to {address}: {error}"));
-                }
+                Err(error) => last = in_words(format!("cannot bind a UDP socket to {address}"), error),
             }
         }
         Err(last)

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use mainspring_sys::{Datagrams, Interest, Socket};
 
+use super::bind_error::in_words;
 use super::full_receivers::FullReceivers;
 use super::registered::Registered;
 use crate::core::Core;
@@ -70,9 +71,8 @@ impl UnixDatagram {
         let path = path.as_ref();
         let core = Core::running("a UnixDatagram")?;
         let bound = bound(&SocketAddr::from_pathname(path)?);
-        let in_words =
-            |error: io::Error| io::Error::new(error.kind(), format!("cannot receive on {}: {error}", path.display()));
-        Self::register(&core, bound.map_err(in_words)?)
+        let socket = bound.map_err(|error| in_words(format!("cannot receive on {}", path.display()), error))?;
+        Self::register(&core, socket)
     }
 
     /// Receives at an address, which may be an [abstract name](super::abstract_address).

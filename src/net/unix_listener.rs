@@ -14,6 +14,7 @@ use std::path::Path;
 
 use mainspring_sys::Socket;
 
+use super::bind_error::in_words;
 use super::incoming::Incoming;
 use super::leaf;
 use super::listener::{BACKLOG, Listener};
@@ -60,15 +61,14 @@ impl UnixListener {
     /// # Errors
     ///
     /// `AddrInUse` if the path exists, also if nobody listens there any more; `NotFound`, `PermissionDenied` and whatever
-    /// else `bind(2)` reports; `InvalidInput` for a path that is too long (107 bytes on Linux) or empty; when no reactor is
-    /// running on this thread.
+    /// else `bind(2)` reports, with the path in the text and the system's own error as the `source`; `InvalidInput` for a
+    /// path that is too long (107 bytes on Linux) or empty; when no reactor is running on this thread.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let core = Core::running("a UnixListener")?;
         let listening = Socket::listen_unix(&SocketAddr::from_pathname(path)?, BACKLOG as i32);
-        let in_words =
-            |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()));
-        Self::register(&core, listening.map_err(in_words)?)
+        let socket = listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))?;
+        Self::register(&core, socket)
     }
 
     /// Listens at an address, which may be an [abstract name](super::abstract_address).

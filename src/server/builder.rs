@@ -143,7 +143,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, with the address in the text.
+    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, as of [`ListenOptions::bind`](crate::net::ListenOptions::bind).
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<Server> {
         let threads = self.workers.count();
         let sharing = self.sharing.unwrap_or_default();
