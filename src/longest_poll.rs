@@ -11,6 +11,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use mainspring_sys::Clock;
+
 use crate::trace;
 use crate::waker;
 
@@ -61,13 +63,9 @@ impl Longest {
         Self { is_measured, nanoseconds: Cell::new(0), name: RefCell::new(None) }
     }
 
-    /// A poll took so long.
-    pub(crate) fn record(&self, nanoseconds: u64, name: Option<Rc<str>>) {
-        if nanoseconds > self.nanoseconds.get() {
-            trace::longest_poll(name.as_deref(), nanoseconds);
-            self.nanoseconds.set(nanoseconds);
-            self.name.replace(name);
-        }
+    /// A poll of a task of that name begins. It ends with what is returned.
+    pub(crate) fn begin<'a>(&'a self, clock: &'a Clock, name: Option<Rc<str>>) -> Measured<'a> {
+        Measured { longest: self, clock, start: clock.now(), name }
     }
 
     /// How long the longest took; zero if none was measured.
@@ -78,5 +76,26 @@ impl Longest {
     pub(crate) fn get(&self) -> Option<LongestPoll> {
         let duration = Duration::from_nanos(self.nanoseconds.get());
         self.is_measured.then(|| LongestPoll { duration, name: self.name.borrow().clone() })
+    }
+}
+
+/// A poll that is going on. Dropped when it ends, also by a panic.
+pub(crate) struct Measured<'a> {
+    longest: &'a Longest,
+    clock: &'a Clock,
+    /// When it began, nanoseconds of the clock.
+    start: u64,
+    /// What the task is called.
+    name: Option<Rc<str>>,
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let nanoseconds = self.clock.now().saturating_sub(self.start);
+        if nanoseconds > self.longest.nanoseconds.get() {
+            trace::longest_poll(self.name.as_deref(), nanoseconds);
+            self.longest.nanoseconds.set(nanoseconds);
+            self.longest.name.replace(self.name.take());
+        }
     }
 }

@@ -334,11 +334,8 @@ impl Reactor {
     ) -> thread::Result<bool> {
         let run = |task: &Task| {
             // Why before the poll: a task that ends in it has no name after.
-            let name = task.name();
-            let start = core.clock.now();
-            let ready = Self::run_task(core, task, root, in_root);
-            core.longest.record(core.clock.now().saturating_sub(start), name);
-            ready
+            let _measured = core.longest.begin(&core.clock, task.name());
+            Self::run_task(core, task, root, in_root)
         };
         catch_unwind(AssertUnwindSafe(|| core.due.take(count, run)))
     }

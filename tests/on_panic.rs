@@ -132,6 +132,15 @@ fn the_longest_poll_is_measured_with_the_name_of_its_task() {
     assert_eq!((longest.duration, longest.name.as_deref()), (Duration::from_millis(30), Some("long")));
     assert_eq!(reactor.stats().longest_poll, longest.duration);
     assert!(reactor.stats().to_string().ends_with("longest_poll_ns 30000000"));
+    // Also one that ends in a panic.
+    quiet();
+    let weak = takes(40);
+    let task = reactor.spawn(async move {
+        weak.await;
+        panic!("weak");
+    });
+    reactor.block_on(async { task.await.unwrap_err() }).unwrap();
+    assert_eq!(reactor.longest_poll().unwrap().duration, Duration::from_millis(40));
     reactor.block_on(takes(50)).unwrap();
     let longest = reactor.longest_poll().unwrap();
     assert_eq!((longest.duration, longest.name), (Duration::from_millis(50), None), "the future of block_on");
