@@ -425,12 +425,7 @@ impl Drop for Reactor {
         });
         if let Some(mut lease) = self.lease.take() {
             lease.generation = core.last_generation();
-            if core.broken.get() {
-                // Not for another tenant. Nor is it closed: its descriptor may be somebody else's by now.
-                std::mem::forget(lease);
-            } else {
-                lease.end();
-            }
+            lease.end(core.broken.get());
         }
     }
 }

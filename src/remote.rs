@@ -117,8 +117,9 @@ impl Lease {
         Ok((lease, slot, epoch))
     }
 
-    /// Closes the slot, drops what is in its inbox with no lock held, and offers it to the next.
-    pub(crate) fn end(self) {
+    /// Closes the slot, drops what is in its inbox with no lock held, and offers it to the next, unless its selector is
+    /// broken.
+    pub(crate) fn end(self, is_broken: bool) {
         if let Some(slot) = SLOTS[self.number as usize].get() {
             let mut inbox = slot.inbox.lock();
             inbox.epoch += 1;
@@ -129,7 +130,12 @@ impl Lease {
                 contain(|| drop(call));
             }
         }
-        directory().lock().free.push(self);
+        if is_broken {
+            // Nor is it closed: its descriptor may be somebody else's by now.
+            std::mem::forget(self);
+        } else {
+            directory().lock().free.push(self);
+        }
     }
 }
 

@@ -8,7 +8,9 @@ mod util;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -236,8 +238,16 @@ fn a_reactor_whose_selector_fails_says_so_and_its_selector_is_used_no_more() {
             }));
             assert_eq!(reactor.run().unwrap_err().raw_os_error(), Some(code));
             assert_eq!(Rc::strong_count(&held), 2, "its tasks are there as long as it is");
+            let handle = reactor.handle();
+            let mut before = handle.spawn(|| async {});
             drop(reactor);
             assert_eq!(Rc::strong_count(&held), 1);
+            // Those who ask it for something, or have, do not wait for ever.
+            for task in [&mut before, &mut handle.spawn(|| async {})] {
+                let mut cx = Context::from_waker(Waker::noop());
+                let Poll::Ready(output) = Pin::new(task).poll(&mut cx) else { panic!("it waits for nobody") };
+                assert!(output.unwrap_err().is_aborted());
+            }
             assert_eq!((plan.hits(), plan.calls(Call::Selector)), (vec![1], 0));
             assert_eq!(Reactor::new().unwrap().block_on(async { 1 }).unwrap(), 1);
             assert_eq!(plan.calls(Call::Selector), 1, "a new selector was made");
