@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use libc::{EAGAIN, ECONNREFUSED, EINTR, EIO, EMFILE, EMSGSIZE, ENOBUFS, ENOMEM, ENOSPC};
-use mainspring::net::{Datagrams, Source, UdpSocket, UnixDatagram, UnixListener, UnixStream, pipe};
+use mainspring::net::{Datagrams, Source, UdpSocket, UnixDatagram, UnixListener, UnixStream, pipe, splice};
 use mainspring::time::timeout;
 use mainspring_sys::faults::{Call, Fault, Plan};
 
@@ -124,6 +124,21 @@ fn what_is_not_yet_is_tried_again_and_an_error_is_told_once() {
                 assert_eq!(told, is_error.then_some(Some(code)), "{call:?} {code} {times} times");
                 assert_eq!((stats().sources, stats().waits), (0, 0), "{call:?} {code}");
             }
+        }
+    });
+}
+
+#[test]
+fn a_splice_waits_when_there_is_no_memory_and_loses_nothing() {
+    run(async {
+        for code in [ENOBUFS, ENOMEM, EAGAIN, EINTR] {
+            let ((client, from), (to, server)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+            client.write_all(b"hello").await.unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let plan = Plan::new([Fault::fail(Call::DrainConduit, code).times(2)]);
+            let moved = timeout(Duration::from_secs(20), splice(&from, &to)).await.expect("it goes on");
+            assert_eq!((moved.unwrap(), plan.hits()), (5, vec![2]), "{code}");
+            assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 5);
         }
     });
 }

@@ -8,45 +8,33 @@
 
 use std::fmt;
 use std::io;
-use std::rc::Rc;
 
-use mainspring_sys::{Conduit, Socket};
+use mainspring_sys::Conduit;
 
 use super::leaf;
 use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use super::unix_stream::UnixStream;
-use crate::source::Source;
 
 /// A socket that [`splice`] moves bytes from or to: made from a reference to a stream.
 #[derive(Clone, Copy)]
-pub struct SpliceEnd<'a> {
-    socket: &'a Socket,
-    /// What the reactor knows of it.
-    source: &'a Rc<Source>,
-}
+pub struct SpliceEnd<'a>(&'a Stream);
 
 impl<'a> From<&'a TcpStream> for SpliceEnd<'a> {
     fn from(stream: &'a TcpStream) -> Self {
-        Self::of(&stream.stream)
+        Self(&stream.stream)
     }
 }
 
 impl<'a> From<&'a UnixStream> for SpliceEnd<'a> {
     fn from(stream: &'a UnixStream) -> Self {
-        Self::of(&stream.stream)
-    }
-}
-
-impl<'a> SpliceEnd<'a> {
-    const fn of(stream: &'a Stream) -> Self {
-        Self { socket: stream.socket(), source: stream.io.source() }
+        Self(&stream.stream)
     }
 }
 
 impl fmt::Debug for SpliceEnd<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpliceEnd").field("socket", self.socket).finish_non_exhaustive()
+        f.debug_tuple("SpliceEnd").field(self.0.socket()).finish()
     }
 }
 
@@ -85,15 +73,16 @@ impl fmt::Debug for SpliceEnd<'_> {
 /// # std::io::Result::Ok(())
 /// ```
 pub async fn splice<'a>(from: impl Into<SpliceEnd<'a>>, to: impl Into<SpliceEnd<'a>>) -> io::Result<u64> {
-    let (from, to): (SpliceEnd<'_>, SpliceEnd<'_>) = (from.into(), to.into());
+    let (SpliceEnd(from), SpliceEnd(to)): (SpliceEnd<'_>, SpliceEnd<'_>) = (from.into(), to.into());
     let mut conduit = Conduit::new();
     let mut moved = 0;
     loop {
-        if leaf::reading(from.source, || conduit.fill(from.socket)).await? == 0 {
+        if leaf::reading(from.io.source(), || conduit.fill(from.socket())).await? == 0 {
             return Ok(moved);
         }
         while !conduit.is_empty() {
-            moved += leaf::writing(to.source, || conduit.drain(to.socket)).await? as u64;
+            let drain = || conduit.drain(to.socket()).map_err(|error| to.io.put_off(error));
+            moved += leaf::writing(to.io.source(), drain).await? as u64;
         }
     }
 }
