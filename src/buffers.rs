@@ -11,6 +11,14 @@
 
 use std::cell::{Cell, RefCell};
 
+/// The most bytes of one buffer: a read moves no more than 2 GiB less a page on Linux, and a number beyond that is a mistake.
+const SIZE_MAX: usize = 1 << 30;
+
+/// Memory for one read, of `size` bytes, at least 1 and at most 1 GiB.
+pub(crate) fn buffer(size: usize) -> Box<[u8]> {
+    vec![0; size.clamp(1, SIZE_MAX)].into()
+}
+
 /// The buffers of one reactor.
 pub(crate) struct Buffers {
     /// Those that nobody uses, all of `size` bytes.
@@ -37,7 +45,7 @@ impl Buffers {
     pub(crate) fn take(&self) -> Box<[u8]> {
         let spare = self.spare.borrow_mut().pop();
         self.lent.set(self.lent.get() + 1);
-        spare.unwrap_or_else(|| vec![0; self.size].into())
+        spare.unwrap_or_else(|| buffer(self.size))
     }
 
     /// Takes back what `take` has given.

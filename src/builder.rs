@@ -61,7 +61,7 @@ pub struct Builder {
     pub(crate) on_panic: Option<Hook>,
     /// Whether polls are measured.
     pub(crate) measure_polls: bool,
-    /// How many buffers are kept, and of how many bytes, at least 1.
+    /// How many buffers are kept, and of how many bytes.
     pub(crate) buffers: (usize, usize),
     /// How many host names are kept, and for how long.
     pub(crate) names: (usize, Duration),
@@ -118,11 +118,11 @@ impl Builder {
     }
 
     /// The pool that [`io::read_pooled`](crate::io::read_pooled) and copying take their buffers from: how many are kept
-    /// while nobody uses them, 64 by default, and the bytes of each, 16 KiB by default, at least 1.
+    /// while nobody uses them, 64 by default, and the bytes of each, 16 KiB by default, at least 1 and at most 1 GiB.
     ///
     /// Zero keeps none. More than that can be in use at once; those are freed when they are given back.
     pub fn buffers(mut self, kept: usize, size: usize) -> Self {
-        self.buffers = (kept, size.max(1));
+        self.buffers = (kept, size);
         self
     }
 

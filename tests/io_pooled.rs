@@ -177,7 +177,7 @@ fn an_error_gives_the_buffer_back() {
 
 #[test]
 fn settings_say_how_large_buffers_are_and_how_many_are_kept() {
-    for (kept, size) in [(0, 1), (2, 8), (1, 0)] {
+    for (kept, size) in [(0, 1), (2, 8), (1, 0), (1, usize::MAX)] {
         let reactor = Reactor::builder().buffers(kept, size).build().unwrap();
         reactor
             .block_on(async {

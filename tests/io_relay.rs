@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use mainspring::io::{self, HalfClose};
-use mainspring::net::TcpStream;
+use mainspring::net::{TcpStream, UnixStream};
 use mainspring::{Stats, spawn};
 
 use util::checked::checked;
@@ -97,6 +97,26 @@ fn an_end_in_one_direction_is_passed_on_while_the_other_goes_on() {
             assert_eq!(relay.await.unwrap().unwrap(), if client_first { (16, 15) } else { (15, 16) });
         });
     }
+}
+
+#[test]
+fn a_relay_runs_over_references_to_unix_streams_with_buffers_of_any_size() {
+    checked(async {
+        for size in [0, 1, usize::MAX] {
+            let ((client, front), (back, server)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+            client.write_all(b"question").await.unwrap();
+            server.write_all(b"answer").await.unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            server.shutdown(Shutdown::Write).unwrap();
+            let relayed = io::copy_bidirectional_with_sizes(&mut &front, &mut &back, size, size).await;
+            assert_eq!(relayed.unwrap(), (8, 6));
+            drop((front, back));
+            let mut bytes = Vec::new();
+            io::read_to_end(&mut &server, &mut bytes, 8).await.unwrap();
+            io::read_to_end(&mut &client, &mut bytes, 6).await.unwrap();
+            assert_eq!(bytes, b"questionanswer");
+        }
+    });
 }
 
 #[test]

@@ -48,7 +48,7 @@ where
     poll_fn(|cx| pump.poll(cx, reader, writer)).await
 }
 
-/// As [`copy`], with a buffer of `size` bytes, at least 1, which is made at the first read and kept to the end.
+/// As [`copy`], with a buffer of `size` bytes, at least 1 and at most 1 GiB, which is made at the first read and kept to the end.
 ///
 /// # Errors
 ///

@@ -55,8 +55,8 @@ where
     relay(one, other, None, None).await
 }
 
-/// As [`copy_bidirectional`], with buffers of `one_to_other` and `other_to_one` bytes, at least 1, each of which is made at
-/// the first read of its direction and kept to the end.
+/// As [`copy_bidirectional`], with buffers of `one_to_other` and `other_to_one` bytes, at least 1 and at most 1 GiB, each of
+/// which is made at the first read of its direction and kept to the end.
 ///
 /// # Errors
 ///

@@ -12,6 +12,7 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
+use crate::buffers::buffer;
 use crate::core::Core;
 
 /// The bytes of one read. Empty means end-of-file.
@@ -42,7 +43,7 @@ pub struct PooledBuffer {
 impl PooledBuffer {
     /// A buffer of `core`, or a new one of `size` bytes; nothing has been read.
     pub(crate) fn take(core: Option<Rc<Core>>, size: usize) -> Self {
-        let bytes = core.as_ref().map_or_else(|| vec![0; size].into(), |core| core.buffers.take());
+        let bytes = core.as_ref().map_or_else(|| buffer(size), |core| core.buffers.take());
         Self { bytes, len: 0, core }
     }
 

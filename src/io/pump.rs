@@ -23,7 +23,7 @@ pub(super) const BUFFER_SIZE: usize = 16 * 1024;
 pub(super) struct Pump {
     /// Under whose name it waits, for either side.
     owner: Owner,
-    /// The chosen size of the buffer, at least 1; none for one of the pool.
+    /// The chosen size of the buffer; none for one of the pool.
     size: Option<usize>,
     /// What is read into; none before the first read, and while nothing is to be read.
     buffer: Option<PooledBuffer>,
@@ -39,9 +39,8 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// One with a buffer of `size` bytes, at least 1, or with those of the pool.
+    /// One with a buffer of `size` bytes, or with those of the pool.
     pub(super) fn new(size: Option<usize>) -> Self {
-        let size = size.map(|size| size.max(1));
         let owner = Owner::new();
         Self { owner, size, buffer: None, start: 0, end: 0, held_back: false, ended: false, copied: 0 }
     }

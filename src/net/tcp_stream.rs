@@ -18,8 +18,8 @@ use super::addresses::ToAddresses;
 use super::connect::Connecting;
 use super::race::Race;
 use super::stream::Stream;
-use crate::codec::HalfClose;
 use crate::core::Core;
+use crate::io::HalfClose;
 
 /// A TCP connection, non-blocking, belonging to the reactor on whose thread it was made.
 ///

@@ -1,9 +1,9 @@
 //! A connection between two processes of one machine.
 //!
-//! What it shares with a TCP stream stands in `stream.rs`, and what it shares with Unix datagrams in `passing.rs` (descriptors
-//! that go with the bytes) and `unix_options.rs` (addresses, who the peer is). A short read means nothing here: a read ends where descriptors came with
-//! the bytes, also in the middle of what is queued, unix(7). So a read that finds less than it has room for is followed
-//! by one more system call than on TCP.
+//! What it shares with a TCP stream stands in `stream.rs`, and what it shares with Unix datagrams in `passing.rs`
+//! (descriptors that go with the bytes) and `unix_options.rs` (addresses, who the peer is). A short read means nothing
+//! here: a read ends where descriptors came with the bytes, also in the middle of what is queued, unix(7). So a read that
+//! finds less than it has room for is followed by one more system call than on TCP.
 
 use std::fmt;
 use std::future::Future;
@@ -18,8 +18,8 @@ use mainspring_sys::Socket;
 
 use super::stream::Stream;
 use super::unix_connect::UnixConnecting;
-use crate::codec::HalfClose;
 use crate::core::Core;
+use crate::io::HalfClose;
 
 /// A Unix stream socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -341,6 +341,12 @@ impl UnixStream {
 }
 
 impl HalfClose for UnixStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl HalfClose for &UnixStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
