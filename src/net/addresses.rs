@@ -8,7 +8,7 @@
 //! long as a name server is silent. The price is that std's implementations have to be written again.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::core::Core;
 
@@ -75,12 +75,15 @@ impl Addresses {
     }
 }
 
-/// What can be turned into [`Addresses`]: socket addresses, and text such as `"example.org:80"` or `("::1", 80)`.
+/// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a host and
+/// a port, and text such as `"example.org:80"`.
 ///
 /// ```
 /// use mainspring::net::{Addresses, ToAddresses};
+/// use std::net::Ipv4Addr;
 ///
 /// assert_eq!("127.0.0.1:80".to_addresses().unwrap(), Addresses::Known(vec!["127.0.0.1:80".parse().unwrap()]));
+/// assert_eq!((Ipv4Addr::LOCALHOST, 80).to_addresses().unwrap(), "127.0.0.1:80".to_addresses().unwrap());
 /// assert_eq!("example.org:80".to_addresses().unwrap(), Addresses::Lookup("example.org".into(), 80));
 /// assert!("example.org".to_addresses().is_err()); // no port
 /// ```
@@ -120,6 +123,24 @@ impl ToAddresses for SocketAddrV6 {
 impl ToAddresses for (IpAddr, u16) {
     fn to_addresses(&self) -> io::Result<Addresses> {
         SocketAddr::from(*self).to_addresses()
+    }
+}
+
+impl ToAddresses for (Ipv4Addr, u16) {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        SocketAddr::from(*self).to_addresses()
+    }
+}
+
+impl ToAddresses for (Ipv6Addr, u16) {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        SocketAddr::from(*self).to_addresses()
+    }
+}
+
+impl ToAddresses for (String, u16) {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        (self.0.as_str(), self.1).to_addresses()
     }
 }
 
