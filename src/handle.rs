@@ -1,7 +1,7 @@
 //! How other threads reach a reactor.
 //!
-//! A handle is two numbers and the id of a thread. What it sends is a closure, which makes its future on the reactor's thread: so tasks need not
-//! be `Send`, and nothing of theirs ever crosses threads but their output.
+//! A handle is two numbers and the id of a thread. What it sends is a closure, which makes its future on the reactor's
+//! thread: so tasks need not be `Send`, and nothing of theirs ever crosses threads but their output.
 //!
 //! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor has
 //! ended, and the epoch tells the tenants apart: a handle that comes too late hears so, and never reaches another's

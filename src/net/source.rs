@@ -91,8 +91,8 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// `PermissionDenied` (`EPERM`) for a file or a folder, which no selector takes, since they are always ready; `EEXIST` if
-    /// the same descriptor is registered already (kqueue does not say so, and the later registration counts); when no reactor is running on this thread. `inner` is dropped then: give a
-    /// reference to keep it.
+    /// the same descriptor is registered already (kqueue does not say so, and the later registration counts); when no reactor
+    /// is running on this thread. `inner` is dropped then: give a reference to keep it.
     pub fn new(inner: T) -> io::Result<Self> {
         Self::with_interest(inner, Interest::READABLE | Interest::WRITABLE)
     }

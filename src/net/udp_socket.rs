@@ -171,7 +171,8 @@ impl UdpSocket {
         self.io.try_writing(|socket| socket.send_to(buffer, &address))
     }
 
-    /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer is 0 at once and takes none.
+    /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer takes none: it is 0 as soon
+    /// as receiving is worth a try.
     ///
     /// # Errors
     ///

@@ -175,7 +175,8 @@ impl UnixDatagram {
         self.io.try_writing(|socket| socket.send(buffer))
     }
 
-    /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer is 0 at once and takes none.
+    /// Receives one datagram. What does not fit into `buffer` is lost. An empty buffer takes none: it is 0 as soon
+    /// as receiving is worth a try.
     ///
     /// # Errors
     ///
