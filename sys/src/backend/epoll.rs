@@ -12,16 +12,16 @@
 //! deregistered.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
 use std::time::Duration;
 
 use libc::c_int;
 
 use super::epoll_wait::wait;
 use crate::call::Call;
-use crate::check::check;
+use crate::check::{attempt, check};
 use crate::seam::{disturb, watch};
 use crate::timeout::Timeout;
 use crate::{Event, Events, Interest, Mode, Readiness, Selector, Token, Waker};
@@ -100,7 +100,8 @@ impl AsFd for OsSelector {
 /// What a waker writes to: an eventfd.
 #[derive(Debug)]
 pub(crate) struct Alarm {
-    eventfd: OwnedFd,
+    /// Read and written through the standard library, eight bytes at a time.
+    eventfd: File,
 }
 
 impl Alarm {
@@ -108,7 +109,7 @@ impl Alarm {
         let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
         // SAFETY: the call takes no pointer, and nobody else knows the descriptor that it has made.
         let eventfd = unsafe { OwnedFd::from_raw_fd(check(Call::Alarm, || libc::eventfd(0, flags))?) };
-        Ok(Self { eventfd })
+        Ok(Self { eventfd: eventfd.into() })
     }
 
     /// Makes an event of the waker in the selector.
@@ -116,13 +117,9 @@ impl Alarm {
         if cfg!(target_os = "illumos") {
             self.reset();
         }
-        let one = 1_u64;
         // Twice at most: nobody adds 2^64 - 2 to the counter between a reset and the next write.
         for _ in 0..2 {
-            // SAFETY: `one` is readable for its 8 bytes.
-            let write = || unsafe { libc::write(self.eventfd.as_raw_fd(), ptr::from_ref(&one).cast(), 8) };
-            let written = check(Call::Ring, write);
-            match written {
+            match attempt(Call::Ring, || (&self.eventfd).write(&1_u64.to_ne_bytes())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reset(),
                 result => return result.map(drop),
             }
@@ -132,11 +129,8 @@ impl Alarm {
 
     /// Sets the counter back to zero.
     fn reset(&self) {
-        let mut count = 0_u64;
         // Why the result does not matter: the only error is that the counter is zero already.
-        // SAFETY: `count` is writable for its 8 bytes.
-        let read = || unsafe { libc::read(self.eventfd.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
-        let _ = check(Call::Reset, read);
+        let _ = attempt(Call::Reset, || (&self.eventfd).read(&mut [0; 8]));
     }
 }
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 #[cfg(not(mainspring_force_kqueue))]
 pub(super) use libc as os;
+use socket2::SockRef;
 
 pub(crate) use super::kqueue_call::Record;
 use super::kqueue_call::{Filter, Flags, URGENT, control, wait};
@@ -166,8 +167,7 @@ impl Alarm {
         let kqueue = unsafe { OwnedFd::from_raw_fd(check(Call::Selector, || os::kqueue())?) };
         // Why not atomically: a child does not inherit a kqueue, kqueue(2). Only an exec without a fork
         // would see it.
-        // SAFETY: fcntl with this command takes no pointer.
-        check(Call::Mode, || unsafe { libc::fcntl(kqueue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        attempt(Call::Mode, || SockRef::from(&kqueue).set_cloexec(true))?;
         let add = os::EV_ADD | os::EV_CLEAR;
         let note = Record::new(ALARM_NUMBER, user, add, Token::WAKER);
         let pipe = match tell(Call::Alarm, &kqueue, note) {
