@@ -13,6 +13,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 
+use mainspring_sys::signal::Subscription;
 use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
 use slab::Slab;
 
@@ -27,6 +28,7 @@ use crate::longest_poll::Longest;
 use crate::names::Names;
 use crate::panics::Panics;
 use crate::remote::{Lease, Mail, Slot};
+use crate::signal::Listening;
 use crate::source::Source;
 use crate::stats::Counters;
 use crate::table::{Join, Task, Tasks};
@@ -80,6 +82,10 @@ pub(crate) struct Core {
     pub(crate) buffers: Buffers,
     /// Host names that were looked up lately.
     pub(crate) names: RefCell<Names>,
+    /// By what it hears of children that have no descriptor, while there are any.
+    pub(crate) children: RefCell<Weak<Listening<Subscription>>>,
+    /// How many of its tasks wait for children that were dropped; `run` does not wait for those.
+    pub(crate) orphans: Cell<usize>,
     /// What it has done.
     pub(crate) counters: Counters,
     /// What it does about panics of tasks.
@@ -119,6 +125,8 @@ impl Core {
             processors,
             buffers: Buffers::new(buffers.0, buffers.1),
             names: RefCell::new(Names::new(names.0, lifetime)),
+            children: RefCell::default(),
+            orphans: Cell::new(0),
             counters: Counters::default(),
             panics: Panics::new(on_panic),
             longest: Longest::new(measure_polls),

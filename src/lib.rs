@@ -90,6 +90,7 @@ pub mod net;
 mod panics;
 mod parked;
 mod pin;
+pub mod process;
 pub mod proto;
 mod reactor;
 mod ready;

@@ -219,7 +219,7 @@ impl Reactor {
             // 3. Fire due timers.
             core.fire_timers();
 
-            if root.is_none() && (core.shutdown.take() || core.tasks.borrow().live() == 0) {
+            if root.is_none() && (core.shutdown.take() || core.tasks.borrow().live() == core.orphans.get()) {
                 return Ok(());
             }
 

@@ -40,6 +40,16 @@ impl<S: AsFd> Listening<S> {
             .poll_io(owner, cx, Direction::Read, || drain(&self.heard)?.ok_or_else(|| io::ErrorKind::WouldBlock.into()))
     }
 
+    /// A try in the style of a tick.
+    pub(crate) fn try_now<T>(&self, drain: impl FnOnce(&S) -> io::Result<Option<T>>) -> io::Result<Option<T>> {
+        self.source.try_io(Direction::Read, || drain(&self.heard)?.ok_or_else(|| io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// What a tick waits for has come in another way.
+    pub(crate) fn progressed(&self) {
+        self.source.core().account.progressed();
+    }
+
     /// Whoever waits does so no longer.
     pub(crate) fn end(&self, owner: &mut u64) {
         self.source.end_own(owner, Direction::Read);

@@ -50,6 +50,8 @@ pub enum Call {
     PeerAddress,
     /// `pipe2`, `pipe`.
     Pipe,
+    /// `pidfd_open`.
+    ProcessDescriptor,
     /// `read`, `readv` of a pipe.
     ReadPipe,
     /// `recv`.
