@@ -57,7 +57,7 @@
 //! # What it is not
 //!
 //! No Windows, no file I/O, no work stealing, no io_uring. A reactor belongs to one thread; N threads have N of them
-//! ([`Workers`], [`Server::run`]). 64-bit targets only.
+//! ([`Workers`], [`Server::run`]). 64-bit targets only. [`compared`] has a row for each thing that other runtimes have.
 //!
 //! # Features
 //!
@@ -73,6 +73,7 @@ mod buffers;
 mod builder;
 pub mod channel;
 pub mod codec;
+pub mod compared;
 mod contain;
 mod core;
 mod crowd;

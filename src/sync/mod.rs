@@ -13,6 +13,7 @@
 //! | a mutex, a read-write lock, a barrier, a cell that is made once, between threads | `async-lock` |
 //! | a queue with several receivers | `async-channel` |
 //! | a condition of one's own, between threads | `event-listener` |
+//! | the last value or every value to many, between threads (`watch`, `broadcast`) | `tokio`, its feature `sync` alone |
 //! | `select!`, `join!`, `FuturesUnordered`, streams | `futures` |
 //!
 //! A mutex within one reactor is a `RefCell` that is not borrowed over an `await`, or a semaphore of one permit.

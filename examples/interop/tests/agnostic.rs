@@ -102,6 +102,61 @@ fn locks_of_async_lock_are_held_across_an_await() {
 }
 
 #[test]
+fn a_read_of_an_async_lock_is_shared_and_a_write_is_not() {
+    run(async {
+        let table = Rc::new(RwLock::new(0));
+        let (first, second) = (table.read().await, table.read().await);
+        let writer = spawn({
+            let table = table.clone();
+            async move { *table.write().await += 1 }
+        });
+        yield_now().await;
+        assert!(!writer.is_finished());
+        drop((first, second));
+        writer.await.unwrap();
+        assert_eq!(*table.read().await, 1);
+    });
+}
+
+#[test]
+fn joins_and_selects_of_futures_poll_what_waits_here() {
+    run(async {
+        let (first, second) = futures::join!(sleep(Duration::from_millis(2)).map(|()| 1), yield_now().map(|()| 2));
+        assert_eq!((first, second), (1, 2));
+        let mut never = std::future::pending::<()>().fuse();
+        let mut soon = Box::pin(sleep(Duration::from_millis(1)).fuse());
+        futures::select! {
+            () = never => unreachable!(),
+            () = soon => {}
+        }
+        let all = futures::future::join_all((0..100).map(|number| spawn(async move { number }))).await;
+        assert_eq!(all.into_iter().map(Result::unwrap).sum::<i32>(), 4950);
+        let result = futures::try_join!(async { Ok::<_, &str>(1) }, async { Err::<u8, _>("two") });
+        assert_eq!(result, Err("two"));
+    });
+}
+
+#[test]
+fn combinators_of_futures_lite_poll_what_waits_here() {
+    use futures_lite::future::{or, race, zip};
+    use futures_lite::stream::once;
+
+    run(async {
+        let slow = async { sleep(Duration::from_secs(20)).await };
+        or(slow, sleep(Duration::from_millis(1))).await;
+        assert_eq!(race(std::future::pending::<u8>(), async { 3 }).await, 3);
+        let (sender, receiver) = mainspring::channel::mpsc::bounded(1);
+        let sending = async move {
+            for number in 0..10 {
+                sender.send(number).await.unwrap();
+            }
+        };
+        let ((), numbers) = zip(sending, futures_lite::StreamExt::collect::<Vec<_>>(receiver.chain(once(10)))).await;
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    });
+}
+
+#[test]
 fn combinators_of_futures_select_among_what_waits_here() {
     run(async {
         let (notify, permits, token) = (Notify::new(), Semaphore::new(0), CancellationToken::new());
