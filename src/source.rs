@@ -262,7 +262,10 @@ impl Source {
     }
 
     /// A try in the style of a tick: `None` is "not yet", recorded if there is a scope.
-    #[inline]
+    ///
+    /// Inlined wherever it is called, as `try_read` is: the direction and the operation are constants there, and a program that
+    /// calls it twice would otherwise pay half as many instructions again.
+    #[inline(always)]
     pub(crate) fn try_io<T>(
         self: &Rc<Self>,
         direction: Direction,
@@ -286,7 +289,7 @@ impl Source {
     }
 
     /// The same for a read, where 0 bytes into a buffer that has room are end-of-file: progress once per source.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_read(
         self: &Rc<Self>,
         room: usize,
