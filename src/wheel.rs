@@ -15,10 +15,11 @@
 //! An entry never fires early, and at most one tick late. Arming, disarming and removal are O(1) and allocate nothing;
 //! an entry moves down at most once per level. Entries of one tick fire in the order in which they were armed.
 //!
-//! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`, and
-//! `next` may ask for a wake-up that only moves entries. Linux (4.8 and later) never moves an entry and lets far timers
-//! be late by an eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary
-//! heap was turned down because most timeouts are cancelled, which costs it O(log n) each.
+//! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`. A slot knows
+//! the earliest tick that was put into it, so that a reactor which sleeps is not woken to move entries, but only when one
+//! is due, or was and has been cancelled. Linux (4.8 and later) never moves an entry and lets far timers be late by an
+//! eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary heap was turned
+//! down because most timeouts are cancelled, which costs it O(log n) each.
 
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,15 @@ impl Link {
     }
 }
 
+/// A list of entries.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Its first and its last entry.
+    ends: Link,
+    /// The earliest tick that was put into it since it was empty; that entry may be gone. `u64::MAX` while it is empty.
+    earliest: u64,
+}
+
 /// What the slab holds.
 struct Entry<T> {
     /// The deadline last armed, in nanoseconds and not rounded; `u64::MAX` before the first. Written by `arm`.
@@ -96,8 +106,8 @@ pub(crate) struct Wheel<T> {
     now: u64,
     /// For each level, the bits of the slots that are not empty. Written by `link` and `unlink`.
     occupied: [u64; LEVELS],
-    /// The heads of the lists, level by level. Boxed, because they take 4.5 KiB.
-    slots: Box<[Link; LEVELS * SLOTS]>,
+    /// The lists, level by level. Boxed, because they take 9 KiB.
+    slots: Box<[Slot; LEVELS * SLOTS]>,
     /// All entries, armed or not.
     entries: Slab<Entry<T>>,
     /// How many entries are linked. Written by `link` and `unlink`.
@@ -108,7 +118,7 @@ impl<T> Wheel<T> {
     /// An empty wheel at `now`, in nanoseconds. Makes room for entries at the first insertion.
     pub(crate) fn new(now: u64) -> Self {
         let tick = now >> TICK_BITS;
-        let empty = |slot| Link::both(FIRST_SLOT + slot as u32);
+        let empty = |slot| Slot { ends: Link::both(FIRST_SLOT + slot as u32), earliest: u64::MAX };
         Self {
             position: tick,
             now: tick,
@@ -190,7 +200,7 @@ impl<T> Wheel<T> {
         while let Some((slot, start)) = self.earliest().filter(|&(_, start)| start <= self.now) {
             self.position = start;
             if slot < SLOTS {
-                let first = self.slots[slot].next;
+                let first = self.slots[slot].ends.next;
                 self.unlink(first);
                 return Some(Key(first));
             }
@@ -201,20 +211,20 @@ impl<T> Wheel<T> {
         None
     }
 
-    /// When to call `pop` next, in nanoseconds; `None` if nothing is armed that could fire.
-    ///
     /// The moment, at or after `deadline`, at which what has this deadline is due.
     pub(crate) const fn due(deadline: u64) -> u64 {
         deadline.div_ceil(TICK).saturating_mul(TICK)
     }
 
-    /// At or before `now` while something is due. Otherwise never later than the earliest deadline rounded up to its
-    /// tick, and exactly that once the entry stands on level 0. On a higher level it is the start of the entry's slot:
-    /// `pop` then moves the entry down and may return nothing, at most once per level.
+    /// When to call `pop` next, in nanoseconds; `None` if nothing is armed that could fire.
+    ///
+    /// At or before `now` while something is due. Otherwise the earliest deadline rounded up to its tick, or an earlier
+    /// moment at which an entry would have been due that has been disarmed or removed since: `pop` then returns nothing,
+    /// and looks at the whole slot, so that this happens at most once per slot and level.
     pub(crate) fn next(&self) -> Option<u64> {
-        let (_, start) = self.earliest()?;
+        let (slot, _) = self.earliest()?;
         // Why not saturate? The one tick that overflows is that of the deadlines that never fire.
-        start.checked_mul(TICK)
+        self.slots[slot].earliest.checked_mul(TICK)
     }
 
     /// How many entries there are, armed or not.
@@ -241,7 +251,7 @@ impl<T> Wheel<T> {
     /// Empties a slot whose start is the position: what was in it agrees in one digit more, so it goes to lower levels.
     fn cascade(&mut self, slot: usize) {
         let head = FIRST_SLOT + slot as u32;
-        let mut at = self.slots[slot].next;
+        let mut at = self.slots[slot].ends.next;
         while at != head {
             let Entry { deadline, link, .. } = self.entries[at as usize];
             // Why the maximum? An entry that was armed for the past stands in the slot of a later tick.
@@ -262,7 +272,9 @@ impl<T> Wheel<T> {
         self.occupied[level as usize] |= 1 << digit;
 
         let head = FIRST_SLOT + slot as u32;
-        let last = std::mem::replace(&mut self.slots[slot].previous, at);
+        let list = &mut self.slots[slot];
+        list.earliest = list.earliest.min(tick);
+        let last = std::mem::replace(&mut list.ends.previous, at);
         self.link_mut(last).next = at;
         self.entries[at as usize].link = Link { next: head, previous: last };
         self.armed += 1;
@@ -279,12 +291,17 @@ impl<T> Wheel<T> {
         if link.next == link.previous {
             let slot = (link.next - FIRST_SLOT) as usize;
             self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
+            self.slots[slot].earliest = u64::MAX;
         }
         self.armed -= 1;
     }
 
     /// The links of an entry or of a slot.
     fn link_mut(&mut self, at: u32) -> &mut Link {
-        if at < FIRST_SLOT { &mut self.entries[at as usize].link } else { &mut self.slots[(at - FIRST_SLOT) as usize] }
+        if at < FIRST_SLOT {
+            &mut self.entries[at as usize].link
+        } else {
+            &mut self.slots[(at - FIRST_SLOT) as usize].ends
+        }
     }
 }

@@ -230,6 +230,36 @@ fn next_is_exact_for_a_near_deadline_however_late_the_clock() {
 }
 
 #[test]
+fn next_is_exact_for_a_far_deadline_so_that_nobody_is_woken_to_move_it() {
+    for level in 1..LEVELS {
+        let deadline = (span(level) + span(level) / 2).saturating_mul(TICK);
+        let mut wheel = Wheel::new(0);
+        wheel.insert(deadline + TICK, 'b');
+        wheel.insert(deadline, 'a');
+        assert_eq!(wheel.next(), Some(deadline), "level {level}");
+        assert_eq!(drain(&mut wheel, deadline), ['a'], "level {level}");
+        assert_eq!(wheel.next(), Some(deadline + TICK), "level {level}");
+    }
+}
+
+#[test]
+fn a_cancelled_deadline_is_asked_for_at_most_once_while_its_slot_has_others() {
+    let mut wheel = Wheel::new(0);
+    let cancelled = wheel.insert(70 * TICK, 'a');
+    wheel.insert(90 * TICK, 'b');
+    wheel.remove(cancelled);
+    assert_eq!(wheel.next(), Some(70 * TICK));
+    assert_eq!(wheel.pop(70 * TICK), None);
+    assert_eq!(wheel.next(), Some(90 * TICK));
+    // A slot that has become empty has forgotten it.
+    let alone = wheel.insert(5000 * TICK, 'c');
+    wheel.disarm(alone);
+    wheel.insert(6000 * TICK, 'd');
+    assert_eq!(drain(&mut wheel, 90 * TICK), ['b']);
+    assert_eq!(wheel.next(), Some(6000 * TICK));
+}
+
+#[test]
 fn deadlines_whole_turns_of_a_level_apart_fire_in_their_own_turn() {
     for level in 0..LEVELS - 1 {
         let turn = span(level + 1) * TICK;

@@ -11,7 +11,7 @@ use super::span;
 /// The invariants on the struct: each list is sound, its entries belong to its slot, and its bit tells if it is empty.
 pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
     let link_of = |at: u32| -> Link {
-        if at < FIRST_SLOT { wheel.entries[at as usize].link } else { wheel.slots[(at - FIRST_SLOT) as usize] }
+        if at < FIRST_SLOT { wheel.entries[at as usize].link } else { wheel.slots[(at - FIRST_SLOT) as usize].ends }
     };
     let mut linked = 0;
     for slot in 0..LEVELS * SLOTS {
@@ -19,6 +19,8 @@ pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
         let head = FIRST_SLOT + slot as u32;
         let bit = wheel.occupied[level] >> digit & 1 == 1;
         assert_eq!(bit, link_of(head).next != head, "the bit of slot {slot}");
+        let earliest = wheel.slots[slot].earliest;
+        assert!(bit || earliest == u64::MAX, "slot {slot} is empty and remembers an entry");
         let mut at = head;
         loop {
             let next = link_of(at).next;
@@ -33,6 +35,9 @@ pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
             let tick = wheel.entries[next as usize].deadline.div_ceil(TICK);
             assert!(tick < first + span(level), "entry {next} in slot {slot}");
             assert!(first >= wheel.position, "slot {slot} is behind the position");
+            assert!((first..first + span(level)).contains(&earliest), "slot {slot} remembers an entry of another");
+            // One that was armed for the past was put into the tick of that moment.
+            assert!(earliest <= tick.max(wheel.now), "entry {next} is before the earliest of slot {slot}");
             at = next;
         }
     }
