@@ -221,10 +221,21 @@ impl Core {
         live.iter().map(|task| task.name()).collect()
     }
 
-    pub(crate) fn join(&self, number: Number, waker: Waker) -> Join {
-        let mut waker = Some(waker);
-        let join = self.tasks.borrow_mut().join(number, &mut waker);
-        // Only now is one that was not recorded dropped: a foreign waker may do anything.
+    /// Takes the output of a task that has ended; else records who is woken when it does.
+    #[inline]
+    pub(crate) fn join(&self, number: Number, waker: &Waker) -> Join {
+        // A number is copied, which runs nobody's code. A foreign waker may do anything, also when it is cloned or dropped.
+        match Number::of(waker) {
+            Some(own) => self.tasks.borrow_mut().join(number, || own.waker()),
+            None => self.join_foreign(number, waker),
+        }
+    }
+
+    #[cold]
+    fn join_foreign(&self, number: Number, waker: &Waker) -> Join {
+        let mut cloned = Some(waker.clone());
+        let join = self.tasks.borrow_mut().join(number, || cloned.take().unwrap_or_else(|| waker.clone()));
+        // Only now is one that was not recorded dropped.
         join
     }
 
@@ -234,6 +245,7 @@ impl Core {
     }
 
     /// The task has ended: whoever awaits it is woken.
+    #[inline(never)]
     pub(crate) fn finish(&self, task: &Task) {
         let (joiner, rest) = self.tasks.borrow_mut().finish(task);
         drop(rest);

@@ -25,14 +25,18 @@ impl Due {
         self.tasks.borrow().len() - self.taken.get()
     }
 
-    /// Takes what was woken, if nothing is left.
-    pub(crate) fn refill(&self, tasks: &mut Tasks) {
-        if self.len() == 0 {
-            let mut due = self.tasks.borrow_mut();
-            due.clear();
-            tasks.swap_woken(&mut due);
-            self.taken.set(0);
+    /// Takes what was woken, if nothing is left. Returns how many there are then.
+    #[inline]
+    pub(crate) fn refill(&self, tasks: &RefCell<Tasks>) -> usize {
+        let mut due = self.tasks.borrow_mut();
+        let left = due.len() - self.taken.get();
+        if left > 0 {
+            return left;
         }
+        due.clear();
+        tasks.borrow_mut().swap_woken(&mut due);
+        self.taken.set(0);
+        due.len()
     }
 
     /// Takes at most `count` one by one, and calls `f` with each until it returns true. What is not taken stays.

@@ -93,7 +93,7 @@ impl<T: 'static> JoinHandle<T> {
         let mut output: Option<Result<T, JoinError>> = None;
         let task = self.task.as_ref().expect("a JoinHandle was polled again after it returned the output");
         if let Ok((core, number)) = task {
-            match core.join(*number, waker.clone()) {
+            match core.join(*number, waker) {
                 Join::Waiting(before) => {
                     drop(before);
                     return Poll::Pending;

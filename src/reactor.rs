@@ -284,8 +284,7 @@ impl Reactor {
         let core = &*self.core;
         let mut left = BATCH;
         while left > 0 {
-            core.due.refill(&mut core.tasks.borrow_mut());
-            let due = core.due.len().min(left);
+            let due = core.due.refill(&core.tasks).min(left);
             if due == 0 {
                 break;
             }

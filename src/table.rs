@@ -18,7 +18,7 @@ use std::task::Waker;
 
 use crate::join_error::JoinError;
 use crate::remote;
-use crate::waker::{Number, ROOT, TASKS_MAX};
+use crate::waker::{Number, TASKS_MAX};
 use crate::work::{self, Body, Run, Work};
 
 /// Set if the slot is in the run queue, where it has one place.
@@ -238,13 +238,15 @@ impl Tasks {
         self.woken.push(slot);
     }
 
-    #[cold]
+    #[inline(never)]
     fn wake_other(&mut self, number: Number) {
-        if number.reactor() != self.root.number().reactor() {
+        if number == self.root.number() {
+            if !self.root.has(QUEUED) {
+                self.root.set(QUEUED);
+                self.woken.push(self.root.clone());
+            }
+        } else if number.reactor() != self.root.number().reactor() {
             remote::wake(number);
-        } else if number.index() == ROOT && !self.root.has(QUEUED) {
-            self.root.set(QUEUED);
-            self.woken.push(self.root.clone());
         }
     }
 
@@ -269,6 +271,7 @@ impl Tasks {
     }
 
     /// The task has ended: returns who awaits it, and what is left of it if nobody will join it.
+    #[inline]
     pub(crate) fn finish(&mut self, task: &Task) -> (Option<Waker>, Option<Body>) {
         if task.is_done() {
             return (None, None);
@@ -301,13 +304,14 @@ impl Tasks {
         }
     }
 
-    /// Takes the output of an ended task, or takes `waker` and records it.
-    pub(crate) fn join(&mut self, number: Number, waker: &mut Option<Waker>) -> Join {
+    /// Takes the output of an ended task, or records what `waker` gives, which must not run a user's code.
+    #[inline]
+    pub(crate) fn join(&mut self, number: Number, waker: impl FnOnce() -> Waker) -> Join {
         let Some(task) = self.get(number) else { return Join::Gone };
         if task.is_done() {
             return Join::Done(self.remove(number));
         }
-        Join::Waiting(task.joiner.replace(waker.take()))
+        Join::Waiting(task.joiner.replace(Some(waker())))
     }
 
     /// Nobody will join it any more: returns what is to be dropped with nothing borrowed.

@@ -5,8 +5,10 @@
 //!
 //! Both keep one rule: no code of a user runs under a lock. Cloning, waking and dropping a waker may re-enter the same
 //! channel or panic, so a waker is cloned before the lock is taken again, and woken or dropped after it is released.
-//! The price is a second look at the state whenever a foreign waker is stored; one of this crate is a number, and to copy
-//! it runs nobody's code. The alternative, cloning in advance for each call, would charge the calls that find a value.
+//! The price is a second look at the state whenever a foreign waker is stored, or one is replaced; one of this crate is a
+//! number, and to copy it into an empty slot runs nobody's code. The alternative, cloning in advance for each call, would
+//! charge the calls that find a value.
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
 
@@ -18,36 +20,55 @@ use crate::waker::Number;
 ///
 /// `attempt` answers `Ok` with the result, or `Err` with the slot in which to wait. Without a waker nothing is stored.
 /// A stored waker is replaced only if it would not wake the same task. `attempt` may run twice.
+#[inline(always)]
 pub(crate) fn poll_locked<S, R>(
     state: &Mutex<S>,
     waker: Option<&Waker>,
     mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,
 ) -> Poll<R> {
-    // Dropped after the guard, which is declared later.
-    let mut spare: Option<Waker> = None;
-    loop {
-        let mut locked = state.lock();
-        let slot = match attempt(&mut locked) {
-            Ok(result) => return Poll::Ready(result),
-            Err(slot) => slot,
-        };
-        let Some(waker) = waker else {
-            return Poll::Pending;
-        };
-        if slot.as_ref().is_some_and(|stored| stored.will_wake(waker)) {
-            return Poll::Pending;
-        }
-        let own = Number::of(waker).map(Number::waker);
-        let Some(cloned) = spare.take().or(own) else {
-            drop(locked);
-            spare = Some(waker.clone());
-            continue;
-        };
-        let replaced = slot.replace(cloned);
-        drop(locked);
-        drop(replaced);
+    let mut locked = state.lock();
+    let slot = match attempt(&mut locked) {
+        Ok(result) => return Poll::Ready(result),
+        Err(slot) => slot,
+    };
+    let Some(waker) = waker else {
         return Poll::Pending;
+    };
+    match (&slot, Number::of(waker)) {
+        (None, Some(number)) => {
+            // Why forgotten: there was nothing, and a drop would look for it.
+            mem::forget(slot.replace(number.waker()));
+            Poll::Pending
+        }
+        (Some(stored), _) if stored.will_wake(waker) => Poll::Pending,
+        _ => {
+            drop(locked);
+            poll_cloned(state, waker, attempt)
+        }
     }
+}
+
+/// The same with a clone of the waker, which is made before the lock is taken; what it replaces is dropped after.
+#[cold]
+#[inline(never)]
+fn poll_cloned<S, R>(
+    state: &Mutex<S>,
+    waker: &Waker,
+    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,
+) -> Poll<R> {
+    let cloned = waker.clone();
+    let mut locked = state.lock();
+    let slot = match attempt(&mut locked) {
+        Ok(result) => {
+            drop(locked);
+            return Poll::Ready(result);
+        }
+        Err(slot) => slot,
+    };
+    let replaced = slot.replace(cloned);
+    drop(locked);
+    drop(replaced);
+    Poll::Pending
 }
 
 /// Wakers taken out of a state, to be woken once the lock is released.

@@ -104,6 +104,7 @@ impl<T> Receiver<T> {
     /// sender.try_send(1).unwrap();
     /// assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Some(1)));
     /// ```
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         ready!(scope::poll_admit(cx));
         let received = ready!(self.shared.receive(Some(cx.waker())));
@@ -190,6 +191,7 @@ struct Receiving<'a, T> {
 impl<T> Future for Receiving<'_, T> {
     type Output = Option<T>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.get_mut();
         // Set before the poll: a waker whose clone panics leaves nothing behind, one that was stored is remembered.

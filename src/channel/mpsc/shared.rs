@@ -11,7 +11,7 @@
 //! one in O(log n) and needs no unsafe. An intrusive list is O(1), and is pinned memory that other threads write to.
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
 
 use super::{SendError, TrySendError};
 use crate::channel::wait::{Wakers, poll_locked};
@@ -141,17 +141,18 @@ impl<T> Shared<T> {
     }
 
     /// Sends if there is room or a place was handed over; else waits in line. `value` is taken when it is ready.
+    #[inline]
     pub(super) fn poll_send(
         &self,
         value: &mut Option<T>,
         ticket: &mut Option<Ticket>,
         waker: &Waker,
     ) -> Poll<Result<(), SendError<T>>> {
-        let mut receiver = None;
+        // Whom to wake; none if the queue is closed.
         let sent = poll_locked(&self.state, Some(waker), |state| {
             if state.closed {
                 *ticket = None;
-                return Ok(false);
+                return Ok(None);
             }
             let place = match *ticket {
                 None => state.has_room(self.bound),
@@ -163,22 +164,23 @@ impl<T> Shared<T> {
             };
             if place {
                 *ticket = None;
-                receiver = state.push(value);
-                return Ok(true);
+                return Ok(Some(state.push(value)));
             }
             let held = *ticket.get_or_insert_with(|| state.next_ticket());
             Err(state.waiting.entry(held).or_default())
         });
-        sent.map(|sent| match (sent, value.take()) {
-            (true, _) => {
+        match (ready!(sent), value) {
+            (Some(receiver), _) => {
                 if let Some(receiver) = receiver {
                     receiver.wake();
                 }
-                Ok(())
+                Poll::Ready(Ok(()))
             }
-            (false, Some(value)) => Err(SendError(value)),
-            (false, None) => unreachable!("the value is taken only when it is sent"),
-        })
+            (None, value) => {
+                let value = value.take().expect("the value is taken only when it is sent");
+                Poll::Ready(Err(SendError(value)))
+            }
+        }
     }
 
     /// Leaves the line; a place that was handed over already goes to the next.
@@ -217,13 +219,15 @@ impl<T> Shared<T> {
     }
 
     /// The next value, the end, or "not yet" with `waker` left behind.
+    #[inline]
     pub(super) fn receive(&self, waker: Option<&Waker>) -> Poll<Option<T>> {
-        // Dropped and woken after the lock.
-        let (mut next, mut _surplus) = (Wakers::default(), None);
+        // Woken and dropped after the lock.
+        let mut rest = None;
         let received = poll_locked(&self.state, waker, |state| {
             if let Some(value) = state.queue.pop_front() {
-                state.hand_on(self.bound, &mut next);
-                _surplus = state.surplus();
+                if state.owes() {
+                    rest = Some(state.settle(self.bound));
+                }
                 return Ok(Some(value));
             }
             if state.closed || state.senders == 0 {
@@ -231,7 +235,9 @@ impl<T> Shared<T> {
             }
             Err(&mut state.receiver)
         });
-        next.wake();
+        if let Some((next, _surplus)) = rest {
+            next.wake();
+        }
         received
     }
 
@@ -276,17 +282,26 @@ impl<T> State<T> {
         self.next_ticket
     }
 
+    /// Whether there is more to do after a value was taken: somebody waits for the room, or the memory was for more.
+    #[inline]
+    fn owes(&self) -> bool {
+        !self.waiting.is_empty() || !self.ticks.is_empty() || (self.queue.is_empty() && self.is_large())
+    }
+
+    /// Does that; returns whom to wake, and the memory to be freed.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, bound: Option<usize>) -> (Wakers, Option<VecDeque<T>>) {
+        let mut next = Wakers::default();
+        self.hand_on(bound, &mut next);
+        let surplus = (self.queue.is_empty() && self.is_large()).then(|| mem::take(&mut self.queue));
+        (next, surplus)
+    }
+
     /// Room has appeared: hands it to those in line, and to all ticks what is then left.
     ///
     /// Why all ticks for one place? A tick need not use the place, and nobody could tell; waking one could lose it.
-    #[inline]
     fn hand_on(&mut self, bound: Option<usize>, next: &mut Wakers) {
-        if !self.waiting.is_empty() || !self.ticks.is_empty() {
-            self.hand_on_to_those_in_line(bound, next);
-        }
-    }
-
-    fn hand_on_to_those_in_line(&mut self, bound: Option<usize>, next: &mut Wakers) {
         while self.has_room(bound) {
             let Some((_, waker)) = self.waiting.pop_first() else {
                 next.rest.extend(mem::take(&mut self.ticks).into_iter().flatten());
@@ -320,10 +335,10 @@ impl<T> State<T> {
         &mut self.ticks[index]
     }
 
-    /// The memory of a queue that has been emptied after having been large, to be freed after the lock.
-    fn surplus(&mut self) -> Option<VecDeque<T>> {
+    /// Whether the queue has more memory than an empty one keeps.
+    #[inline]
+    fn is_large(&self) -> bool {
         let items = self.queue.capacity();
-        let large = items > KEEP_ITEMS && items.saturating_mul(size_of::<T>()) > KEEP_BYTES;
-        (large && self.queue.is_empty()).then(|| mem::take(&mut self.queue))
+        items > KEEP_ITEMS && items.saturating_mul(size_of::<T>()) > KEEP_BYTES
     }
 }
