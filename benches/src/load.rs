@@ -11,7 +11,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_sys::{Events, Interest, Mode, OsSelector, Selector, Token};
 
@@ -30,17 +30,20 @@ struct Client {
     answer: [u8; REQUEST],
     /// How much of the answer has come.
     received: usize,
+    /// When the request was sent.
+    sent: Instant,
 }
 
 impl Client {
     fn connect(server: SocketAddr, index: usize) -> io::Result<Self> {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, request: [index as u8; REQUEST], answer: [0; REQUEST], received: 0 })
+        Ok(Self { stream, request: [index as u8; REQUEST], answer: [0; REQUEST], received: 0, sent: Instant::now() })
     }
 
     fn send(&mut self) -> io::Result<()> {
         self.received = 0;
+        self.sent = Instant::now();
         self.stream.write_all(&self.request)
     }
 
@@ -68,6 +71,16 @@ impl Client {
 /// `TimedOut` for a server that says nothing for 20 s, `InvalidData` for an answer that is not the request, and those of
 /// the sockets.
 pub(crate) fn echo(server: SocketAddr, connections: usize, requests: usize) -> io::Result<()> {
+    echo_timed(server, connections, requests, |_| ())
+}
+
+/// The same; `answered` is told how long each request has taken.
+pub(crate) fn echo_timed(
+    server: SocketAddr,
+    connections: usize,
+    requests: usize,
+    mut answered: impl FnMut(Duration),
+) -> io::Result<()> {
     let selector = OsSelector::new()?;
     let mut clients = Vec::with_capacity(connections);
     for index in 0..connections {
@@ -95,6 +108,7 @@ pub(crate) fn echo(server: SocketAddr, connections: usize, requests: usize) -> i
             // A client without a request outstanding has nothing to receive.
             if client.received < REQUEST && client.receive()? {
                 unanswered -= 1;
+                answered(client.sent.elapsed());
                 if unsent > 0 {
                     client.send()?;
                     unsent -= 1;
@@ -125,7 +139,7 @@ pub(crate) fn churn(server: SocketAddr, connections: usize) -> io::Result<()> {
 /// The command: the leash, then [`echo`]; the server ends with it.
 pub(crate) fn run(server: SocketAddr, connections: usize, requests: usize) -> io::Result<()> {
     let _leash = TcpStream::connect(server)?;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     echo(server, connections, requests)?;
     eprintln!("{requests} requests over {connections} connections in {:.3} s", start.elapsed().as_secs_f64());
     Ok(())

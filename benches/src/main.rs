@@ -16,6 +16,8 @@ mod arguments;
 mod callgrind;
 mod connections;
 mod counts;
+mod flood;
+mod idle;
 mod instructions;
 mod interleaved;
 mod load;
@@ -23,6 +25,7 @@ mod memory;
 mod micro;
 mod quick;
 mod relay;
+mod schedstat;
 mod scratch;
 mod selectors;
 mod serve;
@@ -68,6 +71,8 @@ fn run(command: Command) -> io::Result<Verdict> {
             connections::run(connections::FULL, &mut verdict)?;
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
+        Command::Idle => idle::run(idle::FULL, &mut verdict)?,
+        Command::Flood => flood::run(flood::FULL)?,
         Command::Relay => relay::run(relay::FULL)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
@@ -75,7 +80,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Micro { quick, json } => micro::run(if quick { micro::QUICK } else { micro::FULL }, json)?,
         Command::Quick => quick::run(&mut verdict)?,
         Command::Serve { style, port } => serve::run(style, port)?,
-        Command::Hold { style } => serve::hold(style)?,
+        Command::Hold { style, deadlines } => serve::hold(style, deadlines)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
         Command::Select { peer, work, count } => selectors::select(&peer, work, count)?,

@@ -73,7 +73,7 @@ fn in_use(style: Style, connections: usize) -> io::Result<(f64, f64)> {
     file.push(log.path());
     let mut tool = Command::new(TOOL);
     tool.args(["--leak-check=no", "--max-threads=16"]).arg(file).arg(env::current_exe()?);
-    let server = Server::hold(tool, style)?;
+    let server = Server::hold(tool, style, false)?;
     let clients = idle(server.address, connections)?;
     server.end()?;
     drop(clients);
@@ -93,7 +93,7 @@ fn parse(log: &str) -> Option<(f64, f64)> {
 /// The resident bytes of a server with so many idle connections.
 fn resident(style: Style, connections: usize) -> io::Result<f64> {
     eprintln!("memory: {style}, {connections} connections");
-    let server = Server::hold(Command::new(env::current_exe()?), style)?;
+    let server = Server::hold(Command::new(env::current_exe()?), style, false)?;
     let clients = idle(server.address, connections)?;
     let status = fs::read_to_string(format!("/proc/{}/status", server.id()))?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
@@ -104,7 +104,7 @@ fn resident(style: Style, connections: usize) -> io::Result<f64> {
 }
 
 /// Connections that have echoed one byte each, and do nothing since.
-fn idle(server: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
+pub(crate) fn idle(server: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
     let connect = |_| {
         let mut client = TcpStream::connect(server)?;
         client.write_all(b"x")?;

@@ -5,17 +5,19 @@
 //! A slope over few requests is as exact as one over many, but for the part of a select that falls to each.
 
 use std::io;
+use std::time::Duration;
 
 use crate::verdict::Verdict;
-use crate::{connections, instructions, memory, micro, relay, selectors, syscalls, timers};
+use crate::{connections, idle, instructions, memory, micro, relay, selectors, syscalls, timers};
 
 /// Runs all of it.
 pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     syscalls::run(syscalls::Size { connections: 50, requests: [1_000, 5_000] }, verdict)?;
     connections::run(connections::Size([50, 150]), verdict)?;
     instructions::run(instructions::Size { connections: 50, requests: [1_000, 5_000] }, false, verdict)?;
+    idle::run(idle::Size { connections: 1_000, window: Duration::from_secs(1) }, verdict)?;
     memory::run(memory::Size { counted: [120, 500], resident: [100, 1_000] }, verdict)?;
-    let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5 };
+    let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5, peers: None };
     timers::run(size, verdict)?;
     selectors::run(selectors::QUICK, verdict)?;
     relay::run(relay::Size { rounds: 3, bytes: 16 << 20 })?;

@@ -34,8 +34,11 @@ impl Server {
         Self::run(tool, "serve", style)
     }
 
-    /// The same for one that holds connections open to its end.
-    pub(crate) fn hold(tool: Command, style: Style) -> io::Result<Self> {
+    /// The same for one that holds connections open to its end, each with a deadline for the next read if so wanted.
+    pub(crate) fn hold(mut tool: Command, style: Style, deadlines: bool) -> io::Result<Self> {
+        if deadlines {
+            tool.arg("--deadlines");
+        }
         Self::run(tool, "hold", style)
     }
 

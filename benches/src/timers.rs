@@ -17,6 +17,7 @@ use mainspring::Reactor;
 use mainspring::time::{Clock, Sleep, sleep};
 
 use crate::callgrind::{self, Profile};
+use crate::micro;
 use crate::server;
 use crate::stopwatch::Times;
 use crate::table::Table;
@@ -37,10 +38,18 @@ pub(crate) struct Size {
     /// Sleeps that are armed and cancelled in a round that is timed.
     pub(crate) timed: usize,
     pub(crate) rounds: usize,
+    /// The same beside other runtimes; not in the quick form, where `micro` has it.
+    pub(crate) peers: Option<micro::Size>,
 }
 
 /// For figures that are published.
-pub(crate) const FULL: Size = Size { live: [1_000, 1_000_000], counted: [10_000, 30_000], timed: 100_000, rounds: 15 };
+pub(crate) const FULL: Size = Size {
+    live: [1_000, 1_000_000],
+    counted: [10_000, 30_000],
+    timed: 100_000,
+    rounds: 15,
+    peers: Some(micro::TIMERS_FULL),
+};
 
 /// Prints the table.
 pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
@@ -66,6 +75,9 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
         instructions.extend(counted);
     }
     println!("Arming and cancelling a sleep\n\n{table}");
+    if let Some(peers) = size.peers {
+        micro::timers(peers)?;
+    }
     if let [few, many] = instructions[..] {
         verdict.at_most("instructions per sleep, many live to few", many / few, GROWTH);
     }

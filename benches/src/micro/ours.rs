@@ -1,10 +1,10 @@
 //! Mainspring. The mutex is that of async-lock: it has none of its own.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use mainspring::channel::{mpsc, oneshot};
@@ -17,6 +17,35 @@ use super::runtime::Runtime;
 use super::{channels, tasks};
 
 pub(super) struct Mainspring(Reactor);
+
+/// Streams that reads wait for in turns, so that a batch ends with a deadline for each.
+const STREAMS: usize = 50;
+
+/// Begins and ends so many reads of streams that nothing comes from.
+async fn reads_that_wait(count: usize, timeout: Option<Duration>) -> io::Result<Duration> {
+    let mut streams = Vec::with_capacity(STREAMS);
+    for _ in 0..STREAMS {
+        let (stream, other) = UnixStream::pair()?;
+        stream.set_nonblocking(true)?;
+        let stream = net::UnixStream::from_std(stream)?;
+        stream.set_read_timeout(timeout)?;
+        streams.push((stream, other));
+    }
+    let start = Instant::now();
+    for _ in 0..count.div_ceil(STREAMS) {
+        poll_fn(|cx| {
+            for (stream, _) in &streams {
+                let mut buffer = [0];
+                let read = pin!(stream.read(&mut buffer));
+                assert!(read.poll(cx).is_pending(), "nothing comes from there");
+            }
+            Poll::Ready(())
+        })
+        .await;
+        yield_now().await;
+    }
+    Ok(start.elapsed())
+}
 
 /// The output of a task, which no work lets panic.
 pub(super) struct Joined<T>(JoinHandle<T>);
@@ -166,6 +195,13 @@ impl Runtime for Mainspring {
         });
     }
 
+    /// A read timeout: what reads that wait take with one, less what they take without.
+    fn deadline(&self, count: usize) -> io::Result<Duration> {
+        let with = self.block_on(reads_that_wait(count, Some(Duration::from_secs(30))))?;
+        let without = self.block_on(reads_that_wait(count, None))?;
+        Ok(with.saturating_sub(without))
+    }
+
     type Remote = Handle;
 
     fn remote(&self) -> Option<Self::Remote> {
@@ -179,7 +215,7 @@ impl Runtime for Mainspring {
     type Stream = net::UnixStream;
 
     fn stream(stream: UnixStream) -> io::Result<Self::Stream> {
-        net::UnixStream::from_std(OwnedFd::from(stream).into())
+        net::UnixStream::from_std(stream)
     }
 
     async fn read_one(stream: &mut Self::Stream) -> io::Result<()> {

@@ -43,8 +43,13 @@ pub(super) enum Work {
     Semaphore,
     /// Among so many live sleeps.
     ArmAndCancel(usize),
+    Clock,
     Reset,
+    Deadline,
+    /// Processor time.
     Fire,
+    /// How late, in this hundredth.
+    Late(usize),
     WakeLatency,
     /// By so many threads.
     RemoteSpawn(usize),
@@ -59,10 +64,12 @@ pub(super) struct Row {
     pub(super) length: Length,
     /// Nanoseconds, at most.
     pub(super) figure: Option<f64>,
+    /// Whether the figure leaves out the reading of the clock.
+    pub(super) is_besides_the_clock: bool,
 }
 
 const fn row(name: &'static str, what: &'static str, work: Work, length: Length) -> Row {
-    Row { name, what, work, length, figure: None }
+    Row { name, what, work, length, figure: None, is_besides_the_clock: false }
 }
 
 impl Row {
@@ -70,10 +77,15 @@ impl Row {
         self.figure = Some(nanoseconds);
         self
     }
+
+    const fn besides_the_clock(mut self, nanoseconds: f64) -> Self {
+        self.is_besides_the_clock = true;
+        self.at_most(nanoseconds)
+    }
 }
 
 /// All of them, in the order of the table.
-pub(super) const ROWS: [Row; 25] = [
+pub(super) const ROWS: [Row; 27] = [
     row("spawn", "start a task and await it", Work::Spawn, Length::Short).at_most(100.0),
     row("spawn_batch", "start 1,000 tasks, then await them, per task", Work::SpawnBatch, Length::Short),
     row("chained_spawn", "a task starts the next, 1,000 deep, per task", Work::ChainedSpawn, Length::Short),
@@ -89,16 +101,41 @@ pub(super) const ROWS: [Row; 25] = [
     row("notify", "two tasks signal each other, forth and back", Work::Signals, Length::Short),
     row("mutex", "lock and unlock, uncontended", Work::Mutex, Length::Short),
     row("semaphore", "take and give back, uncontended", Work::Semaphore, Length::Short),
-    row("timer_1k", "arm and cancel, 1,000 live, clock read", Work::ArmAndCancel(1_000), Length::Short),
-    row("timer_100k", "the same, 100,000 live", Work::ArmAndCancel(100_000), Length::Short),
-    row("timer_1m", "the same, 1,000,000 live", Work::ArmAndCancel(1_000_000), Length::Short),
+    CLOCK,
+    row("timer_1k", "arm and cancel, 1,000 live, clock read", Work::ArmAndCancel(1_000), Length::Short)
+        .besides_the_clock(30.0),
+    row("timer_100k", "the same, 100,000 live", Work::ArmAndCancel(100_000), Length::Short).besides_the_clock(30.0),
+    row("timer_1m", "the same, 1,000,000 live", Work::ArmAndCancel(1_000_000), Length::Short).besides_the_clock(40.0),
     row("timer_reset", "move the deadline of an armed sleep", Work::Reset, Length::Short),
+    row(
+        "deadline",
+        "ours: what a timeout adds to a read that waits; theirs: timer_reset",
+        Work::Deadline,
+        Length::Short,
+    )
+    .at_most(5.0),
     row("timers_fire", "a task that sleeps once, all in a second, processor time", Work::Fire, Length::Second),
     row("wake_latency", "two sleeping threads, one way", Work::WakeLatency, Length::Sleeping),
     row("remote_spawn_1", "a thread starts tasks here, per task", Work::RemoteSpawn(1), Length::Long),
     row("remote_spawn_4", "the same, 4 threads", Work::RemoteSpawn(4), Length::Long),
     row("remote_spawn_8", "the same, 8 threads", Work::RemoteSpawn(8), Length::Long),
     row("loop_count", "a turn of the loop: nothing to read, write, select, read", Work::Turn, Length::Long),
+];
+
+/// What the timer rows have in them besides the timer.
+const CLOCK: Row = row("clock", "read the clock: in each row of timers but timer_reset", Work::Clock, Length::Short);
+
+/// The rows of the table that is about timers alone.
+pub(super) const TIMERS: [Row; 6] = [
+    CLOCK,
+    row("insert_cancel_10k", "arm and cancel, 10,000 live, clock read", Work::ArmAndCancel(10_000), Length::Short)
+        .besides_the_clock(30.0),
+    row("insert_cancel_1m", "the same, 1,000,000 live", Work::ArmAndCancel(1_000_000), Length::Short)
+        .besides_the_clock(40.0),
+    row("fire", "a task that sleeps once, all in a second, processor time", Work::Fire, Length::Second)
+        .at_most(1_000.0),
+    row("late_p50", "the same, how late at the median", Work::Late(50), Length::Second).at_most(100_000.0),
+    row("late_p99", "the same, how late is 1 in 100", Work::Late(99), Length::Second),
 ];
 
 /// One who does a work `count` times in each turn, and says what one time cost.
@@ -132,7 +169,12 @@ pub(super) fn contender<'a, R: Runtime>(runtime: &'a R, work: Work, count: usize
             })
         }
         Work::Reset => Contender::new(R::NAME, move || each(runtime.block_on(timers::reset::<R>(count)))),
-        Work::Fire => Contender::new(R::NAME, move || each(timers::fire(runtime, count)?)),
+        Work::Clock => Contender::new(R::NAME, move || each(runtime.block_on(timers::clock::<R>(count)))),
+        Work::Deadline => Contender::new(R::NAME, move || runtime.deadline(count).and_then(each)),
+        Work::Fire => Contender::new(R::NAME, move || Ok(timers::fire(runtime, count)?.processor.as_secs_f64() * 1e9)),
+        Work::Late(hundredth) => {
+            Contender::new(R::NAME, move || Ok(timers::fire(runtime, count)?.late(hundredth).as_secs_f64() * 1e9))
+        }
         Work::WakeLatency => Contender::new(R::NAME, move || each(threads::wake_latency(runtime, count)?)),
         Work::RemoteSpawn(threads) => {
             Contender::new(R::NAME, move || each(threads::remote_spawn(runtime, threads, count)?))

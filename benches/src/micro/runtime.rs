@@ -13,6 +13,8 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::timers;
+
 /// A runtime, as it stands on the thread that measures.
 pub(super) trait Runtime: Sized + 'static {
     /// Its name in the tables.
@@ -111,6 +113,12 @@ pub(super) trait Runtime: Sized + 'static {
 
     /// Starts a task that sleeps, and then calls `then`.
     fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static);
+
+    /// What it costs to have a deadline for each of `count` operations, moved as they go on: of a sleep that stands beside
+    /// them, unless the runtime has something better.
+    fn deadline(&self, count: usize) -> io::Result<Duration> {
+        Ok(self.block_on(timers::reset::<Self>(count)))
+    }
 
     /// How other threads start tasks; none if they cannot.
     type Remote: Clone + Send + 'static;

@@ -3,7 +3,6 @@
 //! Live sleeps are spread over ten hours, so that they stand on several levels of a wheel. They are made once for each
 //! runtime and row, before its first turn: a million of them take longer to make than to measure.
 
-use std::fs;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::runtime::Runtime;
+use crate::schedstat::Ran;
 
 /// Over what time the live sleeps are spread.
 const SPREAD: Duration = Duration::from_secs(36_000);
@@ -73,12 +73,27 @@ pub(super) async fn reset<R: Runtime>(count: usize) -> Duration {
     start.elapsed()
 }
 
+/// What came of a flight of timers.
+pub(super) struct Fired {
+    /// Processor time of the whole process, per timer.
+    pub(super) processor: Duration,
+    /// How late each was, ascending.
+    late: Vec<Duration>,
+}
+
+impl Fired {
+    /// How late those in this hundredth were.
+    pub(super) fn late(&self, hundredth: usize) -> Duration {
+        self.late[self.late.len() * hundredth / 100]
+    }
+}
+
 /// Starts `count` tasks that each sleep once, so that they end one by one within the window, in no order; waits for all.
-/// Returns the processor time of the whole process.
-pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Duration> {
-    let before = processor_time()?;
+pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Fired> {
+    let before = Ran::of("self")?;
     let (done, end) = R::oneshot();
-    let left = Arc::new(Mutex::new((count, Some(done))));
+    let fired = Arc::new(Mutex::new((Vec::with_capacity(count), Some(done))));
+    let shared = Arc::clone(&fired);
     runtime.run(async move {
         // Time to start them all, before the first is due.
         let first = Instant::now() + Duration::from_micros(count as u64 * 2);
@@ -86,27 +101,29 @@ pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Duration
             // A multiplier without a common divisor visits every place once.
             let place = nth * 7_919 % count;
             let due = first + WINDOW.mul_f64(place as f64 / count as f64);
-            let left = Arc::clone(&left);
+            let fired = Arc::clone(&shared);
             R::start_sleeping(due.saturating_duration_since(Instant::now()), move || {
-                let mut left = left.lock().expect("no task panics");
-                left.0 -= 1;
-                if left.0 == 0 {
-                    assert!(R::fulfil(left.1.take().expect("it is sent once"), ()));
+                let late = due.elapsed();
+                let mut fired = fired.lock().expect("no task panics");
+                fired.0.push(late);
+                if fired.0.len() == count {
+                    assert!(R::fulfil(fired.1.take().expect("it is sent once"), ()));
                 }
             });
         }
         assert!(R::answer(end).await.is_some());
     });
-    Ok(processor_time()?.saturating_sub(before))
+    let processor = Ran::of("self")?.since(before).time / count as u32;
+    let mut late = std::mem::take(&mut fired.lock().expect("no task panics").0);
+    late.sort_unstable();
+    Ok(Fired { processor, late })
 }
 
-/// What all threads of this process have had of the processors.
-fn processor_time() -> io::Result<Duration> {
-    let mut sum = 0;
-    for task in fs::read_dir("/proc/self/task")? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let nanoseconds = text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
-        sum += nanoseconds.ok_or_else(|| io::Error::other(format!("no time in {text:?}")))?;
+/// Reads the clock.
+pub(super) async fn clock<R: Runtime>(count: usize) -> Duration {
+    let start = Instant::now();
+    for _ in 0..count {
+        std::hint::black_box(R::now());
     }
-    Ok(Duration::from_nanos(sum))
+    start.elapsed()
 }

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::process;
+use std::time::Duration;
 
 use mainspring::io::PooledBuffer;
 use mainspring::net::{TcpListener, TcpStream};
@@ -15,6 +16,9 @@ use mainspring::tick::{Task, Tick, schedule};
 
 use super::announce;
 use crate::style::Style;
+
+/// For the next read: what a server waits for a connection that is idle.
+const DEADLINE: Duration = Duration::from_secs(5 * 60);
 
 struct Echo {
     stream: TcpStream,
@@ -57,9 +61,10 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-async fn accept(listener: TcpListener, style: Style) -> io::Result<()> {
+async fn accept(listener: TcpListener, style: Style, deadline: Option<Duration>) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_read_timeout(deadline)?;
         match style {
             Style::Tick => drop(schedule(Echo { stream, rest: None })),
             _ => drop(spawn(echo(stream))),
@@ -67,7 +72,7 @@ async fn accept(listener: TcpListener, style: Style) -> io::Result<()> {
     }
 }
 
-pub(crate) fn hold(style: Style) -> io::Result<()> {
+pub(crate) fn hold(style: Style, deadlines: bool) -> io::Result<()> {
     if style == Style::Loop {
         return Err(io::Error::other("only tick and async hold connections"));
     }
@@ -75,7 +80,7 @@ pub(crate) fn hold(style: Style) -> io::Result<()> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         announce(listener.local_addr()?)?;
         let (leash, _) = listener.accept().await?;
-        spawn(accept(listener, style));
+        spawn(accept(listener, style, deadlines.then_some(DEADLINE)));
         leash.read(&mut [0; 1]).await?;
         process::exit(0)
     })?
