@@ -31,6 +31,8 @@ const PROGRESS: u8 = 1 << 2;
 pub(crate) struct Account {
     /// Operations that it may still do; 0 while the reactor is not running.
     left: Cell<u32>,
+    /// What each poll may do; 0 once the process turns out to be a child of the one that made the reactor.
+    budget: Cell<u32>,
     /// Refusals and "not yet" answers that it may still get before it is looked at for spinning; negative after that.
     unasked: Cell<i32>,
     /// The task that is polled.
@@ -49,6 +51,7 @@ impl Account {
     pub(crate) const fn closed(reactor: u16) -> Self {
         Self {
             left: Cell::new(0),
+            budget: Cell::new(BUDGET),
             unasked: Cell::new(ASKED_MAX),
             task: Cell::new(Number::root(reactor)),
             sitter: Cell::new(NOBODY),
@@ -65,7 +68,7 @@ impl Account {
     /// Before each poll of a task, and before one is dropped: a new budget.
     #[inline]
     pub(crate) fn begin(&self, task: Number) {
-        self.left.set(BUDGET);
+        self.left.set(self.budget.get());
         self.unasked.set(ASKED_MAX);
         self.task.set(task);
     }
@@ -73,6 +76,12 @@ impl Account {
     /// Nothing is left: the poll has asked too often, or the reactor stops running, and its sources refuse.
     pub(crate) fn exhaust(&self) {
         self.left.set(0);
+    }
+
+    /// Nothing is left, for this poll and all that follow.
+    pub(crate) fn forbid(&self) {
+        self.budget.set(0);
+        self.exhaust();
     }
 
     #[inline]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use mainspring_sys::signal::Subscription;
-use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token};
+use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token, fork};
 use slab::Slab;
 
 use crate::account::Account;
@@ -23,6 +23,7 @@ use crate::builder::Builder;
 use crate::contain::contain;
 use crate::direction::Direction;
 use crate::due::Due;
+use crate::forked;
 use crate::join_error::JoinError;
 use crate::longest_poll::Longest;
 use crate::names::Names;
@@ -44,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) number: u16,
     /// Which tenant of that number.
     pub(crate) epoch: u64,
+    /// The generation of the process that has made it, as of `mainspring_sys::fork`.
+    made_in: u32,
     /// Itself, for what keeps it alive.
     this: Weak<Self>,
     /// Where sources are registered.
@@ -106,6 +109,7 @@ impl Core {
         Rc::new_cyclic(|this| Self {
             number,
             epoch,
+            made_in: lease.made_in,
             this: this.clone(),
             selector: lease.selector.clone(),
             slot,
@@ -141,8 +145,15 @@ impl Core {
     ///
     /// One that names `what`, if there is none.
     pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
-        waker::current(|core| core.and_then(|core| core.this.upgrade()))
-            .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))
+        let core = waker::current(|core| core.and_then(|core| core.this.upgrade()))
+            .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))?;
+        if core.is_forked() { Err(forked::error()) } else { Ok(core) }
+    }
+
+    /// Whether this process is a child of the one that has made the reactor.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.made_in != fork::generation()
     }
 
     /// Before each poll of a task, and before one is dropped.
@@ -183,6 +194,9 @@ impl Core {
         W::Output: 'static,
     {
         let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
+        if self.is_forked() {
+            return Err(JoinError::refused(forked::TEXT));
+        }
         let inserted = self.tasks.borrow_mut().insert(work);
         match inserted {
             Ok(number) => {
@@ -318,6 +332,9 @@ impl Core {
         drains: bool,
     ) -> io::Result<Rc<Source>> {
         let Some(this) = self.this.upgrade() else { return Err(io::ErrorKind::NotConnected.into()) };
+        if self.is_forked() {
+            return Err(forked::error());
+        }
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
         let mut sources = self.sources.borrow_mut();
@@ -330,8 +347,11 @@ impl Core {
         Ok(source)
     }
 
-    /// Ends the registration of `fd`. That it has none is what is wanted.
+    /// Ends the registration of `fd`. That it has none is what is wanted, and that it is a parent's is left so.
     pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if self.is_forked() {
+            return Ok(());
+        }
         match self.selector.deregister(fd) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,

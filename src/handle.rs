@@ -13,10 +13,11 @@ use std::task::Poll;
 use std::thread::{self, ThreadId};
 
 use crate::channel::oneshot;
+use crate::forked;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
 use crate::parked::parked;
-use crate::remote::{self, Refused};
+use crate::remote::{self, Refused, Slot};
 use crate::waker;
 
 /// A reactor, from any thread. Cheap to copy, and valid for ever: when the reactor has ended, its calls say so.
@@ -78,6 +79,7 @@ impl Handle {
                 let (sender, output) = oneshot::channel();
                 let error = match refused {
                     Refused::Ended => JoinError::aborted(),
+                    Refused::Forked => JoinError::refused(forked::TEXT),
                     Refused::Full => JoinError::refused("the inbox of the reactor holds 65536 spawns"),
                 };
                 // Why ignored: the receiver is two lines above.
@@ -121,10 +123,12 @@ impl Handle {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
-        if thread::current().id() == self.thread {
+        // A child after fork(2) has the one thread that has forked, and no reactor of its parent to wait for.
+        let is_forked = remote::slot(self.number).is_some_and(Slot::is_forked);
+        if !is_forked && thread::current().id() == self.thread {
             return Err(JoinError::refused("a call on the thread of its reactor would wait for itself"));
         }
-        if waker::current(|core| core.is_some()) {
+        if !is_forked && waker::current(|core| core.is_some()) {
             return Err(JoinError::refused("a call would block the reactor that is running on this thread"));
         }
         // Without a deadline it is always there.

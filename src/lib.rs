@@ -80,6 +80,7 @@ mod crowd;
 mod deadline;
 mod direction;
 mod due;
+mod forked;
 mod handle;
 pub mod io;
 mod join_error;

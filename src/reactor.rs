@@ -23,6 +23,7 @@ use mainspring_sys::{Clock, Events, Selector};
 
 use crate::builder::Builder;
 use crate::core::Core;
+use crate::forked;
 use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::longest_poll::LongestPoll;
@@ -52,6 +53,10 @@ const UNASKED_MAX: u64 = 1_000_000;
 /// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, then with timeout zero; until
 ///    the next deadline when nothing is runnable;
 /// 5. record the readiness of the whole batch of events, then wake: a task sees its whole state.
+///
+/// After fork(2), a child does not have the reactors of its parent: to run one, to spawn on it and each operation of its
+/// sources is an error that says so, and to drop them takes nothing from the parent. A poll that forks goes on in the child, and
+/// other tasks may be polled once more there, before `block_on` returns that error. A new reactor works, also inside that poll.
 ///
 /// Dropping a reactor drops its tasks on this thread, in no particular order. Sources, timers and handles may outlive
 /// it: their operations return errors (`NotConnected` for sources), sleeps never end.
@@ -187,6 +192,9 @@ impl Reactor {
     }
 
     fn drive(&self, root: Option<Root<'_>>) -> io::Result<()> {
+        if self.core.is_forked() {
+            return Err(forked::error());
+        }
         refuse_second()?;
         trace::reactor_runs(self.core.number);
         let _stop = Stop(&self.core);
@@ -211,6 +219,10 @@ impl Reactor {
             }
             if is_root_ready {
                 return Ok(());
+            }
+
+            if core.is_forked() {
+                return Err(forked::error());
             }
 
             // 2. Take the inbox.
@@ -392,9 +404,9 @@ impl Reactor {
     }
 }
 
-/// An error if a reactor is running on this thread: another would stop it.
+/// An error if a reactor is running on this thread: another would stop it. That of a parent process does not run any more.
 pub(crate) fn refuse_second() -> io::Result<()> {
-    match waker::current(|core| core.is_some()) {
+    match waker::current(|core| core.is_some_and(|core| !core.is_forked())) {
         true => Err(io::Error::other("a reactor is already running on this thread")),
         false => Ok(()),
     }

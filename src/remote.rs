@@ -11,9 +11,10 @@
 use std::io;
 use std::sync::Arc;
 
-use mainspring_sys::{OsSelector, Selector, Waker};
+use mainspring_sys::{OsSelector, Selector, Waker, fork};
 
 use crate::contain::contain;
+use crate::forked;
 use crate::locks::{Mutex, OnceLock};
 use crate::waker::Number;
 
@@ -30,24 +31,36 @@ const WAKES_SORTED: usize = 1024;
 
 static SLOTS: [OnceLock<Slot>; REACTORS_MAX] = [const { OnceLock::new() }; REACTORS_MAX];
 
-static DIRECTORY: OnceLock<Mutex<Directory>> = OnceLock::new();
+/// How many forks may lie between a process and the first one that has made a reactor: as many as no program nests, in
+/// 12 KiB.
+const FORKS_MAX: usize = 256;
+
+/// By generation of the process: what a child inherits is its parent's, and may be locked for ever.
+static DIRECTORIES: [OnceLock<Mutex<Directory>>; FORKS_MAX] = [const { OnceLock::new() }; FORKS_MAX];
 
 #[derive(Default)]
 struct Directory {
-    /// How many slots have been made.
+    /// How many slots have been made, those of parent processes included.
     made: u16,
     /// Slots whose reactor has ended.
     free: Vec<Lease>,
 }
 
-fn directory() -> &'static Mutex<Directory> {
-    DIRECTORY.get_or_init(Mutex::default)
+/// The directory of a process.
+fn directory(generation: u32) -> io::Result<&'static Mutex<Directory>> {
+    let Some(directory) = DIRECTORIES.get(generation as usize) else {
+        return Err(io::Error::other(format!("the process has come about by more than {FORKS_MAX} forks")));
+    };
+    let made = || SLOTS.iter().take_while(|slot| slot.get().is_some()).count();
+    Ok(directory.get_or_init(|| Mutex::new(Directory { made: made() as u16, free: Vec::new() })))
 }
 
 /// The right to be the reactor of a slot; given back by [`Lease::end`].
 pub(crate) struct Lease {
     /// Which slot.
     pub(crate) number: u16,
+    /// The generation of the process whose slot it is.
+    pub(crate) made_in: u32,
     /// The selector that belongs to it.
     pub(crate) selector: Arc<OsSelector>,
     /// The last generation of a source in that selector, so that a stale event never meets an equal one.
@@ -59,6 +72,8 @@ pub(crate) type Call = Box<dyn FnOnce() + Send>;
 
 /// One place for a reactor.
 pub(crate) struct Slot {
+    /// The generation of the process that has made it. In any other the inbox is not touched.
+    made_in: u32,
     /// What other threads have left.
     inbox: Mutex<Inbox>,
     /// Wakes the selector of this slot.
@@ -92,7 +107,9 @@ impl Lease {
     ///
     /// `OutOfMemory` when the process has 4,096 reactors, and those of making a selector.
     pub(crate) fn begin() -> io::Result<(Self, &'static Slot, u64)> {
-        let mut directory = directory().lock();
+        forked::watch()?;
+        let made_in = fork::generation();
+        let mut directory = directory(made_in)?.lock();
         let lease = match directory.free.pop() {
             Some(lease) => lease,
             None => {
@@ -104,8 +121,8 @@ impl Lease {
                 let number = directory.made;
                 directory.made += 1;
                 let inbox = Inbox { epoch: 0, mail: Mail::default(), sort_at: WAKES_SORTED };
-                SLOTS[number as usize].get_or_init(|| Slot { inbox: Mutex::new(inbox), waker });
-                Self { number, selector: Arc::new(selector), generation: 0 }
+                SLOTS[number as usize].get_or_init(|| Slot { made_in, inbox: Mutex::new(inbox), waker });
+                Self { number, made_in, selector: Arc::new(selector), generation: 0 }
             }
         };
         drop(directory);
@@ -120,6 +137,11 @@ impl Lease {
     /// Closes the slot, drops what is in its inbox with no lock held, and offers it to the next, unless its selector is
     /// broken.
     pub(crate) fn end(self, is_broken: bool) {
+        if self.made_in != fork::generation() {
+            // Nothing of it is this process's, which need not even have its kqueue: the number may be a file's.
+            std::mem::forget(self);
+            return;
+        }
         if let Some(slot) = SLOTS[self.number as usize].get() {
             let mut inbox = slot.inbox.lock();
             inbox.epoch += 1;
@@ -133,8 +155,8 @@ impl Lease {
         if is_broken {
             // Nor is it closed: its descriptor may be somebody else's by now.
             std::mem::forget(self);
-        } else {
-            directory().lock().free.push(self);
+        } else if let Ok(directory) = directory(self.made_in) {
+            directory.lock().free.push(self);
         }
     }
 }
@@ -154,7 +176,15 @@ impl Slot {
         }
     }
 
+    /// Whether this process is a child of the one that has made it.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.made_in != fork::generation()
+    }
+
     fn wake(&self, number: Number) {
+        if self.is_forked() {
+            return;
+        }
         let mut inbox = self.inbox.lock();
         if inbox.epoch % 2 == 0 || inbox.mail.wakes.last() == Some(&number) {
             return;
@@ -169,6 +199,9 @@ impl Slot {
 
     /// Leaves a closure for the tenant of `epoch`.
     pub(crate) fn call(&self, epoch: u64, call: Call) -> Result<(), Refused> {
+        if self.is_forked() {
+            return Err(Refused::Forked);
+        }
         let mut inbox = self.inbox.lock();
         if inbox.epoch != epoch {
             return Err(Refused::Ended);
@@ -184,6 +217,9 @@ impl Slot {
 
     /// Tells the tenant of `epoch` that `run` is to end.
     pub(crate) fn shutdown(&self, epoch: u64) {
+        if self.is_forked() {
+            return;
+        }
         let mut inbox = self.inbox.lock();
         if inbox.epoch == epoch {
             inbox.mail.shutdown = true;
@@ -198,6 +234,8 @@ impl Slot {
 pub(crate) enum Refused {
     /// The reactor has ended.
     Ended,
+    /// It is the reactor of a parent process.
+    Forked,
     /// 65,536 closures wait already.
     Full,
 }

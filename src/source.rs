@@ -28,6 +28,7 @@ use mainspring_sys::{Readiness, Token};
 use crate::account::Account;
 use crate::core::Core;
 use crate::direction::Direction;
+use crate::forked;
 use crate::scope;
 use crate::waits::{Rare, Seat};
 use crate::waker;
@@ -205,6 +206,9 @@ impl Source {
     fn without_budget(&self) -> Failure {
         if self.core.account.has_budget() {
             return Failure::NotYet;
+        }
+        if self.core.is_forked() {
+            return Failure::Error(forked::error());
         }
         // A reactor that is not running has no budget.
         if waker::is_current(&self.core) {
@@ -404,7 +408,7 @@ impl Source {
     /// work spends the budget of each poll first, and would keep it out for ever.
     #[cold]
     fn is_granted(&self, owner: &mut u64) -> bool {
-        let granted = *owner & REFUSED != 0 && waker::is_current(&self.core);
+        let granted = *owner & REFUSED != 0 && waker::is_current(&self.core) && !self.core.is_forked();
         if granted {
             *owner &= !REFUSED;
             self.core.account.grant_one();

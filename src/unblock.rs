@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mainspring_sys::Waker;
+use mainspring_sys::{Waker, fork};
 
 use crate::channel::oneshot;
 use crate::contain::contain;
 use crate::core::Core;
+use crate::forked;
 use crate::join_error::JoinError;
 use crate::locks::{Condvar, Mutex};
 use crate::trace;
+use crate::waker;
 
 /// Jobs that may wait for a thread; more are refused. 64 for each of the 16 threads there are by default: behind more, an
 /// answer would come after whoever asked has given up.
@@ -66,6 +68,7 @@ where
     });
     let refused = match Core::running("unblock") {
         Ok(core) => core.pool().push(job).err(),
+        Err(_) if waker::current(|core| core.is_some()) => Some(JoinError::refused(forked::TEXT)),
         Err(_) => Some(JoinError::not_running()),
     };
     async move {
@@ -78,6 +81,8 @@ where
 
 /// The threads of one reactor.
 pub(crate) struct Pool {
+    /// The generation of the process that has made it, and that alone has its threads.
+    made_in: u32,
     /// What it has in common with its threads.
     shared: Arc<Shared>,
 }
@@ -111,7 +116,8 @@ struct State {
 impl Pool {
     pub(crate) fn new(threads_max: usize, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
         let state = State { queue: VecDeque::new(), idle: 0, threads: 0, threads_max, jobs: 0, closed: false };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), waker, processors, work: Condvar::new() }) }
+        let shared = Shared { state: Mutex::new(state), waker, processors, work: Condvar::new() };
+        Self { made_in: fork::generation(), shared: Arc::new(shared) }
     }
 
     /// Whether a job is under way.
@@ -151,6 +157,10 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.made_in != fork::generation() {
+            // A thread that this process does not have may hold the lock.
+            return;
+        }
         let mut state = self.shared.state.lock();
         state.closed = true;
         let queue = std::mem::take(&mut state.queue);

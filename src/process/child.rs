@@ -12,6 +12,7 @@ use super::orphan;
 use super::output::{self, OUTPUT_MAX};
 use super::watch::Watch;
 use crate::core::Core;
+use crate::forked;
 use crate::net::{PipeReader, PipeWriter};
 
 /// A child process, belonging to the reactor on whose thread this was made.
@@ -94,7 +95,9 @@ impl Child {
     ///
     /// kill(2): `PermissionDenied` for one that runs as somebody else.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.running().child.kill()
+        let Running { core, child, .. } = self.running();
+        // Whoever has the number is no child of this process.
+        if core.is_forked() { Err(forked::error()) } else { child.kill() }
     }
 
     /// Whether dropping this kills the process, if it was not waited for. Off at first.
@@ -185,7 +188,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if let Some(Running { core, mut child, watch }) = self.running.take() {
-            if self.kill_on_drop {
+            if self.kill_on_drop && !core.is_forked() {
                 // Why ignored: there is nobody to tell, and the child is waited for all the same.
                 let _ = child.kill();
             }

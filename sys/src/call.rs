@@ -32,6 +32,8 @@ pub enum Call {
     DrainConduit,
     /// `splice` from a socket into a pipe.
     FillConduit,
+    /// `pthread_atfork`.
+    ForkHandler,
     /// `sigaction`.
     Handler,
     /// `getrlimit`.

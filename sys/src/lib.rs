@@ -81,6 +81,7 @@ mod event;
 mod events;
 #[cfg(mainspring_faults)]
 pub mod faults;
+pub mod fork;
 mod inherited;
 mod interest;
 #[cfg(mainspring_force_kqueue)]

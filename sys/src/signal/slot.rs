@@ -48,7 +48,10 @@ impl Slot {
 
     /// A free slot, made the caller's, and the handler installed. With it the descriptor to read.
     pub(super) fn claim(kind: Kind) -> io::Result<(&'static Self, &'static UnixStream)> {
-        let is_claimed = |slot: &&Self| slot.listens_for.compare_exchange(FREE, CLAIMED, SeqCst, SeqCst).is_ok();
+        // A slot that a parent process has used stays its own.
+        let is_claimed = |slot: &&Self| {
+            slot.bell.is_ours() && slot.listens_for.compare_exchange(FREE, CLAIMED, SeqCst, SeqCst).is_ok()
+        };
         let Some(slot) = SLOTS.iter().find(is_claimed) else {
             let message = format!("could not subscribe to a signal: all {SLOTS_MAX} subscriptions are in use");
             return Err(io::Error::other(message));
