@@ -40,6 +40,41 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
+//! # In a program of plain threads
+//!
+//! A synchronous program keeps its threads, and has reactors beside them for its connections: [`Workers`] starts and ends
+//! them, a [`Handle`] sends them closures from any thread, and [`Handle::call`] waits for the output as for that of a
+//! function. What a call makes on the reactor stays there, until a later call asks for it.
+//!
+//! ```
+//! use mainspring::{Workers, channel::mpsc};
+//! use std::{thread, time::Duration};
+//!
+//! let workers = Workers::builder().threads(2).start(|worker| async move {
+//!     Ok(worker.stopping().cancelled().await)
+//! })?;
+//!
+//! // A task that outlives the call which has started it, and a channel to it that any thread may use.
+//! let (lines, mut received) = mpsc::bounded::<String>(16);
+//! workers.handles()[0].call(|| async move {
+//!     mainspring::spawn(async move {
+//!         while let Some(line) = received.recv().await {
+//!             println!("{line}"); // or to a connection
+//!         }
+//!     });
+//! })?;
+//!
+//! // Any number of threads; each waits for its own call alone.
+//! thread::scope(|scope| {
+//!     for (number, handle) in workers.handles().iter().enumerate() {
+//!         let lines = lines.clone();
+//!         scope.spawn(move || handle.call(move || async move { lines.send(format!("thread {number}")).await }));
+//!     }
+//! });
+//! workers.shutdown(Duration::from_secs(1));
+//! # std::io::Result::Ok(())
+//! ```
+//!
 //! # Layers
 //!
 //! ```text

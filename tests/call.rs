@@ -3,6 +3,7 @@ mod util;
 
 use mainspring::channel::oneshot;
 use mainspring::time::sleep;
+use mainspring::workers::{Worker, Workers};
 use mainspring::{Handle, Reactor};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -51,6 +52,42 @@ fn a_plain_thread_gets_the_output_of_a_future_that_need_not_be_send() {
     thread.join().unwrap();
     let error = handle.call(|| async {}).unwrap_err();
     assert!(error.is_aborted(), "the reactor has ended: {error}");
+}
+
+#[test]
+fn plain_threads_call_the_reactors_of_workers_and_each_call_runs_where_it_was_sent() {
+    const CALLS: usize = 200;
+    thread_local! {
+        /// Calls that have run on this thread.
+        static RUN: Cell<usize> = const { Cell::new(0) };
+    }
+    let _limit = Limit::new();
+    let until_stopped = |worker: Worker| async move {
+        worker.stopping().cancelled().await;
+        Ok(RUN.get())
+    };
+    let workers = Workers::builder().threads(3).start(until_stopped).unwrap();
+    let threads: Vec<_> =
+        workers.handles().iter().map(|handle| handle.call(|| async { thread::current().id() }).unwrap()).collect();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (workers, threads) = (&workers, &threads);
+            scope.spawn(move || {
+                for turn in 0..CALLS {
+                    let target = (number + turn) % 3;
+                    let ran_on = workers.handles()[target].call(move || async move {
+                        let local = Rc::new(turn);
+                        mainspring::yield_now().await;
+                        RUN.set(RUN.get() + 1);
+                        (thread::current().id(), *local)
+                    });
+                    assert_eq!(ran_on.unwrap(), (threads[target], turn));
+                }
+            });
+        }
+    });
+    let run: usize = workers.shutdown(Duration::MAX).into_iter().map(Result::unwrap).sum();
+    assert_eq!(run, 8 * CALLS);
 }
 
 #[test]

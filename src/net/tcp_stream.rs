@@ -107,9 +107,51 @@ impl TcpStream {
 
     /// Gives the connection to the standard library. It stays non-blocking.
     ///
+    /// What std has may go to another thread, so this and [`from_std`](Self::from_std) are also how a live connection moves to
+    /// another reactor: it is taken out of one selector here, and put into another there. What has arrived stays in the
+    /// socket, and so do its options; read and write timeouts belong to the reactor, and are set again; what a program has
+    /// read and not yet used is its own, and goes along with it
+    /// ([`Framed::into_parts`](crate::codec::Framed::into_parts)).
+    ///
     /// # Errors
     ///
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
+    ///
+    /// To another reactor, with its timeout:
+    ///
+    /// ```
+    /// use mainspring::{Workers, net::{TcpListener, TcpStream}};
+    /// use std::time::Duration;
+    ///
+    /// let workers = Workers::builder().threads(1).start(|worker| async move {
+    ///     Ok(worker.stopping().cancelled().await)
+    /// })?;
+    /// let other = workers.handles()[0].clone();
+    /// mainspring::run(async {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _peer) = listener.accept().await?;
+    ///     client.write_all(b"hello").await?;
+    ///
+    ///     let timeout = server.read_timeout();
+    ///     let moving = server.into_std()?;
+    ///     let served = other.spawn(move || async move {
+    ///         let server = TcpStream::from_std(moving)?;
+    ///         server.set_read_timeout(timeout)?;
+    ///         let mut buffer = [0; 5];
+    ///         server.read(&mut buffer).await?;
+    ///         server.write_all(&buffer).await
+    ///     });
+    ///     let mut answer = [0; 5];
+    ///     client.read(&mut answer).await?;
+    ///     assert_eq!(&answer, b"hello");
+    ///     served.await?
+    /// })??;
+    /// workers.shutdown(Duration::from_secs(1));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// To a thread that blocks:
     ///
     /// ```
     /// use mainspring::net::{TcpListener, TcpStream};

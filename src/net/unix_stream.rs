@@ -134,7 +134,8 @@ impl UnixStream {
         Ok(Self::of(Stream::from_fd(&core, stream.into())?))
     }
 
-    /// Gives the connection to the standard library. It stays non-blocking.
+    /// Gives the connection to the standard library. It stays non-blocking. This and [`from_std`](Self::from_std) are also how
+    /// it moves to another reactor, as of [`TcpStream::into_std`](super::TcpStream::into_std).
     ///
     /// # Errors
     ///
