@@ -1,5 +1,5 @@
 //! Panics at random: in polls, drops, wakes and payloads. Whatever happens, the other tasks get what they wait for, and
-//! nothing is leaked.
+//! nothing is leaked, by the count of the allocator too.
 //!
 //! `PANIC_RUNS` sets how many runs there are; `.ci/long` has a hundred times as many as the default.
 mod util;
@@ -9,6 +9,7 @@ use mainspring::sync::{Notify, Semaphore};
 use mainspring::task::{CancellationToken, JoinSet, Tracker};
 use mainspring::tick::{Tick, schedule};
 use mainspring::{JoinHandle, OnPanic, Reactor, spawn, yield_now};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
@@ -17,9 +18,44 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use util::runtime::{Alive, EXPECTED, Limit, PanickingWaker, Random, Token, quiet};
+
+/// Counts what each thread has allocated and not freed. The reactor of a run has no thread but its own.
+struct CountingAllocator;
+
+thread_local! {
+    /// Blocks and bytes.
+    static LIVE: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+/// A block comes (1) or goes (-1).
+fn count(blocks: isize, layout: Layout) {
+    let (live, bytes) = LIVE.get();
+    LIVE.set((live + blocks, bytes + blocks * layout.size() as isize));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout);
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-1, layout);
+        // SAFETY: as above; the pointer came from `alloc`, and so from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Runs after which the process has all that it allocates once.
+const WARM: u64 = 10;
 
 /// How a task goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +96,15 @@ struct Payload;
 impl Drop for Payload {
     fn drop(&mut self) {
         panic!("{EXPECTED}: the drop of a payload");
+    }
+}
+
+/// Panics when it is woken, with a payload that panics when it is dropped.
+struct PayloadWaker;
+
+impl Wake for PayloadWaker {
+    fn wake(self: Arc<Self>) {
+        resume_unwind(Box::new(Payload));
     }
 }
 
@@ -154,7 +199,10 @@ impl Common {
             }
             Fault::Wake => {
                 // It waits by a foreign waker, in the lines that the survivors stand in.
-                let waker = Waker::from(Arc::new(PanickingWaker));
+                let waker = match random.below(2) {
+                    0 => Waker::from(Arc::new(PanickingWaker)),
+                    _ => Waker::from(Arc::new(PayloadWaker)),
+                };
                 let (mut notified, mut cancelled) = (self.notify.notified(), self.token.cancelled());
                 let mut acquire = self.permits.acquire(1);
                 let token = self.alive.token();
@@ -278,7 +326,9 @@ fn whatever_panics_the_others_end_as_they_should_and_nothing_is_leaked() {
             println!("run {run}");
         }
         let _limit = (run % 1000 == 0).then(Limit::new);
+        let before = LIVE.get();
         panics += run_once(&mut random, &hook);
+        assert!(run < WARM || LIVE.get() == before, "run {run} has leaked: {before:?} is {:?}", LIVE.get());
     }
     assert!(panics >= 3 * runs, "only {panics} panics in {runs} runs");
     assert!(hook.load(Ordering::SeqCst) >= 2 * runs, "the hook heard of {hook:?}");
