@@ -113,7 +113,7 @@ pub(crate) async fn read_to_end(stream: &TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// Polls once with `waker`.
-pub(crate) fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+pub(crate) fn poll_with<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
 
