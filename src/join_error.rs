@@ -4,13 +4,15 @@
 //! thing to match. It converts into an `io::Error`, so that `?` works in functions that return `io::Result`.
 //!
 //! Reactors, handles and the pool for blocking work make it; the reason stays private, and is asked by methods, so that a
-//! further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what makes the
-//! error neither `Clone` nor `Sync`. An abort and the end of the reactor are one reason, since in both nobody will ever
+//! further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what keeps the
+//! error from being `Clone`; it stands in a mutex, which makes it `Sync`, as libraries for errors demand. An abort and the end of the reactor are one reason, since in both nobody will ever
 //! have an output.
 
 use std::any::Any;
 use std::fmt;
 use std::io;
+
+use crate::locks::Mutex;
 
 /// The error of awaiting a [`JoinHandle`](crate::JoinHandle): why the task has no output.
 ///
@@ -18,7 +20,9 @@ use std::io;
 /// mainspring::run(async {
 ///     let task = mainspring::spawn(std::future::pending::<()>());
 ///     task.abort();
-///     assert!(task.await.unwrap_err().is_aborted());
+///     let error = task.await.unwrap_err();
+///     assert!(error.is_aborted());
+///     let _: Box<dyn std::error::Error + Send + Sync> = error.into();
 /// })
 /// # .unwrap();
 /// ```
@@ -29,7 +33,7 @@ enum Reason {
     /// The task was aborted, or its reactor ended first.
     Aborted,
     /// The task panicked, with this payload.
-    Panicked(Box<dyn Any + Send>),
+    Panicked(Mutex<Box<dyn Any + Send>>),
     /// It was never started: a bound was reached, or a thread could not be had; the text says which.
     Full(&'static str),
     /// It was never started: no reactor is running on the thread of the call.
@@ -42,7 +46,7 @@ impl JoinError {
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        Self(Reason::Panicked(payload))
+        Self(Reason::Panicked(Mutex::new(payload)))
     }
 
     pub(crate) const fn full() -> Self {
@@ -74,17 +78,8 @@ impl JoinError {
     /// Gives the error back if the task did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0 {
-            Reason::Panicked(payload) => Ok(payload),
+            Reason::Panicked(payload) => Ok(payload.into_inner()),
             _ => Err(self),
-        }
-    }
-
-    fn text(&self) -> &str {
-        match &self.0 {
-            Reason::Aborted => "the task was aborted",
-            Reason::Full(what) => what,
-            Reason::NotRunning => "no reactor is running on this thread",
-            Reason::Panicked(payload) => panic_text(&**payload),
         }
     }
 }
@@ -97,10 +92,12 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_panic() {
-            f.write_str("the task panicked: ")?;
+        match &self.0 {
+            Reason::Aborted => f.write_str("the task was aborted"),
+            Reason::Full(what) => f.write_str(what),
+            Reason::NotRunning => f.write_str("no reactor is running on this thread"),
+            Reason::Panicked(payload) => write!(f, "the task panicked: {}", panic_text(&**payload.lock())),
         }
-        f.write_str(self.text())
     }
 }
 
@@ -114,7 +111,6 @@ impl std::error::Error for JoinError {}
 
 impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> Self {
-        // Why by text: the payload of a panic is not `Sync`, which an `io::Error` demands of its source.
-        Self::other(error.to_string())
+        Self::other(error)
     }
 }

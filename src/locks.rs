@@ -42,6 +42,11 @@ impl<T> Mutex<T> {
         Self(imported::Mutex::new(value))
     }
 
+    /// What is in it.
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the lock. A panic of an earlier holder is not passed on.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
