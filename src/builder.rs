@@ -15,12 +15,20 @@ use mainspring_sys::Clock;
 
 use crate::panics::{Hook, OnPanic, TaskPanic};
 use crate::reactor::Reactor;
+use crate::unblock::Limits;
 
 /// Events per call of the selector: enough that a busy reactor asks rarely, little enough to stay in a cache (16 KiB).
 const EVENTS: usize = 1024;
 
 /// Threads for blocking work: host names and files, not computing.
 const BLOCKING_THREADS: usize = 16;
+
+/// Jobs that may wait for a thread, 64 for each: behind more, an answer would come after whoever asked has given up.
+const BLOCKING_QUEUE: usize = 1024;
+
+/// How long a thread waits for a job: they come in bursts, which find it still there, and a reactor that has none keeps no
+/// thread.
+const BLOCKING_IDLE: Duration = Duration::from_secs(10);
 
 /// Bytes of a buffer that is lent for one read: the largest TLS record (RFC 8446 §5.1), and two fills of a `BufReader`.
 const BUFFER_SIZE: usize = 16 * 1024;
@@ -53,8 +61,8 @@ pub struct Builder {
     pub(crate) clock: Clock,
     /// Events per call of the selector, 1 to 32,768.
     pub(crate) events: usize,
-    /// Threads for blocking work, at least 1.
-    pub(crate) blocking_threads: usize,
+    /// Threads for blocking work, at least 1; jobs that wait for one; how long a thread waits for a job.
+    pub(crate) blocking: Limits,
     /// Where those threads run, if the reactor's own thread is kept on one processor: whoever keeps it there says so.
     pub(crate) processors: Option<Arc<[usize]>>,
     /// Hears of panics of tasks.
@@ -72,7 +80,7 @@ impl Builder {
         Self {
             clock: Clock::Os,
             events: EVENTS,
-            blocking_threads: BLOCKING_THREADS,
+            blocking: Limits { threads: BLOCKING_THREADS, queue: BLOCKING_QUEUE, idle: BLOCKING_IDLE },
             processors: None,
             on_panic: None,
             measure_polls: false,
@@ -95,7 +103,21 @@ impl Builder {
 
     /// How many threads [`unblock`](crate::unblock) may use: 16 by default, at least 1.
     pub fn blocking_threads(mut self, threads: usize) -> Self {
-        self.blocking_threads = threads.max(1);
+        self.blocking.threads = threads.max(1);
+        self
+    }
+
+    /// How many jobs of [`unblock`](crate::unblock) may wait while all threads are at work: 1,024 by default. More are
+    /// refused; with zero, each that finds no thread is.
+    pub const fn blocking_queue(mut self, jobs: usize) -> Self {
+        self.blocking.queue = jobs;
+        self
+    }
+
+    /// How long a thread for blocking work waits for a job before it ends: 10 s by default. With zero none is kept, with
+    /// `Duration::MAX` they stay as long as the reactor.
+    pub const fn blocking_idle(mut self, time: Duration) -> Self {
+        self.blocking.idle = time;
         self
     }
 

@@ -34,7 +34,7 @@ use crate::source::Source;
 use crate::stats::Counters;
 use crate::table::{Join, Task, Tasks};
 use crate::timer::Timer;
-use crate::unblock::Pool;
+use crate::unblock::{Limits, Pool};
 use crate::waker::{self, Number, ROOT};
 use crate::wheel::Wheel;
 use crate::work::Work;
@@ -77,8 +77,8 @@ pub(crate) struct Core {
     foreign: RefCell<Vec<Waker>>,
     /// The threads for blocking work.
     pool: OnceCell<Pool>,
-    /// How many threads the pool may have.
-    blocking_threads: usize,
+    /// The bounds of the pool.
+    blocking: Limits,
     /// Where they run, if not where this thread does.
     processors: Option<Arc<[usize]>>,
     /// Buffers that are lent for one read.
@@ -103,7 +103,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
-        let Builder { clock, blocking_threads, processors, on_panic, measure_polls, buffers, names, .. } = settings;
+        let Builder { clock, blocking, processors, on_panic, measure_polls, buffers, names, .. } = settings;
         let number = lease.number;
         let lifetime = u64::try_from(names.1.as_nanos()).unwrap_or(u64::MAX);
         Rc::new_cyclic(|this| Self {
@@ -125,7 +125,7 @@ impl Core {
             mail: RefCell::default(),
             foreign: RefCell::default(),
             pool: OnceCell::new(),
-            blocking_threads,
+            blocking,
             processors,
             buffers: Buffers::new(buffers.0, buffers.1),
             names: RefCell::new(Names::new(names.0, lifetime)),
@@ -423,7 +423,7 @@ impl Core {
     pub(crate) fn pool(&self) -> &Pool {
         self.pool.get_or_init(|| {
             let waker = self.clock.is_auto().then(|| self.slot.waker().clone());
-            Pool::new(self.blocking_threads, waker, self.processors.clone())
+            Pool::new(self.blocking, waker, self.processors.clone())
         })
     }
 

@@ -23,18 +23,12 @@ use crate::locks::{Condvar, Mutex};
 use crate::trace;
 use crate::waker;
 
-/// Jobs that may wait for a thread; more are refused. 64 for each of the 16 threads there are by default: behind more, an
-/// answer would come after whoever asked has given up.
-const QUEUE_MAX: usize = 1024;
-
-/// How long a thread waits for a job before it ends: jobs come in bursts, which find it still there, and a reactor that has
-/// none keeps no thread.
-const IDLE: Duration = Duration::from_secs(10);
-
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs `job`, which may block, on a thread of the reactor's pool: at most 16 threads
-/// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)), at most 1,024 jobs waiting for one.
+/// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)), at most 1,024 jobs waiting for one
+/// ([`Builder::blocking_queue`](crate::Builder::blocking_queue)). A thread is started when a job finds none idle, and ends
+/// when it had no job for 10 s ([`Builder::blocking_idle`](crate::Builder::blocking_idle)).
 ///
 /// The job is handed over in the call. Host names are looked up on the same pool.
 ///
@@ -79,6 +73,17 @@ where
     }
 }
 
+/// The bounds of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Threads there may be.
+    pub(crate) threads: usize,
+    /// Jobs that may wait for a thread; more are refused.
+    pub(crate) queue: usize,
+    /// How long a thread waits for a job before it ends.
+    pub(crate) idle: Duration,
+}
+
 /// The threads of one reactor.
 pub(crate) struct Pool {
     /// The generation of the process that has made it, and that alone has its threads.
@@ -90,6 +95,8 @@ pub(crate) struct Pool {
 struct Shared {
     /// The queue, and who works on it.
     state: Mutex<State>,
+    /// Its bounds.
+    limits: Limits,
     /// Woken after each job, if the reactor has a virtual clock that waits for jobs.
     waker: Option<Waker>,
     /// Where its threads run, if the reactor's own is kept on one processor, which they would inherit.
@@ -101,12 +108,10 @@ struct Shared {
 struct State {
     /// Jobs that no thread has taken yet.
     queue: VecDeque<Job>,
-    /// Threads that wait for a job.
+    /// Threads without a job: those that wait for one, and those that have just been started.
     idle: usize,
     /// Threads in all.
     threads: usize,
-    /// Threads there may be.
-    threads_max: usize,
     /// Jobs that were taken or wait.
     jobs: usize,
     /// Set when the reactor has ended, and the last of its sources, timers and handles was dropped.
@@ -114,9 +119,9 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(threads_max: usize, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
-        let state = State { queue: VecDeque::new(), idle: 0, threads: 0, threads_max, jobs: 0, closed: false };
-        let shared = Shared { state: Mutex::new(state), waker, processors, work: Condvar::new() };
+    pub(crate) fn new(limits: Limits, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
+        let state = State { queue: VecDeque::new(), idle: 0, threads: 0, jobs: 0, closed: false };
+        let shared = Shared { state: Mutex::new(state), limits, waker, processors, work: Condvar::new() };
         Self { made_in: fork::generation(), shared: Arc::new(shared) }
     }
 
@@ -126,22 +131,26 @@ impl Pool {
     }
 
     fn push(&self, job: Job) -> Result<(), JoinError> {
+        let limits = &self.shared.limits;
         let mut state = self.shared.state.lock();
-        if state.queue.len() >= QUEUE_MAX {
-            return Err(JoinError::refused("1024 blocking jobs wait for a thread already"));
-        }
         let threads = state.threads;
-        let start = state.idle <= state.queue.len() && state.threads < state.threads_max;
-        if start {
+        if state.idle <= state.queue.len() && threads < limits.threads {
             let shared = self.shared.clone();
             let started: io::Result<_> =
                 thread::Builder::new().name("mainspring-blocking".into()).spawn(move || shared.work());
             match started {
-                Ok(_) => state.threads += 1,
+                Ok(_) => {
+                    state.threads += 1;
+                    state.idle += 1;
+                }
                 // With a thread at work already, the job waits for that one.
-                Err(_) if state.threads > 0 => {}
+                Err(_) if threads > 0 => {}
                 Err(_) => return Err(JoinError::refused("no thread could be started for blocking work")),
             }
+        }
+        // What an idle thread is about to take does not wait.
+        if state.queue.len() >= limits.queue.saturating_add(state.idle) {
+            return Err(JoinError::refused("as many blocking jobs wait for a thread as may"));
         }
         state.jobs += 1;
         state.queue.push_back(job);
@@ -183,11 +192,13 @@ impl Shared {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
+                state.idle -= 1;
                 drop(state);
                 // The job catches its own panic; an output that nobody wants may panic when it is dropped.
                 contain(job);
                 state = self.state.lock();
                 state.jobs -= 1;
+                state.idle += 1;
                 if let Some(waker) = &self.waker {
                     waker.wake();
                 }
@@ -196,14 +207,13 @@ impl Shared {
             if state.closed {
                 break;
             }
-            state.idle += 1;
             let timed_out;
-            (state, timed_out) = self.work.wait_timeout(state, IDLE);
-            state.idle -= 1;
+            (state, timed_out) = self.work.wait_timeout(state, self.limits.idle);
             if timed_out && state.queue.is_empty() {
                 break;
             }
         }
         state.threads -= 1;
+        state.idle -= 1;
     }
 }

@@ -4,11 +4,12 @@ mod util;
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::tick::{Tick, schedule};
 use mainspring::time::sleep;
-use mainspring::{Reactor, spawn};
+use mainspring::{Reactor, spawn, unblock};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::rc::Rc;
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 use util::runtime::*;
 
@@ -195,6 +196,64 @@ fn names_are_looked_up_off_the_thread_of_the_loop() {
             let long = format!("{}:80", "a".repeat(300));
             assert_eq!(TcpStream::connect(long).await.unwrap_err().kind(), ErrorKind::InvalidInput);
         });
+    });
+}
+
+#[test]
+fn threads_for_blocking_work_come_with_the_jobs_and_end_when_there_are_none() {
+    const THREADS: usize = 4;
+    in_child("threads_for_blocking_work_come_with_the_jobs_and_end_when_there_are_none", || {
+        let builder = Reactor::builder().blocking_threads(THREADS).blocking_queue(2);
+        let reactor = builder.blocking_idle(Duration::from_millis(20)).build().unwrap();
+        let count = || threads_named("mainspring-bloc");
+        reactor
+            .block_on(async {
+                for round in 0..3 {
+                    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+                    let receiver = Arc::new(Mutex::new(receiver));
+                    let mut jobs = Vec::new();
+                    for number in 1..=THREADS + 2 {
+                        let receiver = receiver.clone();
+                        jobs.push(unblock(move || receiver.lock().is_ok_and(|receiver| receiver.recv().is_ok())));
+                        // A thread names itself after its start.
+                        until_real(|| count() == number.min(THREADS)).await;
+                    }
+                    assert_eq!(count(), THREADS, "round {round}");
+                    assert!(unblock(|| ()).await.is_err(), "four run, two wait, and the seventh is refused");
+                    for _ in 0..THREADS + 2 {
+                        sender.send(()).unwrap();
+                    }
+                    for job in jobs {
+                        assert!(job.await.unwrap());
+                    }
+                    until_real(|| count() == 0).await;
+                }
+            })
+            .unwrap();
+        // Without a queue there is a thread, or a refusal.
+        let reactor = Reactor::builder().blocking_threads(2).blocking_queue(0).build().unwrap();
+        reactor
+            .block_on(async {
+                let gate = Arc::new(Barrier::new(3));
+                let jobs: Vec<_> = (0..2)
+                    .map(|_| {
+                        let gate = gate.clone();
+                        unblock(move || gate.wait())
+                    })
+                    .collect();
+                assert!(unblock(|| ()).await.is_err());
+                gate.wait();
+                for job in jobs {
+                    job.await.unwrap();
+                }
+                let mut again = unblock(|| ()).await;
+                while again.is_err() {
+                    // The thread whose job has been joined has not said yet that it is idle.
+                    again = unblock(|| ()).await;
+                }
+                assert_eq!(count(), 2, "idle threads stay for their time");
+            })
+            .unwrap();
     });
 }
 
