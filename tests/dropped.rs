@@ -204,6 +204,8 @@ fn what_waits_for_unix_streams_and_pipes() {
             dropped("read", s, |s| Box::pin(async move { s.read(&mut [0; 9]).await }), send()).await.unwrap(),
             3
         );
+        assert_eq!(*dropped("read_pooled", s, |s| Box::pin(s.read_pooled()), send()).await.unwrap(), *b"ab\n");
+        assert!(ours.try_read_pooled().unwrap().is_none());
         while ours.try_write(&[7; 4096]).unwrap().is_some() {}
         let drain = |_| while theirs.try_read(&mut [0; 4096]).unwrap().is_some() {};
         assert_eq!(dropped("write", s, |s| Box::pin(s.write(b"x")), drain).await.unwrap(), 1);

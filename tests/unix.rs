@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -22,9 +21,7 @@ use util::runtime::*;
 
 /// A listener whose queue holds one connection.
 fn narrow_listener(path: &Path) -> UnixListener {
-    let address = SocketAddr::from_pathname(path).unwrap();
-    let socket = mainspring_sys::Socket::listen_unix(&address, 0).unwrap();
-    UnixListener::from_std(OwnedFd::from(socket).into()).unwrap()
+    UnixListener::options().backlog(0).bind(path).unwrap()
 }
 
 /// Fills the queue of the listener at `address`, and returns those in it, and one more that waits.

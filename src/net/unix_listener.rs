@@ -14,10 +14,10 @@ use std::path::Path;
 
 use mainspring_sys::Socket;
 
-use super::bind_error::in_words;
 use super::incoming::Incoming;
 use super::leaf;
-use super::listener::{BACKLOG, Listener};
+use super::listener::Listener;
+use super::unix_listen_options::UnixListenOptions;
 use super::unix_stream::UnixStream;
 use crate::core::Core;
 
@@ -55,20 +55,18 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Makes the file of a path, and listens there. The system keeps up to 4,096 connections until they are accepted; Linux
-    /// cuts that to `net.core.somaxconn`.
+    /// The defaults: a backlog of 4,096.
+    pub const fn options() -> UnixListenOptions {
+        UnixListenOptions::new()
+    }
+
+    /// Makes the file of a path, and listens there.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if the path exists, also if nobody listens there any more; `NotFound`, `PermissionDenied` and whatever
-    /// else `bind(2)` reports, with the path in the text and the system's own error as the `source`; `InvalidInput` for a
-    /// path that is too long (107 bytes on Linux) or empty; when no reactor is running on this thread.
+    /// As [`UnixListenOptions::bind`].
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        let path = path.as_ref();
-        let core = Core::running("a UnixListener")?;
-        let listening = Socket::listen_unix(&SocketAddr::from_pathname(path)?, BACKLOG as i32);
-        let socket = listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))?;
-        Self::register(&core, socket)
+        Self::options().bind(path)
     }
 
     /// Listens at an address, which may be an [abstract name](super::abstract_address).
@@ -77,8 +75,7 @@ impl UnixListener {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
-        let core = Core::running("a UnixListener")?;
-        Self::register(&core, Socket::listen_unix(address, BACKLOG as i32)?)
+        Self::options().bind_addr(address)
     }
 
     /// Takes over a listener of the standard library, which becomes non-blocking.
@@ -91,7 +88,7 @@ impl UnixListener {
         Ok(Self { listener: Listener::from_fd(&core, listener.into())? })
     }
 
-    fn register(core: &Core, socket: Socket) -> io::Result<Self> {
+    pub(super) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
         Ok(Self { listener: Listener::new(core, socket)? })
     }
 

@@ -1,0 +1,80 @@
+//! Settings of a Unix listener, and then the listener.
+//!
+//! As [`ListenOptions`](super::ListenOptions) of TCP, with what there is to set here: the queue. A type of its own, since an
+//! address is a path or a name, and none of TCP's options means anything on a Unix socket.
+
+use std::io;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+
+use mainspring_sys::Socket;
+
+use super::bind_error::in_words;
+use super::listener::BACKLOG;
+use super::unix_listener::UnixListener;
+use crate::core::Core;
+
+/// Settings of a [`UnixListener`]; made by [`UnixListener::options`].
+///
+/// ```
+/// use mainspring::net::UnixListener;
+///
+/// # let folder = std::env::temp_dir().join(format!("mainspring-options-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("socket");
+/// mainspring::run(async {
+///     let listener = UnixListener::options().backlog(128).bind(&path)?;
+///     assert!(listener.try_accept()?.is_none());
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing before `bind`"]
+pub struct UnixListenOptions {
+    /// Connections that the system keeps until they are accepted; more than `i32::MAX` is cut to that.
+    backlog: u32,
+}
+
+impl UnixListenOptions {
+    pub(super) const fn new() -> Self {
+        Self { backlog: BACKLOG }
+    }
+
+    /// How many connections the system keeps until they are accepted: 4,096 by default, at most `i32::MAX`; Linux cuts it
+    /// to `net.core.somaxconn`. With zero it keeps one at a time, there. Who finds the queue full waits, or hears that.
+    pub const fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Makes the file of a path, and listens there, on the reactor that is running on this thread.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if the path exists, also if nobody listens there any more; `NotFound`, `PermissionDenied` and whatever
+    /// else `bind(2)` reports, with the path in the text and the system's own error as the `source`; `InvalidInput` for a
+    /// path that is too long (107 bytes on Linux) or empty; when no reactor is running on this thread.
+    pub fn bind(self, path: impl AsRef<Path>) -> io::Result<UnixListener> {
+        let path = path.as_ref();
+        let core = Core::running("a UnixListener")?;
+        let listening = self.open(&SocketAddr::from_pathname(path)?);
+        let socket = listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))?;
+        UnixListener::register(&core, socket)
+    }
+
+    /// Listens at an address, which may be an [abstract name](super::abstract_address).
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_addr(self, address: &SocketAddr) -> io::Result<UnixListener> {
+        let core = Core::running("a UnixListener")?;
+        UnixListener::register(&core, self.open(address)?)
+    }
+
+    fn open(&self, address: &SocketAddr) -> io::Result<Socket> {
+        Socket::listen_unix(address, i32::try_from(self.backlog).unwrap_or(i32::MAX))
+    }
+}
