@@ -128,7 +128,7 @@ impl UdpSocket {
         self.socket().ttl()
     }
 
-    /// Sets how many routers a packet may pass, 1 to 255.
+    /// Sets how many routers a packet may pass, 1 to 255; over IPv6 Linux takes 0 too, which keeps it on this machine.
     ///
     /// # Errors
     ///

@@ -27,7 +27,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// `NotConnected` when the peer has gone.
+    /// Those of `getpeername(2)`. Of a peer that has gone, Linux tells the address still, and others say `NotConnected`.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.socket().peer_unix_addr()
     }
