@@ -1,4 +1,4 @@
-//! Who waits for a source, and until when.
+//! Who waits for a source. Until when they wait, [`crate::deadline`] says.
 //!
 //! A wait belongs to an owner (a leaf future, a tick task, a `ready`) and lasts from its first "not yet" until the owner
 //! succeeds, fails or is dropped, also while its waker is out after a wake. There is hardly ever more than one per
@@ -14,16 +14,14 @@
 //! deadline has nobody behind it.
 
 use std::cell::Cell;
-use std::io;
 use std::task::Waker;
-use std::time::Duration;
 
 use mainspring_sys::Readiness;
 
 use crate::account::Account;
 use crate::core::Core;
 use crate::crowd::{Crowd, Wait};
-use crate::deadline::{Deadline, EXPIRED, NEVER, NEW, is_moment};
+use crate::deadline::{Deadline, EXPIRED, NEVER, NEW};
 use crate::direction::Direction;
 use crate::source::Source;
 use crate::table::Tasks;
@@ -33,11 +31,11 @@ use crate::wheel::Key;
 /// The first wait of a direction, by a task.
 pub(crate) struct Seat {
     /// Whose it is; 0 is nobody's.
-    owner: Cell<u64>,
+    pub(crate) owner: Cell<u64>,
     /// Which task is woken by the next event; none if nobody is.
-    task: Cell<Option<Number>>,
+    pub(crate) task: Cell<Option<Number>>,
     /// When the wait expires, if the direction has a timeout.
-    deadline: Cell<u64>,
+    pub(crate) deadline: Cell<u64>,
 }
 
 impl Default for Seat {
@@ -58,9 +56,9 @@ impl Seat {
 #[derive(Default)]
 pub(crate) struct Rare {
     /// Waits that have no seat.
-    crowd: Crowd,
+    pub(crate) crowd: Crowd,
     /// The timeout of each direction, if one was set.
-    deadlines: [Option<Deadline>; 2],
+    pub(crate) deadlines: [Option<Deadline>; 2],
     /// The moment in the wheel in which each direction is tried again, if one is set.
     pub(crate) retries: [Option<Key>; 2],
 }
@@ -138,7 +136,7 @@ impl Source {
 
     /// An expired wait makes the system call once more, whatever is believed.
     #[cold]
-    fn last_try(&self, direction: Direction) {
+    pub(crate) fn last_try(&self, direction: Direction) {
         // Why asked: a bit that an event has turned on is no hint of the expiry's, and must not be taken for one.
         if !self.readiness().intersects(direction.bit()) {
             self.believe(direction.bit());
@@ -279,113 +277,6 @@ impl Source {
         if direction == Direction::Write {
             self.set(Direction::WRITER);
         }
-    }
-
-    /// Sets a read or write timeout; a wait that is going on keeps the deadline it has.
-    pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
-        if timeout == Some(Duration::ZERO) {
-            let text = "a timeout of zero cannot be set; use None for no timeout";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        let mut rare = self.rare.borrow_mut();
-        if timeout.is_none() && rare.is_none() {
-            return Ok(());
-        }
-        let rare = rare.get_or_insert_default();
-        match (timeout, &mut rare.deadlines[direction as usize]) {
-            (Some(timeout), Some(deadline)) => deadline.set_timeout(timeout),
-            (Some(timeout), empty) => {
-                *empty = Some(Deadline::new(timeout, self.core.insert_deadline(self.token(), direction)));
-                self.set(direction.timed());
-            }
-            (None, deadline) => {
-                if let Some(deadline) = deadline.take() {
-                    self.core.remove_timer(deadline.entry());
-                }
-                rare.crowd.of(direction).for_each(|wait| wait.deadline = NEVER);
-                self.seats[direction as usize].deadline.set(NEVER);
-                if self.has(direction.expired()) {
-                    // The bit is on for the wait that had expired, and for nothing else.
-                    self.clear(direction);
-                }
-                self.unset(direction.timed() | direction.expired());
-            }
-        }
-        Ok(())
-    }
-
-    /// The timeout that was set.
-    pub(crate) fn timeout(&self, direction: Direction) -> Option<Duration> {
-        Some(self.rare.borrow().as_ref()?.deadlines[direction as usize].as_ref()?.timeout())
-    }
-
-    /// Gives the waits of a direction that have none their deadlines, counted from `now`. Returns the entry in the wheel,
-    /// and when it has to come due; none if a timeout is not set any more.
-    pub(crate) fn settle(&self, direction: Direction, now: u64) -> Option<(Key, Option<u64>)> {
-        self.unset(direction.listed());
-        let mut rare = self.rare.borrow_mut();
-        let rare = rare.as_mut()?;
-        let deadline = rare.deadlines[direction as usize].as_ref()?;
-        let (key, new) = (deadline.entry(), deadline.of_new(now));
-        let settled = |deadline: u64| if deadline == NEW { new } else { deadline };
-        let seat = &self.seats[direction as usize].deadline;
-        seat.set(settled(seat.get()));
-        let crowd = rare.crowd.of(direction).map(|wait| {
-            wait.deadline = settled(wait.deadline);
-            wait.deadline
-        });
-        Some((key, crowd.chain([seat.get()]).filter(|deadline| is_moment(*deadline)).min()))
-    }
-
-    /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call, and
-    /// says so if that finds nothing. Returns when the entry has to come due next.
-    pub(crate) fn expire(&self, direction: Direction, now: u64, tasks: &mut Tasks) -> Option<u64> {
-        let mut next = None;
-        let mut expires = |deadline: u64| {
-            if deadline > now && is_moment(deadline) {
-                next = Some(next.map_or(deadline, |next: u64| next.min(deadline)));
-            }
-            let expires = deadline <= now && is_moment(deadline);
-            if expires {
-                self.last_try(direction);
-                self.core.counters.timers.add(1);
-            }
-            expires
-        };
-        let seat = &self.seats[direction as usize];
-        if expires(seat.deadline.get()) {
-            seat.deadline.set(EXPIRED);
-            if let Some(task) = seat.task.take() {
-                tasks.wake(task);
-            }
-        }
-        let mut rare = self.rare.borrow_mut();
-        for wait in rare.iter_mut().flat_map(|rare| rare.crowd.of(direction)) {
-            if expires(wait.deadline) {
-                wait.deadline = EXPIRED;
-                if let Some(waker) = wait.waker.take() {
-                    self.core.wake_or_keep(waker, tasks);
-                }
-            }
-        }
-        next
-    }
-
-    /// Whether the wait of `owner` has expired: it is told so once.
-    pub(crate) fn take_expired(&self, direction: Direction, owner: u64) -> bool {
-        self.unset(direction.expired());
-        let seat = &self.seats[direction as usize];
-        if seat.owner.get() == owner && seat.deadline.get() == EXPIRED {
-            seat.deadline.set(NEVER);
-            return true;
-        }
-        let mut rare = self.rare.borrow_mut();
-        let wait = rare.as_mut().and_then(|rare| rare.crowd.of(direction).find(|wait| wait.owner == owner));
-        wait.is_some_and(|wait| {
-            let expired = wait.deadline == EXPIRED;
-            wait.deadline = if expired { NEVER } else { wait.deadline };
-            expired
-        })
     }
 
     /// The object that owns the descriptor goes away: removes the source from its reactor and wakes whoever waits.
