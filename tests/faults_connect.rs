@@ -5,6 +5,8 @@
 
 mod util;
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -19,7 +21,7 @@ use libc::{
     EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOENT, ENOMEM, ENOSPC, ENOTCONN,
     ETIMEDOUT,
 };
-use mainspring::net::{TcpListener, TcpStream};
+use mainspring::net::{TcpListener, TcpStream, ToAddresses};
 use mainspring::time::{sleep, timeout};
 use mainspring::{Reactor, unblock};
 use mainspring_sys::faults::{Call, Fault, Plan};
@@ -253,6 +255,32 @@ fn a_reactor_whose_selector_fails_says_so_and_its_selector_is_used_no_more() {
             assert_eq!(plan.calls(Call::Selector), 1, "a new selector was made");
         }
     });
+}
+
+#[test]
+fn lookups_that_nobody_wants_any_more_are_not_made() {
+    thread_local! {
+        static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
+    }
+    let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
+    let lookups = async {
+        // On the one thread of the pool, where names are looked up.
+        unblock(|| PLAN.set(Some(Plan::new([])))).await.unwrap();
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let busy = unblock(move || blocked.recv().is_err());
+        for _ in 0..100 {
+            assert!(timeout(Duration::ZERO, TcpStream::connect("localhost:9")).await.is_err());
+        }
+        let wanted = ("localhost", 9).to_addresses().unwrap().resolve();
+        let mut wanted = Box::pin(wanted);
+        assert!(wanted.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(release);
+        assert!(busy.await.unwrap());
+        wanted.await.unwrap();
+        let made = unblock(|| PLAN.with_borrow(|plan| plan.as_ref().unwrap().calls(Call::Resolve))).await;
+        assert_eq!(made.unwrap(), 1, "that of the one who waits");
+    };
+    reactor.block_on(lookups).unwrap();
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::Arc;
 
 use crate::core::Core;
 
@@ -46,7 +47,7 @@ impl Addresses {
     ///
     /// # Cancel safety
     ///
-    /// A lookup that is under way goes on to its end, unheard.
+    /// A lookup that is under way goes on to its end, unheard; one that waits for a thread is left out.
     ///
     /// ```
     /// use mainspring::net::ToAddresses;
@@ -67,7 +68,12 @@ impl Addresses {
                     return Ok(known);
                 }
                 let name = host.clone();
-                let addresses = crate::unblock(move || mainspring_sys::resolve(&name, port)).await??;
+                let asks = Arc::new(());
+                let asked = Arc::downgrade(&asks);
+                // Looked up only if somebody asks still: those who give up during an outage of the name server come again,
+                // and a queue of what they do not want any more would keep all other work from the pool.
+                let lookup = move || asked.upgrade().map(|_| mainspring_sys::resolve(&name, port));
+                let addresses = crate::unblock(lookup).await?.ok_or(io::ErrorKind::Interrupted)??;
                 core.names.borrow_mut().insert(host, addresses.clone(), core.clock.now());
                 Ok(addresses)
             }
