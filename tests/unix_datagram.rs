@@ -163,6 +163,44 @@ fn a_receiver_that_never_reads_holds_up_its_own_senders_alone() {
 }
 
 #[test]
+fn each_sender_to_a_full_queue_is_told_once_that_its_time_is_over() {
+    let folder = Folder::new();
+    let (stuck, other, free) = (folder.join("stuck"), folder.join("other"), folder.join("free"));
+    in_virtual_time(async {
+        let _full = [&stuck, &other].map(|path| UnixDatagram::bind(path).unwrap());
+        let receiver = UnixDatagram::bind(&free).unwrap();
+        let socket = Rc::new(UnixDatagram::unbound().unwrap());
+        for path in [&stuck, &other] {
+            fill(&socket, path);
+        }
+        let limit = Duration::from_millis(50);
+        socket.set_write_timeout(Some(limit)).unwrap();
+        for round in 0..3 {
+            let start = Instant::now();
+            let tasks: Vec<_> = [&stuck, &other, &stuck, &other]
+                .into_iter()
+                .map(|path| {
+                    let (socket, path) = (socket.clone(), path.clone());
+                    spawn(async move {
+                        let error = socket.send_to(b"late", path).await.unwrap_err();
+                        (error.kind(), start.elapsed())
+                    })
+                })
+                .collect();
+            sleep(limit / 2).await;
+            assert_eq!(socket.send_to(b"hello", &free).await.unwrap(), 5);
+            assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 5);
+            for task in tasks {
+                let (kind, elapsed) = task.await.unwrap();
+                assert_eq!(kind, ErrorKind::TimedOut);
+                assert!((limit..limit * 2).contains(&elapsed), "round {round}: {elapsed:?}");
+            }
+            assert_eq!(stats().waits, 0);
+        }
+    });
+}
+
+#[test]
 fn a_socket_that_is_closed_in_a_pause_leaves_no_timer_behind() {
     let folder = Folder::new();
     let path = folder.join("socket");
