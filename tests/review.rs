@@ -3,6 +3,8 @@ mod util;
 
 use mainspring::net::TcpStream;
 use mainspring::server::Connection;
+use mainspring::sync::{Notify, Semaphore};
+use mainspring::task::{CancellationToken, JoinSet, Tracker};
 use mainspring::tick::{Tick, schedule};
 use mainspring::time::{Clock, sleep, timeout};
 use mainspring::{Reactor, Server, spawn, unblock, yield_now};
@@ -120,6 +122,52 @@ fn a_tick_task_keeps_nothing_of_streams_that_it_has_closed() {
             }
             let more = allocated() - before;
             assert!(more < 16 * 1024, "1800 closed streams left {more} bytes");
+        });
+    });
+}
+
+/// How many bytes more there are after 100,000 rounds than after the first thousand.
+async fn growth(mut round: impl AsyncFnMut()) -> isize {
+    let mut before = 0;
+    for number in 0..100_000 {
+        if number == 1000 {
+            before = allocated();
+        }
+        round().await;
+    }
+    allocated() - before
+}
+
+#[test]
+fn tokens_waits_and_tasks_that_are_gone_leave_no_memory() {
+    /// More than rounding, and far less than a byte for each.
+    const ALLOWED: isize = 4096;
+    in_child("tokens_waits_and_tasks_that_are_gone_leave_no_memory", || {
+        run(async {
+            let (root, changed, semaphore) = (CancellationToken::new(), Notify::new(), Semaphore::new(0));
+            let (mut set, tracker) = (JoinSet::new(), Tracker::new());
+            let children = growth(async || {
+                let child = root.child();
+                assert!(poll_once(child.cancelled()).is_pending() && poll_once(root.cancelled()).is_pending());
+                drop(child.child());
+            });
+            assert!(children.await < ALLOWED);
+            let signals = growth(async || assert!(poll_once(changed.notified()).is_pending()));
+            assert!(signals.await < ALLOWED);
+            let permits = growth(async || assert!(poll_once(semaphore.acquire(2)).is_pending()));
+            assert!(permits.await < ALLOWED);
+            let joined = growth(async || {
+                set.spawn(async {});
+                set.join_next().await.unwrap().unwrap();
+            });
+            assert!(joined.await < ALLOWED);
+            let tracked = growth(async || {
+                drop(tracker.spawn(async {}));
+                tracker.spawn(std::future::pending::<()>()).abort();
+                yield_now().await;
+            });
+            assert!(tracked.await < ALLOWED);
+            assert!(tracker.is_empty() && set.is_empty());
         });
     });
 }
