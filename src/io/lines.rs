@@ -77,7 +77,8 @@ impl<R> Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line; `None` is end-of-file. What stands before that without a `\n` is a line too.
+    /// The next line; `None` is end-of-file. What stands before that without a `\n` is a line too, of which a `\r` at its end
+    /// is no part.
     ///
     /// # Errors
     ///
