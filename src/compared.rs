@@ -9,7 +9,7 @@
 //! | wanted | here |
 //! |---|---|
 //! | a runtime on this thread | [`run`](crate::run), [`Reactor`](crate::Reactor) |
-//! | a runtime on each core | [`ServerBuilder::threads`](crate::server::ServerBuilder::threads); or a reactor per thread, and their [`Handle`](crate::Handle)s |
+//! | a runtime on each core | [`Workers`](crate::Workers); of a server [`ServerBuilder::threads`](crate::server::ServerBuilder::threads) |
 //! | work stealing | not here: a task stays on its thread, needs no `Send`, no lock and no atomic operation. Connections are shared out when they are accepted, work by [`Handle::spawn`](crate::Handle::spawn) |
 //! | `spawn`, of futures that are not `Send` | [`spawn`](fn@crate::spawn): there is no other |
 //! | `spawn` on another thread's runtime | [`Handle::spawn`](crate::Handle::spawn) |
@@ -34,8 +34,8 @@
 //! | any descriptor, as `AsyncFd` and `Async<T>` | [`Source`](crate::net::Source) |
 //! | vectored reads and writes, batches of datagrams | [`TcpStream::read_vectored`](crate::net::TcpStream::read_vectored), [`UdpSocket`](crate::net::UdpSocket) |
 //! | host names, off the thread | [`TcpStream::connect`](crate::net::TcpStream::connect), by Happy Eyeballs; kept for a while ([`Builder::names`](crate::Builder::names)) |
-//! | signals | [`signal`](crate::signal) |
-//! | child processes | `std::process` with ends of a [`pipe`](crate::net::pipe()); `unblock(move || child.wait())` |
+//! | signals | [`signal`](crate::signal), any that a program may handle, on any number of reactors |
+//! | child processes | [`process`](crate::process), which waits without a thread |
 //! | files | not here: no selector can wait for them, and every runtime reads them on a thread; `unblock(|| std::fs::read(...))` |
 //! | io_uring | not here: buffers that the kernel owns do not go with `&mut [u8]` |
 //! | `AsyncRead`, `AsyncWrite` | `std::io::Read` and `Write`, inside [`ready`](crate::ready) |
