@@ -43,7 +43,7 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// assert_eq!(lines.try_next()?, Next::End);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     /// The longest line in bytes, its ending not counted. Written by the setter alone.
     max_length: usize,

@@ -2,7 +2,7 @@
 //!
 //! A [`Decoder`] takes items out of a [`Buffer`], an [`Encoder`] appends items to a vector, and
 //! [`Framed`] joins both to a source such as a socket, in the three styles of this crate: tick
-//! (`try_*`), poll, and async. The protocols in [`crate::proto`] are built on it.
+//! (`try_*`), poll, and async; [`FramedDatagrams`] joins them to a UDP socket. The protocols in [`crate::proto`] are built on it.
 //!
 //! What holds for each codec here: limits are finite unless raised by hand, memory grows by what has
 //! arrived and never by what a peer declares, no byte is searched twice, any split of the bytes gives
@@ -15,6 +15,7 @@ mod buffer;
 mod decoder;
 mod encoder;
 mod framed;
+mod framed_datagrams;
 mod lines;
 mod next;
 
@@ -22,6 +23,7 @@ pub use buffer::Buffer;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use framed::Framed;
+pub use framed_datagrams::FramedDatagrams;
 pub use lines::Lines;
 pub use next::Next;
 
