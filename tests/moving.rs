@@ -119,7 +119,10 @@ fn stay<M: Moving + 'static>(between: M::Between, mut luggage: Luggage) -> Pin<B
 /// Sends and receives at the same time while the other end moves.
 fn moves<M: Moving + 'static>(served: M::Between, mut reader: impl Read, mut writer: impl Write + Send + 'static) {
     let _limit = Limit::new();
-    let until_stopped = async |worker: Worker| Ok(worker.stopping().cancelled().await);
+    let until_stopped = async |worker: Worker| {
+        worker.stopping().cancelled().await;
+        Ok(())
+    };
     let workers = Workers::builder().threads(2).start(until_stopped).unwrap();
     let (done, told) = mpsc::channel();
     let handles: Arc<[Handle]> = workers.handles().into();
