@@ -12,6 +12,7 @@ use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
 use crate::selectors::Work;
+use crate::serve::{Served, Threads};
 use crate::style::Style;
 
 /// What `--help` prints.
@@ -38,9 +39,10 @@ Commands:
   quick          All of it with small counts, within two minutes; asserts counts, never times
 
 Helpers, which the commands start:
-  serve STYLE [--port P]
+  serve STYLE [--port P] [--threads N [--sharing WAY]]
                  Echoes on 127.0.0.1, prints \"ready PORT\", and ends when its first connection
-                 does. STYLE is loop (written by hand), tick or async
+                 does. STYLE is loop (written by hand), tick or async. With --threads, for async alone, it is
+                 a Server, whose connections come to its threads by reuse-port, hand-off or exclusive
   hold STYLE [--deadlines]
                  Holds connections that are idle, tick or async, each with a deadline of five minutes for
                  the next read if so wanted; ends as serve does, with all of them open
@@ -79,7 +81,7 @@ pub(crate) enum Command {
     Selectors,
     Micro { quick: bool, json: bool },
     Quick,
-    Serve { style: Style, port: u16 },
+    Serve { served: Served, port: u16 },
     Hold { style: Style, deadlines: bool },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
@@ -96,6 +98,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut words = Vec::new();
     let (mut profile, mut port, mut connections, mut requests) = (None, None, None, None);
     let (mut quick, mut json, mut deadlines) = (None, None, None);
+    let (mut threads, mut sharing) = (None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -104,6 +107,8 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             Long("json") => json = Some(true),
             Long("deadlines") => deadlines = Some(true),
             Long("port") => port = Some(parser.value()?.parse()?),
+            Long("threads") => threads = Some(parser.value()?.parse()?),
+            Long("sharing") => sharing = Some(parser.value()?.parse()?),
             Long("connections") => connections = Some(parser.value()?.parse()?),
             Long("requests") => requests = Some(parser.value()?.parse()?),
             Value(word) => words.push(word.string()?),
@@ -123,7 +128,13 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["selectors"] => Command::Selectors,
         ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false), json: json.take().unwrap_or(false) },
         ["quick"] => Command::Quick,
-        ["serve", style] => Command::Serve { style: understood(style)?, port: port.take().unwrap_or(0) },
+        ["serve", style] => Command::Serve {
+            served: Served {
+                style: understood(style)?,
+                threads: threads.take().map(|count| Threads { count, way: sharing.take().unwrap_or_default() }),
+            },
+            port: port.take().unwrap_or(0),
+        },
         ["hold", style] => Command::Hold { style: understood(style)?, deadlines: deadlines.take().unwrap_or(false) },
         ["load", server] => Command::Load {
             server: understood(server)?,
@@ -137,7 +148,9 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
     let switches = [profile, quick, json, deadlines];
-    if switches.iter().any(Option::is_some) || port.is_some() || connections.is_some() || requests.is_some() {
+    let counts = [connections, requests, threads];
+    if switches.iter().any(Option::is_some) || counts.iter().any(Option::is_some) || port.is_some() || sharing.is_some()
+    {
         return Err(format!("an option does not belong to {:?}", words[0]).into());
     }
     Ok(command)

@@ -79,7 +79,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
         Command::Micro { quick, json } => micro::run(if quick { micro::QUICK } else { micro::FULL }, json)?,
         Command::Quick => quick::run(&mut verdict)?,
-        Command::Serve { style, port } => serve::run(style, port)?,
+        Command::Serve { served, port } => serve::run(served, port)?,
         Command::Hold { style, deadlines } => serve::hold(style, deadlines)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,

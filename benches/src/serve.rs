@@ -8,9 +8,13 @@
 mod futures;
 mod hand_written;
 mod held;
+mod served;
+mod threads;
 mod ticks;
 
 pub(crate) use held::hold;
+pub(crate) use served::Served;
+pub(crate) use threads::{Threads, Way};
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,8 +25,11 @@ use crate::style::Style;
 const BUFFER: usize = 512;
 
 /// Serves on `port` until the leash ends; 0 takes a free one.
-pub(crate) fn run(style: Style, port: u16) -> io::Result<()> {
+pub(crate) fn run(Served { style, threads }: Served, port: u16) -> io::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if let Some(threads) = threads {
+        return threads::serve(address, style, threads);
+    }
     match style {
         Style::Loop => hand_written::serve(address),
         Style::Tick => ticks::serve(address),

@@ -5,12 +5,13 @@
 //!
 //! A thread of this process as the server was turned down: the tools would count the client with it.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::serve::{Served, Threads};
 use crate::style::Style;
 
 /// How long a server may take to end. Under callgrind it writes its profile then.
@@ -29,17 +30,25 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server of `style` by `tool`, a command that ends with the path of this program.
-    pub(crate) fn start(tool: Command, style: Style) -> io::Result<Self> {
-        Self::run(tool, "serve", style)
+    /// Starts a server by `tool`, a command that ends with the path of this program.
+    pub(crate) fn start(tool: Command, Served { style, threads }: Served) -> io::Result<Self> {
+        let mut options = Vec::new();
+        if let Some(Threads { count, way }) = threads {
+            options.extend(["--threads".into(), count.to_string(), "--sharing".into(), way.to_string()]);
+        }
+        let server = Self::run(tool, "serve", style, &options)?;
+        if let (Some(_), Some(mut leash)) = (threads, server.leash.as_ref()) {
+            // On several threads the one that is accepted first need not be the first to be served.
+            leash.write_all(b"x")?;
+            leash.read_exact(&mut [0])?;
+        }
+        Ok(server)
     }
 
     /// The same for one that holds connections open to its end, each with a deadline for the next read if so wanted.
-    pub(crate) fn hold(mut tool: Command, style: Style, deadlines: bool) -> io::Result<Self> {
-        if deadlines {
-            tool.arg("--deadlines");
-        }
-        Self::run(tool, "hold", style)
+    pub(crate) fn hold(tool: Command, style: Style, deadlines: bool) -> io::Result<Self> {
+        let options: &[String] = if deadlines { &["--deadlines".into()] } else { &[] };
+        Self::run(tool, "hold", style, options)
     }
 
     /// Its process.
@@ -47,8 +56,9 @@ impl Server {
         self.child.id()
     }
 
-    fn run(mut tool: Command, command: &str, style: Style) -> io::Result<Self> {
-        let mut child = tool.args([command, style.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    fn run(mut tool: Command, command: &str, style: Style, options: &[String]) -> io::Result<Self> {
+        let tool = tool.args([command, style.name()]).args(options);
+        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         match Self::leash(&mut child) {
             Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash) }),
             Err(error) => {

@@ -12,8 +12,8 @@ use std::process::Command;
 
 use crate::counts::Counts;
 use crate::scratch::Scratch;
+use crate::serve::Served;
 use crate::server::Server;
-use crate::style::Style;
 
 /// What must be installed.
 pub(crate) const TOOL: &str = "strace";
@@ -21,10 +21,10 @@ pub(crate) const TOOL: &str = "strace";
 /// Follows the name of a call that failed.
 pub(crate) const FAILED: &str = " failed";
 
-/// Runs a server of `style` while `load` works on it, and counts its system calls.
-pub(crate) fn count(style: Style, load: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<Counts> {
+/// Runs a server while `load` works on it, and counts its system calls.
+pub(crate) fn count(served: Served, load: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<Counts> {
     record(|tool| {
-        let server = Server::start(tool, style)?;
+        let server = Server::start(tool, served)?;
         load(server.address)?;
         server.end()
     })

@@ -9,6 +9,7 @@ use std::io;
 
 use crate::counts::Slope;
 use crate::load;
+use crate::serve::Served;
 use crate::server;
 use crate::strace;
 use crate::style::Style;
@@ -38,25 +39,25 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
         return Ok(());
     }
     let mut table = Table::new(["style", "per request", "by name", "at most"]);
-    for style in Style::ALL {
-        let slope = measure(style, &size)?;
+    for served in Served::all() {
+        let slope = measure(served, &size)?;
         let total = slope.total();
         let shown = slope.sorted().into_iter().filter(|(_, count)| *count >= SHOWN);
         let names: Vec<_> = shown.map(|(name, count)| format!("{name} {count:.3}")).collect();
-        let figure = if style == Style::Loop { String::new() } else { format!("{FIGURE:.2}") };
-        table.row([style.to_string(), format!("{total:.3}"), names.join(", "), figure]);
-        if style != Style::Loop {
-            verdict.at_most(&format!("system calls per request, {style}"), total, FIGURE);
+        let figure = if served.style == Style::Loop { String::new() } else { format!("{FIGURE:.2}") };
+        table.row([served.to_string(), format!("{total:.3}"), names.join(", "), figure]);
+        if served.style != Style::Loop {
+            verdict.at_most(&format!("system calls per request, {served}"), total, FIGURE);
         }
     }
-    println!("System calls per echoed request, {} connections\n\n{table}", size.connections);
+    println!("System calls per echoed request, {} connections per thread\n\n{table}", size.connections);
     Ok(())
 }
 
-fn measure(style: Style, size: &Size) -> io::Result<Slope> {
+fn measure(served: Served, size: &Size) -> io::Result<Slope> {
     let [few, many] = size.requests.map(|requests| {
-        eprintln!("syscalls: {style}, {requests} requests");
-        strace::count(style, |server| load::echo(server, size.connections, requests))
+        eprintln!("syscalls: {served}, {requests} requests");
+        strace::count(served, |server| load::echo(server, size.connections * served.threads(), requests))
     });
     Ok(many?.slope(&few?, size.requests[1] - size.requests[0]))
 }

@@ -12,7 +12,7 @@ use mainspring::spawn;
 
 use super::{BUFFER, announce};
 
-async fn echo(stream: TcpStream) -> io::Result<()> {
+pub(super) async fn echo(stream: TcpStream) -> io::Result<()> {
     let mut buffer = [0; BUFFER];
     loop {
         let count = stream.read(&mut buffer).await?;
