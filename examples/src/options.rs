@@ -6,8 +6,10 @@
 use std::io;
 use std::time::Duration;
 
-use clap::Args;
-use mainspring::server::{Server, ServerBuilder};
+use clap::{Args, ValueEnum};
+use mainspring::Workers;
+use mainspring::net::{InheritedListener, inherited_listeners};
+use mainspring::server::{Server, ServerBuilder, Sharing};
 
 /// Where a server listens, and on how many threads.
 #[derive(Args, Clone, Debug)]
@@ -21,18 +23,48 @@ pub struct Listen {
     /// Reactors, each on a thread of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
+    /// Keep each thread on one processor
+    #[arg(long)]
+    pub pin: bool,
+    /// How connections come to the threads; by default what is usual on this system
+    #[arg(long, value_enum)]
+    pub sharing: Option<Way>,
+}
+
+/// A [`Sharing`] with a name on the command line.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum Way {
+    /// A listener for each thread
+    ReusePort,
+    /// To the thread that has the fewest
+    HandOff,
+    /// One listener for all threads
+    Exclusive,
 }
 
 impl Listen {
-    /// Binds a server with these options and the settings of `builder`.
+    /// Binds a server with these options and the settings of `builder`. A listener that the program was started with
+    /// (`LISTEN_FDS`) takes the place of host and port.
     ///
     /// # Errors
     ///
-    /// As [`ServerBuilder::bind`], with host and port in the text.
+    /// As [`ServerBuilder::bind`], with host and port in the text, or as [`inherited_listeners`].
     pub fn bind(&self, builder: ServerBuilder) -> io::Result<Server> {
-        let Self { host, port, threads } = self;
+        let Self { host, port, threads, pin, sharing } = self;
+        let mut builder = builder.workers(Workers::builder().threads(usize::from(*threads)).pin(*pin));
+        if let Some(way) = sharing {
+            builder = builder.sharing(match way {
+                Way::ReusePort => Sharing::ReusePort,
+                Way::HandOff => Sharing::HandOff,
+                Way::Exclusive => Sharing::Exclusive,
+            });
+        }
+        for inherited in inherited_listeners()? {
+            if let InheritedListener::Tcp(listener) = inherited.listener {
+                return builder.listener(listener);
+            }
+        }
         builder
-            .threads(usize::from(*threads))
             .bind((host.as_str(), *port))
             .map_err(|error| io::Error::new(error.kind(), format!("host {host}, port {port}: {error}")))
     }

@@ -109,6 +109,30 @@ fn a_signal_ends_it_although_idle_connections_are_open_on_all_threads() {
 }
 
 #[test]
+fn connections_come_to_two_threads_in_every_way_also_from_a_listener_that_was_open_already() {
+    for way in ["reuse-port", "hand-off", "exclusive"] {
+        let options = ["--threads", "2", "--pin", "--sharing", way];
+        let mut programs = vec![Program::start("echo", &options)];
+        if way != "reuse-port" {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            programs.push(Program::start_with(listener, "echo", &options));
+            assert_eq!(programs[1].address, address);
+        }
+        for program in programs {
+            let mut streams: Vec<_> = (0..8).map(|_| connect(&program)).collect();
+            for stream in &mut streams {
+                stream.write_all(b"hello").unwrap();
+                let mut answer = [0; 5];
+                stream.read_exact(&mut answer).unwrap();
+                assert_eq!(&answer, b"hello", "{way}");
+            }
+            assert!(program.end("TERM", END).success(), "{way}");
+        }
+    }
+}
+
+#[test]
 fn bad_options_and_a_taken_port_are_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -1,6 +1,7 @@
 //! An example as a child process: started, awaited, told to end, and killed when the test is over.
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -33,14 +34,19 @@ pub(crate) struct Program {
 impl Program {
     /// Starts the server `name` on a free port, and waits until it is ready.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut child = example(name)
-            .args(["--port", "0"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
+        Self::run(example(name).args(["--port", "0"]).args(arguments).stdin(Stdio::null()))
+    }
+
+    /// Starts it with a listener that is open already, as a service manager does.
+    pub(crate) fn start_with(listener: TcpListener, name: &str, arguments: &[&str]) -> Self {
+        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(example(name).get_program()).args(arguments);
+        Self::run(command.stdin(OwnedFd::from(listener)))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the example starts");
 
         let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut greeting = String::new();
