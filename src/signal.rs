@@ -7,9 +7,12 @@
 //! [`ctrl_c`] and [`terminate`] are for the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up
 //! before they end, [`on`] is for all others. A signal is a descriptor that becomes readable (`mainspring_sys::signal`), so
 //! to the reactor it is one more source. The handler is never removed: a second Ctrl-C between two futures does not kill a
-//! process that is busy ending. A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
+//! process that is busy ending. For a handler of the program's own there is [`Notifier`].
+//!
+//! A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
 
 mod listening;
+mod notifier;
 
 use std::fmt;
 use std::future::Future;
@@ -22,6 +25,7 @@ use mainspring_sys::signal::Subscription;
 use crate::core::Core;
 pub(crate) use listening::Listening;
 pub use mainspring_sys::signal::Kind;
+pub use notifier::{Notified, Notifier};
 
 /// Waits for Ctrl-C (`SIGINT`). It listens from this call on, or from the first poll if no reactor runs in the call.
 ///

@@ -18,8 +18,10 @@
 
 mod bell;
 mod kind;
+mod notifier;
 mod slot;
 mod subscription;
 
 pub use kind::Kind;
+pub use notifier::Notifier;
 pub use subscription::Subscription;

@@ -54,8 +54,11 @@ impl Bell {
         made_in == NOBODY || made_in == fork::generation()
     }
 
-    /// Makes the descriptors, unless it has them, and returns the one that becomes readable. For its owner alone.
+    /// Makes the descriptors, unless it has them, and returns the one that becomes readable.
     pub(super) fn install(&self) -> io::Result<&UnixStream> {
+        if !self.is_ours() {
+            return Err(io::Error::other("could not listen in a child after fork(2): its parent does"));
+        }
         if let Some((reader, _)) = self.pair.get() {
             return Ok(reader);
         }
