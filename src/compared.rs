@@ -49,7 +49,7 @@
 //! | `read_exact`, `write_all`, `read_to_end`, `copy` | [`io`](crate::io), which keep their place |
 //! | `BufReader`, `BufWriter`, `lines` | those of `std`, with [`io::read_line`](crate::io::read_line()), [`io::lines`](crate::io::lines()) |
 //! | `split`, owned halves | [`io::split`](crate::io::split()); all methods take `&self`, so an `Rc` of the stream does too |
-//! | `copy_bidirectional`, with sizes | [`io::copy_bidirectional`](crate::io::copy_bidirectional()), which holds no buffer while idle; in the kernel [`net::splice`](crate::net::splice()) |
+//! | `copy_bidirectional`, with sizes | [`io::copy_bidirectional`](crate::io::copy_bidirectional()), which holds no buffer while idle; in the kernel [`net::splice_bidirectional`](crate::net::splice_bidirectional()) |
 //! | a read that holds no buffer while it waits | [`io::read_pooled`](crate::io::read_pooled()) |
 //! | `Framed`, codecs | [`codec`](crate::codec) |
 //! | TLS | a state machine over std's `Read` and `Write`, as `rustls` is, inside [`ready`](crate::ready) |

@@ -1,4 +1,4 @@
-//! `net::splice`: what goes in comes out, and nothing is left behind.
+//! `net::splice`, one way and both ways, over TCP and Unix streams: what goes in comes out, and nothing is left behind.
 mod util {
     pub(crate) mod checked;
     pub(crate) mod connection;
@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use mainspring::io;
-use mainspring::net::{TcpStream, splice};
+use mainspring::net::{TcpStream, UnixStream, splice, splice_bidirectional};
 use mainspring::{Stats, spawn};
 
 use util::checked::checked;
@@ -150,5 +150,56 @@ fn errors_of_either_side_end_it() {
         let (_client, from, to, _server) = relayed().await;
         from.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn unix_streams_carry_both_directions_at_once_and_each_end_is_passed_on() {
+    checked(async {
+        let ((client, one), (other, server)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let relay = spawn(async move { splice_bidirectional(&one, &other).await });
+        let (sent, answered) = (pattern(LONG / 8), pattern(LONG / 8 + 4097));
+        let both = |stream: UnixStream, bytes: Vec<u8>| async move {
+            let mut received = Vec::new();
+            let write = async {
+                stream.write_all(&bytes).await.unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+            };
+            let read = async { io::read_to_end(&mut &stream, &mut received, LONG).await.unwrap() };
+            futures::join!(write, read);
+            received
+        };
+        let (client, server) = futures::join!(both(client, sent.clone()), both(server, answered.clone()));
+        assert!(client == answered && server == sent);
+        assert_eq!(relay.await.unwrap().unwrap(), (sent.len() as u64, answered.len() as u64));
+    });
+}
+
+#[test]
+fn a_stream_of_tcp_and_one_of_unix_are_relayed_and_one_way_ends_before_the_other() {
+    checked(async {
+        let ((client, one), (other, server)) = (connection().await, UnixStream::pair().unwrap());
+        let relay = spawn(async move { splice_bidirectional(&one, &other).await });
+        client.write_all(b"question").await.unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut question = Vec::new();
+        io::read_to_end(&mut &server, &mut question, 64).await.unwrap();
+        assert_eq!(question, b"question");
+        server.write_all(b"answer").await.unwrap();
+        assert_eq!(client.read(&mut [0; 64]).await.unwrap(), 6, "after the end of the other direction");
+        drop(server);
+        assert_eq!(client.read(&mut [0; 64]).await.unwrap(), 0);
+        assert_eq!(relay.await.unwrap().unwrap(), (8, 6));
+    });
+}
+
+#[test]
+fn an_error_of_one_direction_ends_both() {
+    checked(async {
+        let ((client, one), (other, _server)) = (connection().await, UnixStream::pair().unwrap());
+        one.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let error = splice_bidirectional(&one, &other).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        drop(client);
     });
 }

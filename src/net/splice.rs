@@ -7,7 +7,11 @@
 //! know that they are bare sockets, and a `BufReader` around one may hold bytes that a splice would overtake.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::net::Shutdown;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use mainspring_sys::Conduit;
 
@@ -41,8 +45,8 @@ impl fmt::Debug for SpliceEnd<'_> {
 /// Moves all that `from` receives to `to`, up to the end-of-file, and returns the number of bytes. For a relay that has
 /// much to carry: on Linux the bytes do not enter the process. At most 64 KiB are on the way between the two.
 ///
-/// The end-of-file itself is not passed on: see [`shutdown`](TcpStream::shutdown). What must be the same in both
-/// directions takes two of these, each with the streams the other way round.
+/// The end-of-file itself is not passed on: see [`shutdown`](TcpStream::shutdown). [`splice_bidirectional`] is a whole
+/// relay.
 ///
 /// It holds a pipe, two descriptors, also while there is nothing to move; [`io::copy`](crate::io::copy()) holds nothing
 /// then, and is the better choice for connections that are mostly idle.
@@ -85,4 +89,81 @@ pub async fn splice<'a>(from: impl Into<SpliceEnd<'a>>, to: impl Into<SpliceEnd<
             moved += leaf::writing(to.io.source(), drain).await? as u64;
         }
     }
+}
+
+/// Relays in both directions until both have ended, and returns how many bytes went from `one` to `other`, and back:
+/// [`io::copy_bidirectional`](crate::io::copy_bidirectional()) for two streams, through [`splice`].
+///
+/// When one side ends, the writing side of the other is closed, and the opposite direction goes on. It holds a pipe for each
+/// direction, four descriptors, to the end.
+///
+/// # Errors
+///
+/// The first of either side, as those of `splice`; the other direction ends with it. The streams stay open.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: for each direction up to 64 KiB that were taken and not sent are lost with the future, and so are the
+/// counts.
+///
+/// ```
+/// use std::net::Shutdown;
+/// use mainspring::net::{self, UnixStream};
+///
+/// mainspring::run(async {
+///     let ((client, one), (other, server)) = (UnixStream::pair()?, UnixStream::pair()?);
+///     client.write_all(b"question").await?;
+///     client.shutdown(Shutdown::Write)?;
+///     server.write_all(b"answer").await?;
+///     server.shutdown(Shutdown::Write)?;
+///     assert_eq!(net::splice_bidirectional(&one, &other).await?, (8, 6));
+///     assert_eq!(server.read(&mut [0; 64]).await?, 8);
+///     std::io::Result::Ok(())
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+pub async fn splice_bidirectional<'a>(
+    one: impl Into<SpliceEnd<'a>>,
+    other: impl Into<SpliceEnd<'a>>,
+) -> io::Result<(u64, u64)> {
+    let (one, other): (SpliceEnd<'_>, SpliceEnd<'_>) = (one.into(), other.into());
+    let (mut there, mut back) = (pin!(splice_to_end(one, other)), pin!(splice_to_end(other, one)));
+    let (mut moved_there, mut moved_back) = (None, None);
+    let mut back_first = false;
+    poll_fn(|cx| {
+        // A direction that is never out of work spends the budget of a poll: each is first in its turn.
+        back_first = !back_first;
+        if back_first {
+            go_on(cx, back.as_mut(), &mut moved_back)?;
+        }
+        go_on(cx, there.as_mut(), &mut moved_there)?;
+        if !back_first {
+            go_on(cx, back.as_mut(), &mut moved_back)?;
+        }
+        moved_there.zip(moved_back).map_or(Poll::Pending, |moved| Poll::Ready(Ok(moved)))
+    })
+    .await
+}
+
+/// One direction, and the passing on of its end.
+async fn splice_to_end(from: SpliceEnd<'_>, to: SpliceEnd<'_>) -> io::Result<u64> {
+    let moved = splice(from, to).await?;
+    match to.0.shutdown(Shutdown::Write) {
+        // Its peer has gone, and its own direction says so.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(moved),
+        result => result.map(|()| moved),
+    }
+}
+
+/// Polls a direction that has not ended.
+fn go_on<F>(cx: &mut Context<'_>, direction: Pin<&mut F>, moved: &mut Option<u64>) -> io::Result<()>
+where
+    F: Future<Output = io::Result<u64>>,
+{
+    if moved.is_none() {
+        if let Poll::Ready(result) = direction.poll(cx) {
+            *moved = Some(result?);
+        }
+    }
+    Ok(())
 }
