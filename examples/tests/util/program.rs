@@ -1,4 +1,6 @@
 //! An example as a child process: started, awaited, told to end, and killed when the test is over.
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
