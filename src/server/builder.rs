@@ -146,16 +146,17 @@ impl ServerBuilder {
     /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, as of [`ListenOptions::bind`](crate::net::ListenOptions::bind).
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<Server> {
         let threads = self.workers.count();
-        let sharing = self.sharing.unwrap_or_default();
+        let this = self.threads(threads);
+        let sharing = this.sharing.unwrap_or_default();
         let is_reused = sharing == Sharing::ReusePort && threads > 1;
-        let options = TcpListener::options().backlog(self.backlog).reuse_port(is_reused);
+        let options = TcpListener::options().backlog(this.backlog).reuse_port(is_reused);
         let first = options.open(addresses)?;
         let address = first.local_addr()?;
         let mut sockets = vec![first];
         while is_reused && sockets.len() < threads {
             sockets.push(options.open(address)?);
         }
-        self.server(sockets, address, sharing)
+        this.server(sockets, address, sharing)
     }
 
     /// Serves on a listener that is given: inherited from another process, or made with options of its own. It becomes
@@ -195,6 +196,8 @@ impl ServerBuilder {
             None => usize::try_from(mainspring_sys::descriptor_limit()? / 4 * 3).unwrap_or(usize::MAX),
         };
         let limits = Limits { idle: self.idle, write: self.write, backlog: self.backlog, drain: self.drain };
-        Ok(Server { sockets, address, limits, connections, sharing, workers: self.workers })
+        // From now on, whatever processors there are later.
+        let threads = self.workers.count();
+        Ok(Server { sockets, address, limits, connections, sharing, workers: self.workers.threads(threads) })
     }
 }

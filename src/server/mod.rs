@@ -6,6 +6,7 @@
 //! [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
 
 mod builder;
+mod entrance;
 mod handoff;
 mod latch;
 mod load;
@@ -20,22 +21,18 @@ pub use sharing::Sharing;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::iter;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_sys::Socket;
 
-use crate::channel::mpsc;
 use crate::core::Core;
 use crate::locks::Mutex;
-use crate::net::{TcpListener, ToAddresses};
+use crate::net::ToAddresses;
 use crate::workers::{Worker, WorkersBuilder};
-use handoff::{Exchange, Handed};
+use entrance::Entrance;
 use load::Load;
-use serving::Door;
 
 /// An address that is bound, and how it is to be served.
 ///
@@ -162,11 +159,10 @@ impl Server {
         let load = Arc::new(Load::new(self.connections, threads));
         let entrances = Entrance::all(self.sockets, self.sharing, threads, &load)?;
         // Each worker takes its own, once.
-        let entrances: Arc<Vec<_>> =
-            Arc::new(entrances.into_iter().map(|entrance| Mutex::new(Some(entrance))).collect());
+        let entrances: Arc<[_]> = entrances.into_iter().map(|entrance| Mutex::new(Some(entrance))).collect();
         let work = move |worker: Worker| {
             let (make, load) = (make.clone(), load.clone());
-            let entrance = entrances[worker.index()].lock().take();
+            let entrance = entrances.get(worker.index()).and_then(|entrance| entrance.lock().take());
             async move {
                 let core = Core::running("a Server")?;
                 let doors = entrance.map_or(Ok(Vec::new()), |entrance| entrance.open(&core))?;
@@ -176,54 +172,10 @@ impl Server {
             }
         };
         let mut drained = Drained::default();
-        for ended in self.workers.threads(threads).run(work, stop)? {
+        for ended in self.workers.run(work, stop)? {
             drained += ended?;
         }
         Ok(drained)
-    }
-}
-
-/// Where the connections of one thread come from, before that thread has a reactor.
-enum Entrance {
-    /// A listener of its own.
-    Own(Socket),
-    /// A listener that other threads have too, or other processes.
-    Shared(Socket),
-    /// The listener, for all threads, and those that were handed off and came back.
-    First(Socket, Exchange, mpsc::Receiver<Handed>),
-    /// What the first thread hands off.
-    Other(mpsc::Receiver<Handed>),
-}
-
-impl Entrance {
-    /// One for each thread.
-    fn all(mut sockets: Vec<Socket>, sharing: Sharing, threads: usize, load: &Arc<Load>) -> io::Result<Vec<Self>> {
-        if sharing == Sharing::ReusePort {
-            return Ok(sockets.into_iter().map(Self::Own).collect());
-        }
-        let Some(socket) = sockets.pop() else { return Ok(Vec::new()) };
-        if sharing == Sharing::HandOff {
-            let (exchange, inboxes) = Exchange::new(load, threads);
-            let mut inboxes = inboxes.into_iter();
-            let first = inboxes.next().map(|inbox| Self::First(socket, exchange, inbox));
-            return Ok(first.into_iter().chain(inboxes.map(Self::Other)).collect());
-        }
-        let duplicate = |_| Socket::from_fd(socket.as_fd().try_clone_to_owned()?).map(Self::Shared);
-        let others: io::Result<Vec<_>> = (1..threads).map(duplicate).collect();
-        Ok(iter::once(Self::Shared(socket)).chain(others?).collect())
-    }
-
-    /// On its thread.
-    fn open(self, core: &Core) -> io::Result<Vec<Door>> {
-        Ok(match self {
-            Self::Own(socket) => vec![Door::Listener(TcpListener::register(core, socket)?, None)],
-            Self::Shared(socket) => vec![Door::Listener(TcpListener::register_exclusive(core, socket)?, None)],
-            Self::First(socket, exchange, inbox) => {
-                let listener = TcpListener::register_exclusive(core, socket)?;
-                vec![Door::Listener(listener, Some(exchange)), Door::Inbox(inbox)]
-            }
-            Self::Other(inbox) => vec![Door::Inbox(inbox)],
-        })
     }
 }
 

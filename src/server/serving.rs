@@ -20,6 +20,7 @@ use mainspring_sys::Socket;
 use slab::Slab;
 
 use super::Limits;
+use super::entrance::Door;
 use super::handoff::{self, Exchange, Handed};
 use super::latch::{Draining, Latch};
 use super::load::{Load, Place};
@@ -99,14 +100,6 @@ pub struct Serving {
     shared: Rc<Shared>,
     /// The accept loops.
     loops: RefCell<Vec<JoinHandle<()>>>,
-}
-
-/// Where connections come from, on one thread.
-pub(super) enum Door {
-    /// A listener, whose connections are served here, or where the exchange sends them.
-    Listener(TcpListener, Option<Exchange>),
-    /// What another thread has accepted.
-    Inbox(mpsc::Receiver<Handed>),
 }
 
 /// What becomes of a connection when it is accepted.

@@ -1,0 +1,76 @@
+//! Where the connections of one thread come from.
+//!
+//! An [`Entrance`] is made for each thread when a server starts, by the way in which connections are shared out, and goes to
+//! that thread; there it becomes one or two [`Door`]s of the reactor, each with a loop that takes connections. They are two
+//! types because what is registered with a reactor stays on its thread.
+
+use std::io;
+use std::iter;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use mainspring_sys::Socket;
+
+use super::Sharing;
+use super::handoff::{Exchange, Handed};
+use super::load::Load;
+use crate::channel::mpsc;
+use crate::core::Core;
+use crate::net::TcpListener;
+
+/// Where the connections of one thread come from, before that thread has a reactor.
+pub(super) enum Entrance {
+    /// A listener of its own.
+    Own(Socket),
+    /// A listener that other threads have too, or other processes.
+    Shared(Socket),
+    /// The listener, for all threads, and those that were handed off and came back.
+    First(Socket, Exchange, mpsc::Receiver<Handed>),
+    /// What the first thread hands off.
+    Other(mpsc::Receiver<Handed>),
+}
+
+impl Entrance {
+    /// One for each thread.
+    pub(super) fn all(
+        mut sockets: Vec<Socket>,
+        sharing: Sharing,
+        threads: usize,
+        load: &Arc<Load>,
+    ) -> io::Result<Vec<Self>> {
+        if sharing == Sharing::ReusePort {
+            return Ok(sockets.into_iter().map(Self::Own).collect());
+        }
+        let Some(socket) = sockets.pop() else { return Ok(Vec::new()) };
+        if sharing == Sharing::HandOff {
+            let (exchange, inboxes) = Exchange::new(load, threads);
+            let mut inboxes = inboxes.into_iter();
+            let first = inboxes.next().map(|inbox| Self::First(socket, exchange, inbox));
+            return Ok(first.into_iter().chain(inboxes.map(Self::Other)).collect());
+        }
+        let duplicate = |_| Socket::from_fd(socket.as_fd().try_clone_to_owned()?).map(Self::Shared);
+        let others: io::Result<Vec<_>> = (1..threads).map(duplicate).collect();
+        Ok(iter::once(Self::Shared(socket)).chain(others?).collect())
+    }
+
+    /// On its thread.
+    pub(super) fn open(self, core: &Core) -> io::Result<Vec<Door>> {
+        Ok(match self {
+            Self::Own(socket) => vec![Door::Listener(TcpListener::register(core, socket)?, None)],
+            Self::Shared(socket) => vec![Door::Listener(TcpListener::register_exclusive(core, socket)?, None)],
+            Self::First(socket, exchange, inbox) => {
+                let listener = TcpListener::register_exclusive(core, socket)?;
+                vec![Door::Listener(listener, Some(exchange)), Door::Inbox(inbox)]
+            }
+            Self::Other(inbox) => vec![Door::Inbox(inbox)],
+        })
+    }
+}
+
+/// Where connections come from, on one thread.
+pub(super) enum Door {
+    /// A listener, whose connections are served here, or where the exchange sends them.
+    Listener(TcpListener, Option<Exchange>),
+    /// What another thread has accepted.
+    Inbox(mpsc::Receiver<Handed>),
+}
