@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring::net::UnixStream;
+use mainspring::net::{TcpListener, TcpStream, UnixStream};
 use mainspring::task::spawn_named;
 use mainspring::testing::{self, Test, advance, settle};
-use mainspring::time::{Clock, Instant, interval, sleep};
+use mainspring::time::{Clock, Instant, interval, sleep, timeout};
 use mainspring::{OnPanic, Reactor, Stats, spawn, unblock, yield_now};
 
 /// Long enough that a test does something, short enough to wait for.
@@ -206,4 +206,30 @@ fn no_time_at_all_is_a_limit_and_so_is_all_time() {
     Test::new().limit(Duration::MAX).run(sleep(Duration::from_secs(1)));
     let text = failure(|| Test::new().limit(Duration::ZERO).run(pending::<()>()));
     assert!(text.starts_with("the test did not end within 0ns of real time"), "{text}");
+}
+
+#[test]
+fn both_ends_on_one_reactor_answer_before_the_time_moves() {
+    let elapsed = testing::run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(spawn_named("server", async move {
+            loop {
+                let (stream, _peer) = listener.accept().await.unwrap();
+                drop(spawn_named("echo", async move { mainspring::io::copy(&mut &stream, &mut &stream).await }));
+            }
+        }));
+        let start = Instant::now();
+        for _ in 0..20 {
+            let client = timeout(Duration::from_secs(1), TcpStream::connect(address)).await.unwrap().unwrap();
+            for _ in 0..100 {
+                client.write_all(b"ping").await.unwrap();
+                let mut answer = [0; 4];
+                let read = timeout(Duration::from_secs(1), mainspring::io::read_exact(&mut &client, &mut answer)).await;
+                read.expect("the time has moved before the answer").unwrap();
+            }
+        }
+        start.elapsed()
+    });
+    assert_eq!(elapsed, Duration::ZERO);
 }

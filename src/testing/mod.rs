@@ -51,8 +51,9 @@
 //! # What virtual time cannot know
 //!
 //! The clock jumps when this reactor has nothing to do. A peer on another thread, or in another process, lives in real time:
-//! what it has not answered yet looks like silence, and a deadline passes at once. Put both ends on one reactor, or take the
-//! system's clock (`Test::new().clock(Clock::os())`). Jobs of [`unblock`](fn@crate::unblock) are waited for.
+//! what it has not answered yet looks like silence, and a deadline passes at once. Put both ends on one reactor, where an
+//! answer over loopback comes before the time moves, or take the system's clock (`Test::new().clock(Clock::os())`). Jobs of
+//! [`unblock`](fn@crate::unblock) are waited for.
 
 mod settle;
 mod test;
