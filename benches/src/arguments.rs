@@ -26,6 +26,8 @@ Commands:
   instructions   User-space instructions and allocations per echoed request (valgrind)
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+  echo           The echo beside mio, tokio, smol, may and monoio, on one processor and on two:
+                 processor time per request, requests per second; ten minutes
   memory         Bytes per idle connection, in use (valgrind) and resident
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
@@ -76,6 +78,7 @@ pub(crate) enum Command {
     Memory,
     Idle,
     Flood,
+    Echo,
     Relay,
     Timers,
     Selectors,
@@ -120,6 +123,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         [] => return Err("missing COMMAND".into()),
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
+        ["echo"] => Command::Echo,
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,

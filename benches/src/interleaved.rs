@@ -58,6 +58,11 @@ impl Interleaved {
         Ok(Self(costs))
     }
 
+    /// Of costs that were taken apart from a run, by contender and round.
+    pub(crate) const fn of(costs: Vec<Vec<f64>>) -> Self {
+        Self(costs)
+    }
+
     /// What a turn of this contender costs.
     pub(crate) fn cost(&self, contender: usize) -> Spread {
         Spread::of(self.0[contender].clone())

@@ -16,6 +16,7 @@ mod arguments;
 mod callgrind;
 mod connections;
 mod counts;
+mod echo;
 mod flood;
 mod idle;
 mod instructions;
@@ -23,6 +24,7 @@ mod interleaved;
 mod load;
 mod memory;
 mod micro;
+mod peers;
 mod quick;
 mod relay;
 mod schedstat;
@@ -73,6 +75,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Idle => idle::run(idle::FULL, &mut verdict)?,
         Command::Flood => flood::run(flood::FULL)?,
+        Command::Echo => echo::run(echo::FULL)?,
         Command::Relay => relay::run(relay::FULL)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,

@@ -37,12 +37,18 @@ impl Server {
             options.extend(["--threads".into(), count.to_string(), "--sharing".into(), way.to_string()]);
         }
         let server = Self::run(tool, "serve", style, &options)?;
-        if let (Some(_), Some(mut leash)) = (threads, server.leash.as_ref()) {
-            // On several threads the one that is accepted first need not be the first to be served.
-            leash.write_all(b"x")?;
-            leash.read_exact(&mut [0])?;
+        if threads.is_some() {
+            server.await_leash()?;
         }
         Ok(server)
+    }
+
+    /// Waits until the leash is served, by a server that echoes on it: on several threads the connection that is accepted
+    /// first need not be the first to be served.
+    pub(crate) fn await_leash(&self) -> io::Result<()> {
+        let Some(mut leash) = self.leash.as_ref() else { return Ok(()) };
+        leash.write_all(b"x")?;
+        leash.read_exact(&mut [0])
     }
 
     /// The same for one that holds connections open to its end, each with a deadline for the next read if so wanted.
@@ -57,14 +63,19 @@ impl Server {
     }
 
     fn run(mut tool: Command, command: &str, style: Style, options: &[String]) -> io::Result<Self> {
-        let tool = tool.args([command, style.name()]).args(options);
-        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        tool.args([command, style.name()]).args(options);
+        Self::start_as(tool, style.name())
+    }
+
+    /// Starts a server by a command that is complete; the name is for errors.
+    pub(crate) fn start_as(mut command: Command, name: &str) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         match Self::leash(&mut child) {
             Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash) }),
             Err(error) => {
                 // Why ignored: the error that is returned is the one that matters.
                 let _ = child.kill().and_then(|()| child.wait());
-                Err(io::Error::new(error.kind(), format!("the {style} server did not start: {error}")))
+                Err(io::Error::new(error.kind(), format!("the server {name} did not start: {error}")))
             }
         }
     }
