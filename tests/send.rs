@@ -12,7 +12,7 @@ use mainspring::process::Child;
 use mainspring::proto::pipeline;
 use mainspring::server::{Connection, Draining, Server, ServerBuilder, Serving};
 use mainspring::service::BoxService;
-use mainspring::signal::Signal;
+use mainspring::signal::{self, Signal};
 use mainspring::sync::{Acquire, Notified, Notify, Permit, Semaphore};
 use mainspring::task::{AbortHandle, CancellationToken, Cancelled, JoinSet, Local, Tracker};
 use mainspring::testing::Test;
@@ -90,6 +90,7 @@ fn what_belongs_to_a_reactor_stays_on_its_thread() {
         ("Draining", <Is<Draining>>::SEND, <Is<Draining>>::SYNC),
         ("Serving", <Is<Serving>>::SEND, <Is<Serving>>::SYNC),
         ("Signal", <Is<Signal>>::SEND, <Is<Signal>>::SYNC),
+        ("signal::Notified<'static>", <Is<signal::Notified<'static>>>::SEND, <Is<signal::Notified<'static>>>::SYNC),
         ("Child", <Is<Child>>::SEND, <Is<Child>>::SYNC),
         ("io::PooledBuffer", <Is<io::PooledBuffer>>::SEND, <Is<io::PooledBuffer>>::SYNC),
         (
@@ -119,6 +120,7 @@ fn what_reaches_a_reactor_goes_anywhere() {
         ("JoinError", <Is<JoinError>>::SEND, <Is<JoinError>>::SYNC),
         ("Builder", <Is<Builder>>::SEND, <Is<Builder>>::SYNC),
         ("Stats", <Is<Stats>>::SEND, <Is<Stats>>::SYNC),
+        ("signal::Notifier", <Is<signal::Notifier>>::SEND, <Is<signal::Notifier>>::SYNC),
         ("CancellationToken", <Is<CancellationToken>>::SEND, <Is<CancellationToken>>::SYNC),
         ("Cancelled", <Is<Cancelled>>::SEND, <Is<Cancelled>>::SYNC),
         ("Instant", <Is<Instant>>::SEND, <Is<Instant>>::SYNC),
