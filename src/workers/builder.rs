@@ -19,9 +19,6 @@ use crate::reactor::{self, Reactor};
 /// What the threads are called, before their number.
 const NAME: &str = "mainspring";
 
-/// Changes the settings of one reactor.
-type Hook = Arc<dyn Fn(usize, Builder) -> Builder + Send + Sync>;
-
 /// Settings of [`Workers`].
 ///
 /// ```
@@ -49,12 +46,12 @@ pub struct WorkersBuilder {
     /// What the threads are called; none for the default.
     name: Option<String>,
     /// What is done to the settings of each reactor.
-    hook: Option<ReactorHook>,
+    hook: Option<Hook>,
 }
 
-/// A hook that can be shown.
+/// Changes the settings of one reactor.
 #[derive(Clone)]
-struct ReactorHook(Hook);
+struct Hook(Arc<dyn Fn(usize, Builder) -> Builder + Send + Sync>);
 
 /// The settings, as they are when threads are started.
 #[derive(Clone)]
@@ -66,7 +63,7 @@ pub(super) struct Settings {
     /// The processors that this process may use, if each worker is to stay on one.
     processors: Option<Arc<[usize]>>,
     /// What is done to the settings of each reactor.
-    hook: Option<ReactorHook>,
+    hook: Option<Hook>,
 }
 
 impl WorkersBuilder {
@@ -102,7 +99,7 @@ impl WorkersBuilder {
     /// Calls `hook` on each thread with the number of the worker and the settings of its reactor, and makes the reactor
     /// from what it returns.
     pub fn reactor(mut self, hook: impl Fn(usize, Builder) -> Builder + Send + Sync + 'static) -> Self {
-        self.hook = Some(ReactorHook(Arc::new(hook)));
+        self.hook = Some(Hook(Arc::new(hook)));
         self
     }
 
@@ -159,7 +156,7 @@ impl WorkersBuilder {
     {
         reactor::refuse_second()?;
         let settings = self.settings()?;
-        let _unpinned = Unpinned::new(&settings);
+        let _unpinned = Unpinned(settings.processors.clone());
         let reactor = settings.reactor(0)?;
         let (handles, mut crew) = Crew::start(&settings, Some(reactor.handle()), &make)?;
         let worker = Worker { index: 0, handles, stopping: crew.stopping.clone() };
@@ -229,12 +226,6 @@ impl Settings {
 /// Lets this thread run where it ran before, when it is dropped.
 struct Unpinned(Option<Arc<[usize]>>);
 
-impl Unpinned {
-    fn new(settings: &Settings) -> Self {
-        Self(settings.processors.clone())
-    }
-}
-
 impl Drop for Unpinned {
     fn drop(&mut self) {
         if let Some(processors) = &self.0 {
@@ -244,8 +235,8 @@ impl Drop for Unpinned {
     }
 }
 
-impl fmt::Debug for ReactorHook {
+impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReactorHook")
+        f.write_str("Hook")
     }
 }

@@ -22,6 +22,7 @@ pub use error::WorkerError;
 pub use worker::Worker;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::handle::Handle;
@@ -57,7 +58,7 @@ use crew::Crew;
 /// ```
 pub struct Workers<T> {
     /// The reactors, in the order of the workers.
-    handles: std::sync::Arc<[Handle]>,
+    handles: Arc<[Handle]>,
     /// Their threads.
     crew: Crew<T>,
 }
