@@ -14,6 +14,10 @@ use crate::waker::{Innermost, Number};
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
 const BUDGET: u32 = 128;
 
+/// Bytes for each further unit that a transfer costs: what the kernel copies in about the time of a small system call. So a
+/// poll moves at most 512 KiB and one transfer more, a tenth of a millisecond of copying.
+const BYTES_PER_UNIT: usize = 4096;
+
 /// Refusals and "not yet" answers within one poll after which it is looked at for spinning.
 pub(crate) const ASKED_MAX: i32 = 10_000;
 
@@ -35,6 +39,8 @@ pub(crate) struct Account {
     budget: Cell<u32>,
     /// Refusals and "not yet" answers that it may still get before it is looked at for spinning; negative after that.
     unasked: Cell<i32>,
+    /// Set if a source has refused for want of budget: a poll has made all the system calls that it may. Taken by the loop.
+    is_system_spent: Cell<bool>,
     /// The task that is polled.
     task: Cell<Number>,
     /// The owner of the innermost scope, if it can have a seat, that is if it waits through the waker of the task; otherwise
@@ -53,6 +59,7 @@ impl Account {
             left: Cell::new(0),
             budget: Cell::new(BUDGET),
             unasked: Cell::new(ASKED_MAX),
+            is_system_spent: Cell::new(false),
             task: Cell::new(Number::root(reactor)),
             sitter: Cell::new(NOBODY),
             outcome: Cell::new(0),
@@ -99,6 +106,37 @@ impl Account {
     #[inline]
     pub(crate) fn spend_one(&self) {
         self.left.set(self.left.get().wrapping_sub(1));
+    }
+
+    /// A transfer of so many bytes: it costs more than a small one. The unit of the operation itself is left to it.
+    #[inline]
+    pub(crate) fn charge(&self, bytes: usize) {
+        if bytes >= BYTES_PER_UNIT {
+            self.charge_units(bytes / BYTES_PER_UNIT);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn charge_units(&self, units: usize) {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.left.set(self.left.get().saturating_sub(units).max(1));
+    }
+
+    /// A source refuses: others, which the selector may know of, are to have their turn.
+    pub(crate) fn system_spent(&self) {
+        self.is_system_spent.set(true);
+    }
+
+    /// Whether a source has refused since this was taken last.
+    #[inline]
+    pub(crate) fn is_system_spent(&self) -> bool {
+        self.is_system_spent.get()
+    }
+
+    /// The same, and forgets it.
+    pub(crate) fn take_system_spent(&self) -> bool {
+        self.is_system_spent.replace(false)
     }
 
     /// One operation beyond the budget.

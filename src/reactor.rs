@@ -50,8 +50,8 @@ const UNASKED_MAX: u64 = 1_000_000;
 /// 1. run woken tasks, at most a batch;
 /// 2. take the inbox: wakes, spawns and shutdown from other threads;
 /// 3. fire due timers, and give waits that started their deadlines;
-/// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, then with timeout zero; until
-///    the next deadline when nothing is runnable;
+/// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, or until a task has spent its
+///    budget on descriptors, then with timeout zero; until the next deadline when nothing is runnable;
 /// 5. record the readiness of the whole batch of events, then wake: a task sees its whole state.
 ///
 /// After fork(2), a child does not have the reactors of its parent: to run one, to spawn on it and each operation of its
@@ -237,9 +237,11 @@ impl Reactor {
 
             // 4. Select.
             let runnable = core.queued() > 0;
+            let is_system_spent = core.account.take_system_spent();
             let timeout = if runnable {
                 batches += 1;
-                if batches < BATCHES_MAX {
+                // A task that has made all the system calls it may is asked to let others in, which only the selector knows.
+                if batches < BATCHES_MAX && !is_system_spent {
                     let now = core.clock.now();
                     selected_at = if batches == 1 { now } else { selected_at };
                     if now - selected_at < UNASKED_MAX {
@@ -313,6 +315,9 @@ impl Reactor {
                 Ok(false) => {}
                 Err(payload) if in_root => resume_unwind(payload),
                 Err(payload) => Self::end_panicked(core, payload),
+            }
+            if core.account.is_system_spent() {
+                break;
             }
         }
         false

@@ -165,11 +165,13 @@ impl Source {
     }
 
     /// After a transfer of `count` bytes where `len` were asked for: less than asked for means that a TCP stream is
-    /// drained (or full), so the next try need not find that out by a system call.
+    /// drained (or full), so the next try need not find that out by a system call. One that is not is charged for its bytes.
     #[inline]
     pub(crate) fn transferred(&self, direction: Direction, count: usize, len: usize) {
         if count < len && count > 0 && !self.readiness.get().intersects(STICKY) {
             self.clear(direction);
+        } else {
+            self.core.account.charge(count);
         }
     }
 
@@ -178,6 +180,8 @@ impl Source {
     pub(crate) fn written(&self, count: usize, len: usize) {
         if count < len {
             self.cut_short(count, len);
+        } else {
+            self.core.account.charge(count);
         }
     }
 
@@ -212,6 +216,7 @@ impl Source {
         }
         // A reactor that is not running has no budget.
         if waker::is_current(&self.core) {
+            self.core.account.system_spent();
             return self.asked_again().map_or_else(Failure::Error, |()| Failure::Refused);
         }
         Failure::Error(if self.has(DETACHED) {

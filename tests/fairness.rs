@@ -9,6 +9,7 @@ use mainspring::{spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::thread;
 use util::runtime::{half_std, run, stats};
 
 /// Polls between two calls of the selector while tasks are runnable: 8 batches of 64.
@@ -16,6 +17,9 @@ const UNASKED_MAX: u64 = 8 * 64;
 
 /// Operations of one poll.
 const BUDGET: u64 = 128;
+
+/// Bytes that a poll moves before it is refused: each unit of the budget is worth so many, with one transfer more.
+const BYTES_MAX: usize = 512 * 1024;
 
 /// Who had a turn, in order.
 type Turns = Rc<RefCell<Vec<usize>>>;
@@ -126,6 +130,31 @@ fn the_selector_is_asked_within_a_bound_of_polls_while_tasks_flood() {
                 (last, seen) = (now, seen + 1);
             }
         }
+    });
+}
+
+#[test]
+fn a_flood_of_large_reads_moves_a_bounded_amount_between_two_calls_of_the_selector() {
+    const BUFFER: usize = 64 * 1024;
+    run(async {
+        let (stream, peer) = half_std().await;
+        // The peer never rests, so that the stream is never found empty for long.
+        let writing = thread::spawn(move || while io::Write::write_all(&mut &peer, &[0; BUFFER]).is_ok() {});
+        let mut buffer = vec![0; BUFFER];
+        let (mut last, mut bytes, mut large) = (stats(), 0, 0);
+        for _ in 0..20_000 {
+            bytes += stream.read(&mut buffer).await.unwrap();
+            let now = stats();
+            if now.selects > last.selects {
+                // What had been read when the budget ran out, and the read of the next poll.
+                assert!(bytes <= BYTES_MAX + 2 * BUFFER, "{bytes} bytes, {} polls", now.polls - last.polls);
+                large += u32::from(bytes > BYTES_MAX / 2);
+                (last, bytes) = (now, 0);
+            }
+        }
+        assert!(large > 0, "the flood was too thin to tell");
+        drop(stream);
+        writing.join().unwrap();
     });
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Size {
 }
 
 /// For figures that are published.
-pub(crate) const FULL: Size = Size { rounds: 21, connections: 100, requests: 20_000 };
+pub(crate) const FULL: Size = Size { rounds: 11, connections: 100, requests: 5_000 };
 
 /// What the reactor's own flood may cost, times the row without one.
 const FIGURE: f64 = 2.0;
