@@ -376,7 +376,8 @@ impl Source {
     }
 
     /// A try of a leaf future, which keeps its owner id in `owner` (0 before its first wait).
-    #[inline]
+    /// Inlined wherever it is called, as `try_io` is.
+    #[inline(always)]
     pub(crate) fn poll_io<T>(
         &self,
         owner: &mut u64,

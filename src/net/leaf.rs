@@ -62,7 +62,8 @@ impl<T, F: FnMut() -> io::Result<T>, const WRITE: bool> Leaf<'_, F, WRITE> {
 impl<T, F: FnMut() -> io::Result<T>, const WRITE: bool> Future for Leaf<'_, F, WRITE> {
     type Output = io::Result<T>;
 
-    #[inline]
+    // Why always: `Source::try_io` says it.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let this = &mut *self;
         this.source.poll_io(&mut this.owner, cx, Self::DIRECTION, &mut this.operation)
