@@ -43,9 +43,7 @@ type Mask = [u64; PROCESSORS_MAX / 64];
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn thread_processors() -> io::Result<Vec<usize>> {
     let mut mask: Mask = [0; PROCESSORS_MAX / 64];
-    let length = size_of_val(&mask);
-    // SAFETY: the mask is writable for `length` bytes; the cast changes only what its bits are called. 0 is this thread.
-    check(Call::Affinity, || unsafe { libc::sched_getaffinity(0, length, mask.as_mut_ptr().cast()) })?;
+    exchange(&mut mask, false)?;
     Ok((0..PROCESSORS_MAX).filter(|number| mask[number / 64] >> (number % 64) & 1 == 1).collect())
 }
 
@@ -77,16 +75,25 @@ pub fn set_thread_processors(processors: &[usize]) -> io::Result<()> {
             *word |= 1 << (number % 64);
         }
     }
-    let length = size_of_val(&mask);
-    // SAFETY: the mask is readable for `length` bytes; the cast changes only what its bits are called. 0 is this thread.
-    let set = check(Call::Affinity, || unsafe { libc::sched_setaffinity(0, length, mask.as_ptr().cast()) });
-    match set {
+    match exchange(&mut mask, true) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             let message = format!("cannot run this thread on processors {processors:?}: none of them is there for it");
             Err(io::Error::new(io::ErrorKind::InvalidInput, message))
         }
-        set => set.map(drop),
+        set => set,
     }
+}
+
+/// Tells the system the mask of the calling thread, or asks for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn exchange(mask: &mut Mask, tells: bool) -> io::Result<()> {
+    let (length, mask) = (size_of_val(mask), mask.as_mut_ptr().cast());
+    // SAFETY: the mask is readable and writable for `length` bytes; the cast changes only what its bits are called. 0 is
+    // this thread.
+    let make = || unsafe {
+        if tells { libc::sched_setaffinity(0, length, mask) } else { libc::sched_getaffinity(0, length, mask) }
+    };
+    check(Call::Affinity, make).map(drop)
 }
 
 /// The processors on which the calling thread may run.

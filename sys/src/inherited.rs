@@ -121,15 +121,16 @@ impl Announced {
 
 /// An error if `number` is not an open stream socket that listens.
 fn examine(number: RawFd) -> io::Result<()> {
-    // SAFETY: F_GETFD only looks, whatever the number is.
-    check(Call::Mode, || unsafe { libc::fcntl(number, libc::F_GETFD) }).map_err(|error| {
-        match error.raw_os_error() {
-            Some(libc::EBADF) => io::Error::new(io::ErrorKind::NotFound, "it is not open"),
-            _ => error,
-        }
+    // SAFETY: whatever the number is, the call makes a descriptor that nobody else knows, or fails.
+    let copy = unsafe {
+        let make = || libc::fcntl(number, libc::F_DUPFD_CLOEXEC, FIRST);
+        check(Call::Mode, make).map(|copy| OwnedFd::from_raw_fd(copy))
+    };
+    let copy = copy.map_err(|error| match error.raw_os_error() {
+        Some(libc::EBADF) => io::Error::new(io::ErrorKind::NotFound, "it is not open"),
+        _ => error,
     })?;
-    // SAFETY: it is open; whoever closes it meanwhile makes the calls fail.
-    listens(unsafe { BorrowedFd::borrow_raw(number) })
+    listens(copy.as_fd())
 }
 
 /// An error if it is no stream socket of a family that this crate knows, and listens.

@@ -58,16 +58,18 @@ fn wait_fine(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io
     let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let no_set = std::ptr::null::<libc::sigset_t>();
     let fd = epoll.as_raw_fd();
-    // SAFETY: the list is writable for `room` records, the capacity of the vector. The time lives until
-    // the end of this function, and is two 64-bit numbers on every 64-bit target, as the kernel wants it.
-    let make = || unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE) };
-    let count = check(Call::Select, make);
-    if let Err(Some(libc::ENOSYS | libc::EPERM)) = count.as_ref().map_err(io::Error::raw_os_error) {
-        FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
-        return wait_coarse(epoll, records, timeout);
+    // SAFETY: the list is writable for `room` records, the capacity of the vector, and the kernel fills as many as it
+    // says. The time lives until the end of this function, and is two 64-bit numbers on every 64-bit target, as the kernel
+    // wants it.
+    unsafe {
+        let make = || libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE);
+        match check(Call::Select, make) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {}
+            count => return fill(records, count.map(|count| count as c_int)),
+        }
     }
-    // SAFETY: the kernel has filled the first `count` records, as it said.
-    unsafe { fill(records, count.map(|count| count as c_int)) }
+    FINE_WAIT_REFUSED.store(true, Ordering::Relaxed);
+    wait_coarse(epoll, records, timeout)
 }
 
 /// Takes the outcome of a wait: the records, or none if a signal handler ran.
