@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -302,6 +302,11 @@ pub(crate) fn in_child(test: &str, body: impl FnOnce()) {
 
 /// As `in_child`, with shell code that runs before, in the same process.
 pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
+    in_child_with(Stdio::null, prelude, test, body);
+}
+
+/// As `in_child_after`, with a standard input.
+pub(crate) fn in_child_with(input: impl FnOnce() -> Stdio, prelude: &str, test: &str, body: impl FnOnce()) {
     if is_child() {
         return body();
     }
@@ -310,6 +315,7 @@ pub(crate) fn in_child_after(prelude: &str, test: &str, body: impl FnOnce()) {
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
+        .stdin(input())
         .output()
         .unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
