@@ -132,7 +132,7 @@ impl<T> Wheel<T> {
     /// Adds an entry armed for `deadline`; see [`arm`](Self::arm).
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Key {
         let key = self.insert_idle(value);
-        self.arm(key, deadline);
+        self.arm_idle(key, deadline);
         key
     }
 
@@ -153,6 +153,12 @@ impl<T> Wheel<T> {
     /// in the last tick of the clock, whose end the clock cannot show.
     pub(crate) fn arm(&mut self, key: Key, deadline: u64) {
         self.disarm(key);
+        self.arm_idle(key, deadline);
+    }
+
+    /// The same for one that is not armed.
+    #[inline]
+    fn arm_idle(&mut self, key: Key, deadline: u64) {
         self.entries[key.0 as usize].deadline = deadline;
         // Why up? At the start of the tick that the deadline is in, the deadline is still ahead.
         self.link(key.0, deadline.div_ceil(TICK).max(self.now));

@@ -164,8 +164,9 @@ impl Sleep {
     fn poll_with(&mut self, waker: &std::task::Waker) -> io::Result<bool> {
         if let State::New = self.state {
             let core = Core::running("a timer")?;
-            let key = core.insert_timer(self.deadline.nanoseconds(), Timer::Sleep(None));
+            let key = core.insert_timer(self.deadline.nanoseconds(), Timer::Sleep(Some(waker.clone())));
             self.state = State::Armed(core, key);
+            return Ok(false);
         }
         if let State::Armed(core, key) = &self.state {
             if !core.poll_sleep(*key, waker) {
