@@ -96,7 +96,7 @@ pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Fired> {
     let shared = Arc::clone(&fired);
     runtime.run(async move {
         // Time to start them all, before the first is due.
-        let first = Instant::now() + Duration::from_micros(count as u64 * 2);
+        let first = Instant::now() + Duration::from_micros(count as u64 * 5);
         for nth in 0..count {
             // A multiplier without a common divisor visits every place once.
             let place = nth * 7_919 % count;
