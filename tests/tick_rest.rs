@@ -2,6 +2,7 @@
 //! waits for something else meanwhile, sleeps.
 mod util;
 
+use mainspring::channel::mpsc;
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::sync::Notify;
 use mainspring::task::{CancellationToken, JoinSet};
@@ -41,6 +42,16 @@ fn a_cancelled_token_keeps_no_tick_busy() {
         let mut cancelled = token.cancelled();
         token.cancel();
         assert_eq!(ticks_while_nothing_happens(move || Ok(cancelled.try_wait().is_some())).await, 0);
+    });
+}
+
+#[test]
+fn a_queue_that_has_ended_keeps_no_tick_busy() {
+    run(async {
+        let (sender, mut receiver) = mpsc::bounded(1);
+        sender.try_send(1).unwrap();
+        drop(sender);
+        assert_eq!(ticks_while_nothing_happens(move || Ok(receiver.try_recv().is_err())).await, 0);
     });
 }
 

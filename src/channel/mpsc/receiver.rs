@@ -25,17 +25,19 @@ use crate::scope;
 pub struct Receiver<T> {
     /// The queue.
     shared: Arc<Shared<T>>,
+    /// Set once a try has been told of the end, which is progress once.
+    told: bool,
 }
 
 impl<T> Receiver<T> {
     pub(super) const fn new(shared: Arc<Shared<T>>) -> Self {
-        Self { shared }
+        Self { shared, told: false }
     }
 
     /// Takes the next value if there is one.
     ///
     /// `Ok(None)` means "not yet". Inside a tick the task then runs again when there is a value or the end; outside
-    /// nothing is recorded.
+    /// nothing is recorded. The end is progress once, so a task that goes on to ask, and waits for other things, sleeps.
     ///
     /// # Errors
     ///
@@ -53,6 +55,9 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(Closed));
     /// ```
     pub fn try_recv(&mut self) -> Result<Option<T>, Closed> {
+        if self.told {
+            return Err(Closed);
+        }
         if !scope::admit() {
             return Ok(None);
         }
@@ -68,6 +73,7 @@ impl<T> Receiver<T> {
             Poll::Pending => Ok(None),
             Poll::Ready(received) => {
                 scope::progress();
+                self.told = received.is_none();
                 received.map(Some).ok_or(Closed)
             }
         }
