@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-use util::runtime::{EXPECTED, Limit, in_child, open_descriptors, quiet};
+use util::runtime::{EXPECTED, Limit, in_child, in_child_with, open_descriptors, quiet};
 
 /// Until it is told to end.
 async fn until_stopped(worker: Worker) -> io::Result<usize> {
@@ -300,11 +300,13 @@ fn if_a_reactor_cannot_be_had_none_is_left_and_nothing_has_run() {
 #[cfg(target_os = "linux")]
 #[test]
 fn if_a_thread_cannot_be_had_none_is_left_and_nothing_has_run() {
-    in_child("if_a_thread_cannot_be_had_none_is_left_and_nothing_has_run", || {
+    // Large stacks, and nothing else that is large: what the last one finds no room for is enough for all small things.
+    let variables = [("RUST_MIN_STACK", "268435456"), ("MALLOC_ARENA_MAX", "1")];
+    in_child_with("if_a_thread_cannot_be_had_none_is_left_and_nothing_has_run", &variables, || {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
         // Room for the stacks of some, and not of all.
-        set_limit(libc::RLIMIT_AS, pages * 4096 + (24 << 20));
+        set_limit(libc::RLIMIT_AS, pages * 4096 + (5 << 27));
         let make = |_: Worker| -> std::future::Ready<io::Result<()>> { panic!("nothing runs") };
         let error = Workers::builder().threads(40).name("room").start(make).map(drop).unwrap_err();
         assert!(error.to_string().starts_with("cannot start the thread of worker "), "{error}");

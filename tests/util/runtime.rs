@@ -248,11 +248,16 @@ const CHILD: &str = "MAINSPRING_CHILD";
 /// Runs `body` in a process of its own: the test `name` of this binary is run again, alone. For limits, signals and
 /// counts that belong to the process. The output of the child must show that the test passed.
 pub(crate) fn in_child(name: &str, body: impl FnOnce()) {
+    in_child_with(name, &[], body);
+}
+
+/// The same with variables in its environment.
+pub(crate) fn in_child_with(name: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     if std::env::var(CHILD).is_ok_and(|child| child == name) {
         let _limit = Limit::new();
         return body();
     }
-    let output = child(name);
+    let output = child(name, variables);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && text.contains("1 passed"),
@@ -262,11 +267,12 @@ pub(crate) fn in_child(name: &str, body: impl FnOnce()) {
     );
 }
 
-fn child(name: &str) -> Output {
+fn child(name: &str, variables: &[(&str, &str)]) -> Output {
     let binary = std::env::current_exe().expect("the test binary has a path");
     Command::new(binary)
         .args([name, "--exact", "--nocapture", "--include-ignored"])
         .env(CHILD, name)
+        .envs(variables.iter().copied())
         .output()
         .expect("a child process")
 }
