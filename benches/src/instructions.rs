@@ -20,7 +20,7 @@ use crate::table::Table;
 use crate::verdict::Verdict;
 
 /// The most instructions per request of a tick task, and what is aimed at.
-const TICK: (f64, f64) = (300.0, 220.0);
+const TICK: (f64, f64) = (310.0, 220.0);
 
 /// The most instructions per request of a future, and what is aimed at.
 const ASYNC: (f64, f64) = (350.0, 350.0);
