@@ -11,9 +11,9 @@ pub(crate) fn of(packages: &[&str]) -> String {
     packages.iter().map(version).collect::<Vec<_>>().join(", ")
 }
 
-/// The version in the entry of a package.
+/// The version in the last entry of a package, the newest: peers depend on older ones of each other.
 fn version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
-    let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    let (_, entry) = lock.rsplit_once(&format!("name = \"{package}\"\nversion = \""))?;
     entry.split('"').next()
 }
 
@@ -22,8 +22,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_stands_behind_its_name() {
-        let lock = "[[package]]\nname = \"mio-more\"\nversion = \"9.0.0\"\n\n[[package]]\nname = \"mio\"\nversion = \"1.2.5\"\n";
+    fn the_newest_version_stands_behind_the_name() {
+        let lock = "[[package]]\nname = \"mio-more\"\nversion = \"9.0.0\"\n\n[[package]]\nname = \"mio\"\nversion = \"0.8.1\"\n\n[[package]]\nname = \"mio\"\nversion = \"1.2.5\"\n";
         assert_eq!(version(lock, "mio"), Some("1.2.5"));
         assert_eq!(version(lock, "polling"), None);
     }
