@@ -4,56 +4,19 @@
 //! by an assertion if a value is lost or doubled, and by loom's own check if memory leaks.
 #![cfg(loom)]
 
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+mod modelled;
 
-use loom::model::Builder;
-use loom::sync::{Condvar, Mutex};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use loom::thread;
 use mainspring::channel::mpsc::{self, TrySendError};
 use mainspring::channel::{Closed, oneshot};
-
-/// Blocks a modelled thread until it is woken.
-struct Parker {
-    woken: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        *self.woken.lock().unwrap() = true;
-        self.changed.notify_one();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let parker = Arc::new(Parker { woken: Mutex::new(false), changed: Condvar::new() });
-    let waker = Waker::from(Arc::clone(&parker));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
-        }
-        let mut woken = parker.woken.lock().unwrap();
-        while !*woken {
-            woken = parker.changed.wait(woken).unwrap();
-        }
-        *woken = false;
-    }
-}
+use modelled::{block_on, model};
 
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Runs a model with at most three preemptions per execution: each takes well under a second that way.
-fn model(run: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(run);
 }
 
 #[test]

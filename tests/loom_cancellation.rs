@@ -7,46 +7,17 @@
 //! A model fails by a deadlock if a wake-up is lost, which is what loom makes of a thread that waits for ever.
 #![cfg(loom)]
 
+mod modelled;
+
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
-use loom::model::Builder;
-use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use mainspring::task::CancellationToken;
-
-/// Blocks a modelled thread until it is woken.
-struct Parker {
-    woken: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        *self.woken.lock().unwrap() = true;
-        self.changed.notify_one();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let parker = Arc::new(Parker { woken: Mutex::new(false), changed: Condvar::new() });
-    let waker = Waker::from(Arc::clone(&parker));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
-        }
-        let mut woken = parker.woken.lock().unwrap();
-        while !*woken {
-            woken = parker.changed.wait(woken).unwrap();
-        }
-        *woken = false;
-    }
-}
+use modelled::{block_on, model};
 
 /// A waker that counts, and whose clones a test can count.
 #[derive(Default)]
@@ -56,13 +27,6 @@ impl Wake for Count {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// Runs a model with at most three preemptions per execution: each takes well under a second that way.
-fn model(run: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(run);
 }
 
 #[test]

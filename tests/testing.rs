@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use mainspring::channel::mpsc;
 use mainspring::net::{TcpListener, TcpStream, UnixStream};
 use mainspring::task::spawn_named;
 use mainspring::testing::{self, Test, advance, settle};
@@ -179,7 +180,17 @@ fn what_has_settled_was_written_read_and_answered() {
             let mut answer = [0; 2];
             assert_eq!((ours.try_read(&mut answer).unwrap(), answer[0]), (Some(1), round));
         }
-        let job = spawn(unblock(|| std::thread::sleep(Duration::from_millis(5))));
+        // A job that ends only after a task here has answered it.
+        let (ask, mut asked) = mpsc::bounded(1);
+        let (answer, answered) = std::sync::mpsc::channel();
+        let job = spawn(unblock(move || {
+            ask.try_send(()).unwrap();
+            answered.recv().unwrap()
+        }));
+        spawn(async move {
+            asked.recv().await.unwrap();
+            answer.send(()).unwrap();
+        });
         settle().await;
         assert!(job.is_finished() && !echo.is_finished());
         // Two at a time do not wait for each other.

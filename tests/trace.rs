@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mainspring::task::spawn_named;
+use mainspring::time::Clock;
 use mainspring::{Reactor, spawn, unblock, yield_now};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -136,11 +137,11 @@ fn each_poll_is_a_span() {
 #[test]
 fn panics_threads_and_long_polls_are_told_of() {
     let listener = heard(|| {
-        let reactor = Reactor::builder().measure_polls(true).build().unwrap();
+        let clock = Clock::manual();
+        let reactor = Reactor::builder().clock(clock.clone()).measure_polls(true).build().unwrap();
         reactor
-            .block_on(async {
-                // First, since a panic whose backtrace is printed takes its time too.
-                spawn_named("slow", async { std::thread::sleep(Duration::from_millis(5)) }).await.unwrap();
+            .block_on(async move {
+                spawn_named("slow", async move { clock.advance(Duration::from_millis(5)).unwrap() }).await.unwrap();
                 let weak = spawn_named("weak", async { panic!("what now") });
                 assert!(weak.await.unwrap_err().is_panic());
                 unblock(|| ()).await.unwrap();
@@ -148,7 +149,7 @@ fn panics_threads_and_long_polls_are_told_of() {
             .unwrap();
     });
     assert!(listener.has(&["ERROR", "a task has panicked", "name=\"weak\"", "text=\"what now\""]));
-    assert!(listener.has(&["DEBUG", "the longest poll so far", "name=\"slow\"", "duration="]));
+    assert!(listener.has(&["DEBUG", "the longest poll so far", "name=\"slow\"", "duration=5ms"]));
     assert!(listener.has(&["DEBUG", "a thread for blocking work was started", "threads=1"]));
     // The poll that panics is left too.
     assert!(listener.entered.lock().unwrap().is_empty());
