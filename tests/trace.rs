@@ -1,7 +1,7 @@
 //! What a subscriber hears: tasks by their names, and what happens to a reactor.
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainspring::task::spawn_named;
@@ -79,7 +79,15 @@ impl Listener {
     }
 }
 
+/// One test at a time. `tracing` remembers for each callsite whether anybody listens, for the whole process: a callsite that
+/// is first met on one thread while a subscriber is installed on another can be remembered as one that nobody listens to.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn heard(run: impl FnOnce()) -> Listener {
+    let _alone = alone();
     let listener = Listener::default();
     tracing::subscriber::with_default(listener.clone(), run);
     listener
@@ -157,5 +165,6 @@ fn panics_threads_and_long_polls_are_told_of() {
 
 #[test]
 fn a_reactor_without_a_subscriber_does_the_same() {
+    let _alone = alone();
     mainspring::run(async { spawn_named("quiet", yield_now()).await.unwrap() }).unwrap();
 }
