@@ -35,7 +35,7 @@ use crate::stats::Counters;
 use crate::table::{Join, Task, Tasks};
 use crate::timer::Timer;
 use crate::unblock::{Limits, Pool};
-use crate::waker::{self, Number, ROOT};
+use crate::waker::{self, Number};
 use crate::wheel::Wheel;
 use crate::work::Work;
 
@@ -220,7 +220,7 @@ impl Core {
 
     /// Whether it is known that a number is of a task that has ended; nothing is known of another reactor's.
     pub(crate) fn has_ended(&self, number: Number) -> bool {
-        number.reactor() == self.number && number.index() != ROOT && self.is_finished(number)
+        number.reactor() == self.number && self.is_finished(number)
     }
 
     /// What a task is called.

@@ -1,52 +1,51 @@
 //! The tasks whose turn it is: the front of the run queue.
 //!
 //! Tasks that are woken stand in the table of tasks until all that were due before have had their turn; then the loop takes
-//! them all at once. So a task that wakes itself comes after all the others, and the loop goes through a list that nobody
-//! changes, with nothing borrowed that a task may need.
+//! them all at once, and turns the list over, so that the next one is at its end. So a task that wakes itself comes after all
+//! the others, and the loop holds a list that nobody else changes: a task costs a push, a pop and its share of a reversal.
 //!
-//! One ring for both was turned down: taking a task out of it would borrow the table each time.
+//! One ring for both was turned down: to take a task out of it borrows the table, and to put one in computes its place.
 
 use std::cell::{Cell, RefCell};
 
-use crate::table::{Task, Tasks};
+use crate::core::Core;
+use crate::table::Task;
 
 /// The tasks whose turn it is.
 #[derive(Default)]
 pub(crate) struct Due {
-    /// The tasks; those that were taken are still among them.
+    /// The next one is at the end. Borrowed while the loop runs them.
     tasks: RefCell<Vec<Task>>,
-    /// How many of them have been taken.
-    taken: Cell<usize>,
+    /// How many there are.
+    len: Cell<usize>,
 }
 
 impl Due {
-    /// How many are left.
     pub(crate) fn len(&self) -> usize {
-        self.tasks.borrow().len() - self.taken.get()
+        self.len.get()
     }
 
-    /// Takes what was woken, if nothing is left. Returns how many there are then.
+    /// Takes tasks one by one and calls `f` with each, until it returns true, which is returned; or until none is left, or
+    /// `left` is used up, or a source has refused for want of budget. After a panic of `f`, the next call goes on.
     #[inline]
-    pub(crate) fn refill(&self, tasks: &RefCell<Tasks>) -> usize {
-        let mut due = self.tasks.borrow_mut();
-        let left = due.len() - self.taken.get();
-        if left > 0 {
-            return left;
-        }
-        due.clear();
-        tasks.borrow_mut().swap_woken(&mut due);
-        self.taken.set(0);
-        due.len()
-    }
-
-    /// Takes at most `count` one by one, and calls `f` with each until it returns true. What is not taken stays.
-    pub(crate) fn take(&self, count: usize, mut f: impl FnMut(&Task) -> bool) -> bool {
-        let first = self.taken.get();
-        let tasks = self.tasks.borrow();
-        for task in &tasks[first..tasks.len().min(first + count)] {
-            self.taken.set(self.taken.get() + 1);
-            if f(task) {
+    pub(crate) fn run(&self, core: &Core, left: &mut usize, mut f: impl FnMut(&Task) -> bool) -> bool {
+        let mut tasks = self.tasks.borrow_mut();
+        while *left > 0 {
+            let Some(task) = tasks.pop() else {
+                core.tasks.borrow_mut().swap_woken(&mut tasks);
+                if tasks.is_empty() {
+                    break;
+                }
+                tasks.reverse();
+                continue;
+            };
+            self.len.set(tasks.len());
+            *left -= 1;
+            if f(&task) {
                 return true;
+            }
+            if core.account.is_system_spent() {
+                break;
             }
         }
         false

@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -76,8 +77,8 @@ pub struct Reactor {
     lease: Cell<Option<Lease>>,
 }
 
-/// What `drive` has to do with the future of `block_on`: true when it is ready.
-type Root<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> bool;
+/// Polls the future of `block_on`, and keeps its output.
+type Root<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
 
 impl Reactor {
     /// A reactor with the defaults of [`Builder`].
@@ -141,13 +142,7 @@ impl Reactor {
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let mut future = pin!(future);
         let mut output = None;
-        let mut root = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {
-            Poll::Ready(value) => {
-                output = Some(value);
-                true
-            }
-            Poll::Pending => false,
-        };
+        let mut root = |cx: &mut Context<'_>| future.as_mut().poll(cx).map(|value| output = Some(value));
         self.drive(Some(&mut root))?;
         output.ok_or_else(|| io::Error::other("the reactor ended before the future of block_on"))
     }
@@ -297,54 +292,50 @@ impl Reactor {
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
         let mut left = BATCH;
-        while left > 0 {
-            let due = core.due.refill(&core.tasks).min(left);
-            if due == 0 {
-                break;
-            }
-            left -= due;
+        loop {
             let mut in_root = false;
             let result = if core.longest.is_measured {
-                Self::run_measured(core, due, root, &mut in_root)
+                Self::run_measured(core, &mut left, root, &mut in_root)
             } else {
-                let run = || core.due.take(due, |task| Self::run_task(core, task, root, &mut in_root));
-                catch_unwind(AssertUnwindSafe(run))
+                let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
+                catch_unwind(AssertUnwindSafe(|| core.due.run(core, &mut left, run)))
             };
             match result {
-                Ok(true) => return true,
-                Ok(false) => {}
+                Ok(is_root_ready) => return is_root_ready,
                 Err(payload) if in_root => resume_unwind(payload),
                 Err(payload) => Self::end_panicked(core, payload),
             }
-            if core.account.is_system_spent() {
-                break;
-            }
         }
-        false
     }
 
     /// Polls a task that was in the queue; true when it is the future of `block_on`, and ready.
     #[inline]
     fn run_task(core: &Core, task: &Task, root: &mut Option<Root<'_>>, in_root: &mut bool) -> bool {
         if task.begin() {
-            Self::poll_task(core, task);
+            let number = task.number();
+            core.begin_poll(number);
+            let poll = trace::in_task(task, || match task.lend(|body| body.run(core, number)) {
+                Some(poll) => poll,
+                None => Self::poll_root(number, root, in_root),
+            });
+            if poll.is_ready() {
+                if number.is_root() {
+                    return true;
+                }
+                core.finish(task);
+            }
         } else if task.is_aborted() {
             Self::end_task(core, task, JoinError::aborted());
-        } else if core.tasks.borrow().is_root(task) {
-            *in_root = true;
-            let ready = Self::poll_root(core, root);
-            *in_root = false;
-            return ready;
         }
         false
     }
 
-    /// The same for the next `count` tasks, each between two readings of the clock.
+    /// The rest of a batch, each poll between two readings of the clock.
     #[cold]
     #[inline(never)]
     fn run_measured(
         core: &Core,
-        count: usize,
+        left: &mut usize,
         root: &mut Option<Root<'_>>,
         in_root: &mut bool,
     ) -> thread::Result<bool> {
@@ -353,7 +344,7 @@ impl Reactor {
             let _measured = core.longest.begin(&core.clock, task.name());
             Self::run_task(core, task, root, in_root)
         };
-        catch_unwind(AssertUnwindSafe(|| core.due.take(count, run)))
+        catch_unwind(AssertUnwindSafe(|| core.due.run(core, left, run)))
     }
 
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.
@@ -371,22 +362,15 @@ impl Reactor {
         });
     }
 
-    #[cold]
-    fn poll_root(core: &Core, root: &mut Option<Root<'_>>) -> bool {
-        let Some(root) = root else { return false };
-        let number = Number::root(core.number);
-        core.begin_poll(number);
-        trace::in_root(number, || root(&mut Context::from_waker(&number.waker())))
-    }
-
-    #[inline]
-    fn poll_task(core: &Core, task: &Task) {
-        let number = task.number();
-        core.begin_poll(number);
-        let poll = trace::in_task(task, || task.lend(|body| body.run(core, number)));
-        if poll == Some(Poll::Ready(())) {
-            core.finish(task);
-        }
+    /// Polls the future of `block_on`, if that is what runs; a panic in it leaves `in_root` set.
+    fn poll_root(number: Number, root: &mut Option<Root<'_>>, in_root: &mut bool) -> Poll<()> {
+        let Some(root) = root else { return Poll::Pending };
+        *in_root = true;
+        // Why not dropped: there is nothing to drop in a number.
+        let waker = ManuallyDrop::new(number.waker());
+        let poll = root(&mut Context::from_waker(&waker));
+        *in_root = false;
+        poll
     }
 
     /// Drops the future of a task that has not ended, whose drop may panic, and reports `error` to its handle.

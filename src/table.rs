@@ -136,9 +136,9 @@ const SPARE_MAX: usize = 4096;
 
 /// All tasks of a reactor.
 pub(crate) struct Tasks {
-    /// Stands in the queue for the future of `block_on`, and in the table for slots that were given back.
+    /// Stands for the future of `block_on`, which has no body here and never ends; and for slots that were given back.
     root: Task,
-    /// The tasks that have not ended, those whose output is waited for, and slots without a task.
+    /// The root, the tasks that have not ended, those whose output is waited for, and slots without a task.
     slots: Vec<Task>,
     /// Which slots have no task, at most `SPARE_MAX`.
     free: Vec<u32>,
@@ -156,9 +156,11 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new(reactor: u16) -> Self {
+        let root = Slot::new(Number::root(reactor));
+        root.unset(DONE);
         Self {
-            root: Slot::new(Number::root(reactor)),
-            slots: Vec::new(),
+            slots: vec![root.clone()],
+            root,
             free: Vec::new(),
             given_back: Vec::new(),
             woken: Vec::new(),
@@ -177,7 +179,7 @@ impl Tasks {
         if self.closed {
             return Err((work, JoinError::aborted()));
         }
-        if self.slots.len() - self.free.len() - self.given_back.len() >= TASKS_MAX {
+        if self.slots.len() - self.free.len() - self.given_back.len() > TASKS_MAX {
             return Err((work, JoinError::full()));
         }
         self.generation = Number::next_generation(self.generation);
@@ -238,24 +240,16 @@ impl Tasks {
         self.woken.push(slot);
     }
 
+    #[cold]
     #[inline(never)]
-    fn wake_other(&mut self, number: Number) {
-        if number == self.root.number() {
-            if !self.root.has(QUEUED) {
-                self.root.set(QUEUED);
-                self.woken.push(self.root.clone());
-            }
-        } else if number.reactor() != self.root.number().reactor() {
+    fn wake_other(&self, number: Number) {
+        if number.reactor() != self.root.number().reactor() {
             remote::wake(number);
         }
     }
 
-    /// Whether it stands for the future of `block_on`.
-    pub(crate) fn is_root(&self, task: &Task) -> bool {
-        Rc::ptr_eq(task, &self.root)
-    }
-
     /// Swaps the tasks that were woken for an empty list.
+    #[inline]
     pub(crate) fn swap_woken(&mut self, empty: &mut Vec<Task>) {
         mem::swap(&mut self.woken, empty);
     }
@@ -332,6 +326,6 @@ impl Tasks {
 
     /// Those that have not ended.
     pub(crate) fn live_tasks(&self) -> Vec<Task> {
-        self.slots.iter().filter(|slot| !slot.is_done()).cloned().collect()
+        self.slots.iter().filter(|slot| !slot.is_done() && !Rc::ptr_eq(slot, &self.root)).cloned().collect()
     }
 }

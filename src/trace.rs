@@ -28,13 +28,15 @@ mod set {
     use tracing::{Level, debug, error, event, span, warn};
 
     use crate::table::Task;
-    use crate::waker::Number;
 
     const TARGET: &str = "mainspring";
 
-    /// Around a poll of `task`.
+    /// Around a poll of `task`, or of the future of `block_on`.
     #[inline]
     pub(crate) fn in_task<R>(task: &Task, poll: impl FnOnce() -> R) -> R {
+        if task.number().is_root() {
+            return span!(target: TARGET, Level::DEBUG, "block_on", id = ?task.number()).in_scope(poll);
+        }
         let span = span!(target: TARGET, Level::DEBUG, "task", name = field::Empty, id = ?task.number());
         if !span.is_disabled() {
             // Now, since the name is lent out with the rest of the task while it is polled.
@@ -43,12 +45,6 @@ mod set {
             }
         }
         span.in_scope(poll)
-    }
-
-    /// Around a poll of the future of `block_on`.
-    #[inline]
-    pub(crate) fn in_root<R>(number: Number, poll: impl FnOnce() -> R) -> R {
-        span!(target: TARGET, Level::DEBUG, "block_on", id = ?number).in_scope(poll)
     }
 
     pub(crate) fn reactor_runs(reactor: u16) {
@@ -80,15 +76,9 @@ mod set {
 #[cfg(not(feature = "tracing"))]
 mod set {
     use crate::table::Task;
-    use crate::waker::Number;
 
     #[inline(always)]
     pub(crate) fn in_task<R>(_task: &Task, poll: impl FnOnce() -> R) -> R {
-        poll()
-    }
-
-    #[inline(always)]
-    pub(crate) fn in_root<R>(_number: Number, poll: impl FnOnce() -> R) -> R {
         poll()
     }
 

@@ -35,11 +35,11 @@ const GENERATION_BITS: u32 = 28;
 /// The last generation.
 const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 
-/// How many slots a task table has at most; the index after the last is [`ROOT`].
+/// How many tasks a table has at most, beside [`ROOT`].
 pub(crate) const TASKS_MAX: usize = (1 << INDEX_BITS) - 1;
 
-/// The index that stands for the future of `block_on`, which is in no table.
-pub(crate) const ROOT: u32 = (1 << INDEX_BITS) - 1;
+/// The index that stands for the future of `block_on`.
+const ROOT: u32 = 0;
 
 /// A task of a reactor of this process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,11 @@ impl Number {
     /// The number of the future of `block_on`.
     pub(crate) const fn root(reactor: u16) -> Self {
         Self::new(reactor, 1, ROOT)
+    }
+
+    /// Whether it is that of the future of `block_on`.
+    pub(crate) const fn is_root(self) -> bool {
+        self.index() == ROOT
     }
 
     /// The generation after `generation`: 0 is left out.
@@ -226,10 +231,10 @@ mod tests {
 
     #[test]
     fn a_number_goes_through_a_waker_and_back() {
-        let number = Number::new(4095, GENERATION_MAX, ROOT);
+        let number = Number::new(4095, GENERATION_MAX, TASKS_MAX as u32);
         let waker = number.waker();
         let back = Number::of(&waker.clone()).unwrap();
-        assert_eq!((back.reactor(), back.generation(), back.index()), (4095, GENERATION_MAX, ROOT));
+        assert_eq!((back.reactor(), back.generation(), back.index()), (4095, GENERATION_MAX, TASKS_MAX as u32));
         assert!(Number::of(Waker::noop()).is_none());
     }
 }
