@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod counting_waker;
+pub(crate) mod dropped;
 #[cfg(mainspring_faults)]
 pub(crate) mod faulty;
 pub(crate) mod folder;
