@@ -1,16 +1,21 @@
 //! Futures of what tasks wait for besides sockets, dropped at each point of their lives (`util/dropped.rs`).
 mod util;
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring::channel::{mpsc, oneshot};
+use mainspring::signal::{self, Kind, Notifier, Signal};
 use mainspring::sync::{Notify, Semaphore};
-use mainspring::task::{CancellationToken, JoinSet};
-use mainspring::time::{interval, sleep, timeout};
-use mainspring::{spawn, unblock};
-use util::dropped::{Waiting, dropped, dropped_but, once};
-use util::runtime::{CountingWaker, poll_with, run, stats, until};
+use mainspring::task::{CancellationToken, JoinSet, Tracker};
+use mainspring::testing::{advance, settle};
+use mainspring::time::{Instant, interval, sleep, sleep_until, timeout};
+use mainspring::{process, spawn, unblock};
+use util::dropped::{Waiting, dropped, dropped_but, dropped_for_good, once};
+use util::runtime::{CountingWaker, in_child, poll_once, poll_with, run, stats, turns, until, with_manual_clock};
 
 #[test]
 fn what_waits_for_channels() {
@@ -62,6 +67,11 @@ fn what_waits_for_tasks_and_permits() {
         dropped_but(1, "join", &mut task, |s| Box::pin(s), once(|| ends.notify_one())).await.unwrap();
         let end = once(|| ends.notify_one());
         dropped("join_next", &mut set, |s| Box::pin(s.join_next()), end).await.unwrap().unwrap();
+        let tracker = Tracker::new();
+        tracker.spawn(ends.notified());
+        let end = once(|| ends.notify_one());
+        let shutdown = dropped("shutdown", &mut &tracker, |s| Box::pin(s.shutdown(Duration::MAX)), end).await;
+        assert!(shutdown.aborted.is_empty() && tracker.is_empty(), "{shutdown:?}");
 
         let remote = mainspring::Reactor::new().unwrap();
         let (go, gone) = std::sync::mpsc::channel::<()>();
@@ -109,5 +119,66 @@ fn what_waits_for_time_and_threads() {
         assert!(poll_with(std::pin::pin!(ticks.tick()), &waker).is_pending());
         until(|| counter.count() > 0).await;
         let _ = first.insert(ticks.try_tick().unwrap()).expect("the tick is there");
+    });
+}
+
+#[test]
+fn what_lets_time_pass() {
+    with_manual_clock(|clock| async move {
+        let start = clock.now();
+        dropped_for_good("settle", settle());
+        dropped_for_good("advance", advance(Duration::from_secs(1)));
+        dropped_for_good("sleep_until", sleep_until(Instant::now() + Duration::from_secs(1)));
+        assert_eq!(clock.now(), start, "a part of what was asked for, which is nothing so far");
+    });
+}
+
+#[test]
+fn what_waits_for_signals_and_processes() {
+    in_child("what_waits_for_signals_and_processes", || {
+        run(async {
+            // SAFETY: takes no pointer.
+            let raise = |kind: Kind| assert_eq!(unsafe { libc::raise(kind.as_raw()) }, 0);
+            let mut hangup = signal::on(Kind::HANGUP);
+            let raised = once(|| raise(Kind::HANGUP));
+            dropped_but(1, "on", &mut hangup, |s| Box::pin(s), raised).await.unwrap();
+            for (name, make, kind) in [
+                ("ctrl_c", signal::ctrl_c as fn() -> Signal, Kind::INTERRUPT),
+                ("terminate", signal::terminate, Kind::TERMINATE),
+            ] {
+                dropped_for_good(name, make());
+                // With it goes the signal that it has heard; the next one hears the next.
+                let heard = make();
+                raise(kind);
+                turns(2).await;
+                drop(heard);
+                let mut next = make();
+                turns(2).await;
+                assert!(poll_once(&mut next).is_pending(), "{name}");
+                raise(kind);
+                next.await.unwrap();
+            }
+            let notifier = Notifier::new();
+            let notify = once(|| notifier.notify());
+            dropped("notified", &mut &notifier, |s| Box::pin(s.notified()), notify).await.unwrap();
+
+            let mut child = process::spawn(Command::new("cat").stdin(Stdio::piped())).unwrap();
+            let end = once({
+                let input = child.stdin.take();
+                || drop(input)
+            });
+            assert!(dropped("wait", &mut child, |s| Box::pin(s.wait()), end).await.unwrap().success());
+            drop(child);
+
+            // It takes its child along, which the reactor waits for.
+            let before = stats();
+            let (held, input) = UnixStream::pair().unwrap();
+            let mut cat = Command::new("cat");
+            let child = process::spawn(cat.stdin(OwnedFd::from(input)).stdout(Stdio::piped())).unwrap();
+            drop(cat);
+            assert!(poll_once(child.wait_with_output()).is_pending());
+            drop(held);
+            until(|| stats().sources == before.sources && stats().waits == before.waits).await;
+        });
     });
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mainspring::Stats;
 use mainspring::time::timeout;
 
 use super::runtime::{CountingWaker, poll_with, stats, until};
@@ -35,14 +36,10 @@ pub(crate) async fn dropped_but<S, T>(
     wait: impl for<'s> Fn(&'s mut S) -> Waiting<'s, T>,
     mut happen: impl FnMut(usize),
 ) -> T {
-    let before = (stats().waits, stats().timers);
+    let before = stats();
     let (counter, waker) = CountingWaker::new();
     let left = |point: &str| {
-        let (waits, timers) = (stats().waits, stats().timers);
-        assert!(
-            waits <= before.0 + kept && timers <= before.1 + kept,
-            "{name}, {point}: {waits} waits, {timers} timers"
-        );
+        assert!(has_left(&before, kept), "{name}, {point}: {:?}", stats());
         assert!(Arc::strong_count(&counter) <= 2 + kept, "{name}, {point}: a waker was kept");
     };
     drop(wait(state));
@@ -61,8 +58,25 @@ pub(crate) async fn dropped_but<S, T>(
     })
     .await;
     drop(waiting);
+    // A thread that has woken it may have the waker a moment longer.
+    until(|| Arc::strong_count(&counter) <= 2 + kept).await;
     left("woken");
     timeout(LIMIT, wait(state)).await.unwrap_or_else(|_| panic!("{name}: what had come for the dropped one is lost"))
+}
+
+/// Polls `future`, which is not cancel safe, once and drops it: nothing of it is left behind in the reactor.
+pub(crate) fn dropped_for_good<T>(name: &str, future: impl Future<Output = T>) {
+    let before = stats();
+    let (counter, waker) = CountingWaker::new();
+    assert!(poll_with(Box::pin(future).as_mut(), &waker).is_pending(), "{name} has nothing to wait for");
+    assert!(has_left(&before, 0), "{name}: {:?}", stats());
+    assert!(Arc::strong_count(&counter) <= 2, "{name}: a waker was kept");
+}
+
+/// Whether there is no more in the reactor than before, but for `kept` waits.
+fn has_left(before: &Stats, kept: usize) -> bool {
+    let now = stats();
+    now.waits <= before.waits + kept && now.timers <= before.timers + kept && now.sources <= before.sources
 }
 
 /// Calls `f` the first time.
