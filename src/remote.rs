@@ -8,6 +8,9 @@
 //! Producers push first and wake second; the reactor consumes the wake token first and takes the inbox second
 //! (`mainspring_sys::Waker`). A push to a slot whose reactor has ended is dropped after the lock is released.
 
+#[cfg(all(test, loom))]
+mod model;
+
 use std::io;
 use std::sync::Arc;
 
@@ -120,17 +123,13 @@ impl Lease {
                 let waker = selector.waker()?;
                 let number = directory.made;
                 directory.made += 1;
-                let inbox = Inbox { epoch: 0, mail: Mail::default(), sort_at: WAKES_SORTED };
-                SLOTS[number as usize].get_or_init(|| Slot { made_in, inbox: Mutex::new(inbox), waker });
+                SLOTS[number as usize].get_or_init(|| Slot::new(made_in, waker));
                 Self { number, made_in, selector: Arc::new(selector), generation: 0 }
             }
         };
         drop(directory);
         let slot = SLOTS[lease.number as usize].get().ok_or(io::ErrorKind::NotFound)?;
-        let mut inbox = slot.inbox.lock();
-        inbox.epoch += 1;
-        let epoch = inbox.epoch;
-        drop(inbox);
+        let epoch = slot.begin();
         Ok((lease, slot, epoch))
     }
 
@@ -143,14 +142,7 @@ impl Lease {
             return;
         }
         if let Some(slot) = SLOTS[self.number as usize].get() {
-            let mut inbox = slot.inbox.lock();
-            inbox.epoch += 1;
-            let mail = std::mem::take(&mut inbox.mail);
-            drop(inbox);
-            for call in mail.calls {
-                // What was sent may panic when it is dropped, which must not keep the slot from being let again.
-                contain(|| drop(call));
-            }
+            slot.end();
         }
         if is_broken {
             // Nor is it closed: its descriptor may be somebody else's by now.
@@ -162,6 +154,31 @@ impl Lease {
 }
 
 impl Slot {
+    /// A vacant one.
+    fn new(made_in: u32, waker: Waker) -> Self {
+        let inbox = Inbox { epoch: 0, mail: Mail::default(), sort_at: WAKES_SORTED };
+        Self { made_in, inbox: Mutex::new(inbox), waker }
+    }
+
+    /// Lets it, and returns the epoch of the tenant.
+    fn begin(&self) -> u64 {
+        let mut inbox = self.inbox.lock();
+        inbox.epoch += 1;
+        inbox.epoch
+    }
+
+    /// The tenant has ended: what has come for it is dropped.
+    fn end(&self) {
+        let mut inbox = self.inbox.lock();
+        inbox.epoch += 1;
+        let mail = std::mem::take(&mut inbox.mail);
+        drop(inbox);
+        for call in mail.calls {
+            // What was sent may panic when it is dropped, which must not keep the slot from being let again.
+            contain(|| drop(call));
+        }
+    }
+
     /// Wakes the selector of this slot.
     pub(crate) const fn waker(&self) -> &Waker {
         &self.waker

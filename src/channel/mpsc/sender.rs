@@ -166,7 +166,7 @@ impl<T> Sender<T> {
     }
 
     /// How many bytes the queue holds for values, used or not.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn memory(&self) -> usize {
         self.shared.memory()
     }

@@ -82,7 +82,7 @@ impl<T> Shared<T> {
         self.state.lock().queue.len()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn memory(&self) -> usize {
         self.state.lock().queue.capacity() * size_of::<T>()
     }
