@@ -37,7 +37,7 @@ use crate::timer::Timer;
 use crate::unblock::{Limits, Pool};
 use crate::waker::{self, Number};
 use crate::wheel::Wheel;
-use crate::work::Work;
+use crate::work::{self, Body, Work};
 
 /// The state of a reactor.
 pub(crate) struct Core {
@@ -187,27 +187,25 @@ impl Core {
         self.due.len() + self.tasks.borrow().woken()
     }
 
-    /// Adds a task.
+    /// Adds a task that will be joined.
     pub(crate) fn spawn<W>(&self, work: W) -> Result<(Rc<Self>, Number), JoinError>
     where
         W: Work + 'static,
         W::Output: 'static,
     {
         let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
+        let number = self.insert(work::body(work), true).map_err(|(_, error)| error)?;
+        Ok((this, number))
+    }
+
+    /// Adds a task, which will be joined or not; gives it back if there can be no more.
+    pub(crate) fn insert(&self, body: Body, is_joined: bool) -> Result<Number, (Body, JoinError)> {
         if self.is_forked() {
-            return Err(JoinError::refused(forked::TEXT));
+            return Err((body, JoinError::refused(forked::TEXT)));
         }
-        let inserted = self.tasks.borrow_mut().insert(work);
-        match inserted {
-            Ok(number) => {
-                self.counters.spawned.add(1);
-                Ok((this, number))
-            }
-            Err((work, error)) => {
-                drop(work);
-                Err(error)
-            }
-        }
+        let number = self.tasks.borrow_mut().insert(body, is_joined)?;
+        self.counters.spawned.add(1);
+        Ok(number)
     }
 
     pub(crate) fn abort(&self, number: Number) {

@@ -9,15 +9,13 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::Poll;
 use std::thread::{self, ThreadId};
 
-use crate::channel::oneshot;
-use crate::forked;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
 use crate::parked::parked;
-use crate::remote::{self, Refused, Slot};
+use crate::remote::{self, CALLS_MAX, Call, Refused, Slot};
+use crate::remote_task;
 use crate::waker;
 
 /// A reactor, from any thread. Cheap to copy, and valid for ever: when the reactor has ended, its calls say so.
@@ -60,32 +58,18 @@ impl Handle {
         F: Future + 'static,
         F::Output: Send + 'static,
     {
-        let (output_sender, output) = oneshot::channel();
-        let (abort, aborted) = oneshot::channel::<()>();
+        let (reply, task) = remote_task::task();
         let call = Box::new(move || {
-            crate::spawn(async move {
-                let output = abortable(make, aborted).await;
-                // Why ignored: whoever dropped the handle does not want the output.
-                let _ = output_sender.send(output);
+            waker::current(|core| {
+                if let Some(core) = core {
+                    // In the task, since `make` may panic.
+                    reply.start(core, async move { make().await });
+                }
             });
         });
-        let refused = match remote::slot(self.number) {
-            Some(slot) => slot.call(self.epoch, call).err(),
-            None => Some(Refused::Ended),
-        };
-        match refused {
-            None => RemoteJoinHandle::new(output, abort),
-            Some(refused) => {
-                let (sender, output) = oneshot::channel();
-                let error = match refused {
-                    Refused::Ended => JoinError::aborted(),
-                    Refused::Forked => JoinError::refused(forked::TEXT),
-                    Refused::Full => JoinError::refused("the inbox of the reactor holds 65536 spawns"),
-                };
-                // Why ignored: the receiver is two lines above.
-                let _ = sender.send(Err(error));
-                RemoteJoinHandle::new(output, abort)
-            }
+        match self.call_there(call, CALLS_MAX) {
+            Ok(()) => RemoteJoinHandle::new(Ok(task), self.clone()),
+            Err(refused) => RemoteJoinHandle::new(Err(refused.into()), self.clone()),
         }
     }
 
@@ -135,12 +119,9 @@ impl Handle {
         parked(pin!(self.spawn(make)), None).unwrap_or_else(|| Err(JoinError::aborted()))
     }
 
-    /// Calls `call` on the reactor's thread, between two batches of polls. No effect if the reactor has ended.
-    pub(crate) fn call_there(&self, call: impl FnOnce() + Send + 'static) {
-        if let Some(slot) = remote::slot(self.number) {
-            // Why ignored: one that has ended has nothing to be told, and one with a full inbox is running.
-            let _ = slot.call(self.epoch, Box::new(call));
-        }
+    /// Calls `call` on the reactor's thread, between two batches of polls, unless it has ended or `limit` calls wait.
+    pub(crate) fn call_there(&self, call: Call, limit: usize) -> Result<(), Refused> {
+        remote::slot(self.number).map_or(Err(Refused::Ended), |slot| slot.call(self.epoch, call, limit))
     }
 
     /// Makes [`Reactor::run`](crate::Reactor::run) return, now or when it is called next. No effect on `block_on`, and
@@ -150,31 +131,4 @@ impl Handle {
             slot.shutdown(self.epoch);
         }
     }
-}
-
-/// Runs the future until it ends, panics, or `aborted` says so. A dropped sender says nothing.
-async fn abortable<M, F>(make: M, aborted: oneshot::Receiver<()>) -> Result<F::Output, JoinError>
-where
-    M: FnOnce() -> F + 'static,
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    // A task of its own, so that its panic is its own, and its abort the ordinary one.
-    let mut task = crate::spawn(async move { make().await });
-    let mut aborted = pin!(aborted);
-    let mut listening = true;
-    std::future::poll_fn(move |cx| {
-        if listening {
-            match aborted.as_mut().poll(cx) {
-                Poll::Ready(Ok(())) => {
-                    task.abort();
-                    listening = false;
-                }
-                Poll::Ready(Err(_)) => listening = false,
-                Poll::Pending => {}
-            }
-        }
-        std::pin::Pin::new(&mut task).poll(cx)
-    })
-    .await
 }

@@ -2,7 +2,7 @@
 //!
 //! A local handle is a number and a reference to its reactor; it cannot leave the reactor's thread, and so needs neither
 //! a lock nor an allocation. A task that was spawned from another thread has a [`RemoteJoinHandle`] instead, which gets
-//! the output through a channel. Dropping either detaches the task, which runs on.
+//! the output from where both can see it ([`crate::remote_task`]). Dropping either detaches the task, which runs on.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -13,13 +13,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::channel::oneshot;
 use crate::core::Core;
+use crate::handle::Handle;
 use crate::join_error::JoinError;
+use crate::locks::Arc;
+use crate::remote_task::Shared;
 use crate::scope;
 use crate::table::Join;
 use crate::task::AbortHandle;
-use crate::waker::Number;
+use crate::waker::{self, Number};
 
 /// A spawned task. Await it for the output; drop it to let the task run on alone.
 ///
@@ -160,22 +162,29 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct RemoteJoinHandle<T> {
-    /// Carries the output.
-    output: oneshot::Receiver<Result<T, JoinError>>,
-    /// Tells the task to end.
-    abort: Cell<Option<oneshot::Sender<()>>>,
+    /// The task, or why there is none; an abort after that was told.
+    task: Result<Arc<Shared<T>>, JoinError>,
+    /// Its reactor.
+    reactor: Handle,
+    /// Set once it was aborted by this handle. Also keeps the handle from being shared between threads.
+    aborted: Cell<bool>,
 }
 
 impl<T> RemoteJoinHandle<T> {
-    pub(crate) fn new(output: oneshot::Receiver<Result<T, JoinError>>, abort: oneshot::Sender<()>) -> Self {
-        Self { output, abort: Cell::new(Some(abort)) }
+    pub(crate) const fn new(task: Result<Arc<Shared<T>>, JoinError>, reactor: Handle) -> Self {
+        Self { task, reactor, aborted: Cell::new(false) }
     }
 
     /// Drops the task's future when its turn comes, on its reactor's thread. No effect on a task that has ended.
     pub fn abort(&self) {
-        if let Some(abort) = self.abort.take() {
-            // Why ignored: a task that has ended has nothing left to abort.
-            let _ = abort.send(());
+        let Ok(task) = &self.task else { return };
+        if self.aborted.replace(true) {
+            return;
+        }
+        if let Some(number) = task.abort() {
+            let call = move || waker::current(|core| core.map_or((), |core| core.abort(number)));
+            // Why without a limit: it comes once for each task. Why ignored: with its reactor the task has ended too.
+            let _ = self.reactor.call_there(Box::new(call), usize::MAX);
         }
     }
 }
@@ -184,7 +193,13 @@ impl<T> Future for RemoteJoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.output).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::aborted())))
+        ready!(scope::poll_admit(cx));
+        let output = match &mut self.task {
+            Ok(task) => ready!(task.poll(cx.waker())),
+            Err(error) => Err(std::mem::replace(error, JoinError::aborted())),
+        };
+        scope::spend();
+        Poll::Ready(output)
     }
 }
 

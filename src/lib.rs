@@ -132,6 +132,7 @@ pub mod proto;
 mod reactor;
 mod ready;
 mod remote;
+mod remote_task;
 mod retry;
 mod scope;
 pub mod server;

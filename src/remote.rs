@@ -18,6 +18,7 @@ use mainspring_sys::{OsSelector, Selector, Waker, fork};
 
 use crate::contain::contain;
 use crate::forked;
+use crate::join_error::JoinError;
 use crate::locks::{Mutex, OnceLock};
 use crate::waker::Number;
 
@@ -26,7 +27,7 @@ const REACTORS_MAX: usize = 4096;
 
 /// Closures that may wait in an inbox; more are refused. A full one is 1 MiB of boxes, beside what they have captured:
 /// a burst fits, and a producer that is faster than the reactor for good is told before memory runs out.
-const CALLS_MAX: usize = 65_536;
+pub(crate) const CALLS_MAX: usize = 65_536;
 
 /// Wakes in an inbox from which on duplicates are looked for before it grows: 8 KiB, below which there is nothing worth
 /// a sort under the lock. It doubles with what is left, so that a sort is paid for by as many pushes.
@@ -214,8 +215,8 @@ impl Slot {
         self.waker.wake();
     }
 
-    /// Leaves a closure for the tenant of `epoch`.
-    pub(crate) fn call(&self, epoch: u64, call: Call) -> Result<(), Refused> {
+    /// Leaves a closure for the tenant of `epoch`, unless `limit` wait already.
+    pub(crate) fn call(&self, epoch: u64, call: Call, limit: usize) -> Result<(), Refused> {
         if self.is_forked() {
             return Err(Refused::Forked);
         }
@@ -223,7 +224,7 @@ impl Slot {
         if inbox.epoch != epoch {
             return Err(Refused::Ended);
         }
-        if inbox.mail.calls.len() >= CALLS_MAX {
+        if inbox.mail.calls.len() >= limit {
             return Err(Refused::Full);
         }
         inbox.mail.calls.push(call);
@@ -255,6 +256,16 @@ pub(crate) enum Refused {
     Forked,
     /// 65,536 closures wait already.
     Full,
+}
+
+impl From<Refused> for JoinError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Ended => Self::aborted(),
+            Refused::Forked => Self::refused(forked::TEXT),
+            Refused::Full => Self::refused("the inbox of the reactor holds 65536 spawns"),
+        }
+    }
 }
 
 impl Inbox {

@@ -19,7 +19,7 @@ use std::task::Waker;
 use crate::join_error::JoinError;
 use crate::remote;
 use crate::waker::{Number, TASKS_MAX};
-use crate::work::{self, Body, Run, Work};
+use crate::work::{Body, Run};
 
 /// Set if the slot is in the run queue, where it has one place.
 const QUEUED: u8 = 1;
@@ -170,29 +170,25 @@ impl Tasks {
         }
     }
 
-    /// Adds a task that will be joined, and queues it. Gives the work back if the table is full or closed.
-    pub(crate) fn insert<W>(&mut self, work: W) -> Result<Number, (W, JoinError)>
-    where
-        W: Work + 'static,
-        W::Output: 'static,
-    {
+    /// Adds a task, which will be joined or not, and queues it. Gives it back if the table is full or closed.
+    pub(crate) fn insert(&mut self, body: Body, is_joined: bool) -> Result<Number, (Body, JoinError)> {
         if self.closed {
-            return Err((work, JoinError::aborted()));
+            return Err((body, JoinError::aborted()));
         }
         if self.slots.len() - self.free.len() - self.given_back.len() > TASKS_MAX {
-            return Err((work, JoinError::full()));
+            return Err((body, JoinError::full()));
         }
         self.generation = Number::next_generation(self.generation);
         let index = self.free.pop().unwrap_or_else(|| self.make_slot());
         let number = Number::new(self.root.number().reactor(), self.generation, index);
         let slot = &self.slots[index as usize];
         slot.number.set(number);
-        slot.body.set(Some(work::body(work)));
+        slot.body.set(Some(body));
         // The task before may have left its place in the queue.
         if !slot.has(QUEUED) {
             self.woken.push(slot.clone());
         }
-        slot.state.set(QUEUED | JOINED);
+        slot.state.set(if is_joined { QUEUED | JOINED } else { QUEUED });
         self.live += 1;
         Ok(number)
     }

@@ -2,7 +2,8 @@
 //!
 //! There are two kinds of work, a future, which is polled with a waker, and a tick task, which is ticked in a scope. The
 //! table of tasks knows neither: to it a body is [`Run`], which goes on, fails, or gives its output away. The output takes
-//! the place of the work in the same allocation, so that it waits for its `JoinHandle` at no further cost.
+//! the place of the work in the same allocation, so that it waits for its `JoinHandle` at no further cost; that of a task from
+//! another thread is sent there ([`Replying`]).
 //!
 //! A tick task could be a future too. It has a way of its own because a future gets a `Context`, of which a tick uses
 //! nothing, and finds its reactor by the thread.
@@ -17,6 +18,7 @@ use std::task::{Context, Poll};
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::pin::{Projected, Stages};
+use crate::remote_task::Reply;
 use crate::waker::Number;
 
 /// What a task does when its turn comes: a future is polled, a tick task is ticked.
@@ -103,11 +105,57 @@ where
     }
 }
 
+/// Work, and where on another thread its output goes; none once it is on its way.
+pub(crate) type Replying<W> = Projected<W, Option<Reply<<W as Work>::Output>>>;
+
+impl<W> Run for Stages<Replying<W>, ()>
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
+    fn run(mut self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<()> {
+        let Some(running) = self.as_mut().running() else { return Poll::Ready(()) };
+        let (work, _) = running.project();
+        let Poll::Ready(value) = work.work(core, task) else { return Poll::Pending };
+        reply(self, Ok(value));
+        Poll::Ready(())
+    }
+
+    fn fail(self: Pin<&mut Self>, error: JoinError) {
+        reply(self, Err(error));
+    }
+
+    fn take_output(self: Pin<&mut Self>, _output: &mut dyn Any) {}
+
+    fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
+        None
+    }
+}
+
+/// Drops the work, and after it, also if that panics, sends its output.
+fn reply<W: Work>(mut body: Pin<&mut Stages<Replying<W>, ()>>, output: Result<W::Output, JoinError>) {
+    let Some(running) = body.as_mut().running() else { return };
+    let mut reply = running.project().1.take();
+    if let Some(reply) = &mut reply {
+        reply.set(output);
+    }
+    body.end(());
+}
+
 /// A task's work and its output.
 pub(crate) type Body = Pin<Box<dyn Run>>;
 
 /// The one allocation of a task.
 pub(crate) fn body<W>(work: W) -> Body
+where
+    W: Work + 'static,
+    W::Output: 'static,
+{
+    Box::pin(Stages::Running(work))
+}
+
+/// The one allocation of a task whose output goes to another thread.
+pub(crate) fn replying<W>(work: Replying<W>) -> Body
 where
     W: Work + 'static,
     W::Output: 'static,

@@ -300,6 +300,27 @@ fn spawns_that_wait_for_a_reactor_are_bounded() {
 }
 
 #[test]
+fn an_abort_reaches_a_reactor_whose_inbox_is_full_and_an_output_nobody_wants_is_dropped() {
+    let _limit = Limit::new();
+    let reactor = Reactor::new().unwrap();
+    let (handle, held) = (reactor.handle(), Arc::new(()));
+    let (waiting, unwanted) = (held.clone(), held.clone());
+    let waits = handle.spawn(move || async move { (pending::<()>().await, waiting).0 });
+    let ends = handle.spawn(move || async move { unwanted });
+    reactor.block_on(turns(3)).unwrap();
+    assert_eq!((reactor.stats().tasks, Arc::strong_count(&held)), (1, 3), "one waits, the output of the other too");
+    drop(ends);
+    assert_eq!(Arc::strong_count(&held), 2);
+    for _ in 0..65_536 {
+        drop(handle.spawn(|| async {}));
+    }
+    waits.abort();
+    reactor.run().unwrap();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(futures::executor::block_on(waits).unwrap_err().is_aborted());
+}
+
+#[test]
 fn two_reactors_talk_through_channels() {
     const ROUNDS: usize = 10_000;
     let _limit = Limit::new();

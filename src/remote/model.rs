@@ -18,7 +18,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use mainspring_sys::{Events, OsSelector, Selector, fork};
 
-use super::{Call, Mail, Refused, Slot};
+use super::{CALLS_MAX, Call, Mail, Refused, Slot};
 use crate::waker::Number;
 
 /// A reactor that has a slot to itself.
@@ -89,7 +89,7 @@ type Way = fn(&Tenant, Call);
 
 const WAYS: [Way; 3] = [
     |tenant, _| tenant.slot.wake(TASK),
-    |tenant, call| tenant.slot.call(tenant.epoch, call).unwrap(),
+    |tenant, call| tenant.slot.call(tenant.epoch, call, CALLS_MAX).unwrap(),
     |tenant, _| tenant.slot.shutdown(tenant.epoch),
 ];
 
@@ -148,7 +148,7 @@ fn a_call_meets_the_end_of_the_reactor_and_is_dropped_or_refused_and_never_runs_
         let ran = Arc::new(AtomicUsize::new(0));
         let closure = counting(&ran);
         let calling = on_thread(&tenant, move |tenant| {
-            let refused = tenant.slot.call(tenant.epoch, closure);
+            let refused = tenant.slot.call(tenant.epoch, closure, CALLS_MAX);
             assert!(matches!(refused, Ok(()) | Err(Refused::Ended)));
             // Of a task there is no telling whose it is.
             tenant.slot.wake(TASK);

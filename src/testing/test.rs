@@ -134,9 +134,11 @@ fn watch(handle: &Handle, ends: &mpsc::Receiver<()>, limit: Duration) {
     if ends.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
         return;
     }
-    handle.call_there(move || {
+    let stop = move || {
         waker::current(|core| core.map_or((), |core| core.stop(io::Error::other(report(core, limit)))));
-    });
+    };
+    // Why ignored: one that has ended has nothing to be told.
+    let _ = handle.call_there(Box::new(stop), usize::MAX);
     if ends.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
         eprintln!("a test did not end within {limit:?} of real time, and cannot be ended: a poll does not return");
     }

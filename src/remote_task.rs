@@ -1,0 +1,101 @@
+//! A task that was spawned from another thread: what its handle and its reactor share.
+//!
+//! [`Handle::spawn`](crate::Handle::spawn) makes the two ends. The [`Reply`] goes with the closure that starts the task and
+//! then stands beside its work; dropped without an output, on whatever path, it says that there is none. The [`Shared`] stays
+//! with the handle, and learns the number of the task, by which the handle can have it aborted.
+//!
+//! The task is one task, whose output goes to another thread instead of staying where it is ([`crate::work`]). A task that
+//! awaits another and sends what that returns needs no code here; it makes two tasks and two channels for each spawn.
+
+use std::future::Future;
+use std::task::{Poll, Waker};
+
+use crate::channel::wait::poll_locked;
+use crate::core::Core;
+use crate::join_error::JoinError;
+use crate::locks::{Arc, Mutex};
+use crate::pin::Projected;
+use crate::waker::Number;
+use crate::work::{self, Polled};
+
+/// What a handle on another thread has of a task.
+pub(crate) struct Shared<T>(Mutex<State<T>>);
+
+struct State<T> {
+    /// Which task it is; none before the reactor has started it.
+    task: Option<Number>,
+    /// Set if it is not to be started.
+    aborted: bool,
+    /// Set once the output has been left, or will never be.
+    ended: bool,
+    /// Taken by the handle.
+    output: Option<Result<T, JoinError>>,
+    /// Who awaits the handle.
+    joiner: Option<Waker>,
+}
+
+/// Where the output goes.
+pub(crate) struct Reply<T> {
+    shared: Arc<Shared<T>>,
+    output: Option<Result<T, JoinError>>,
+}
+
+/// Both ends.
+pub(crate) fn task<T>() -> (Reply<T>, Arc<Shared<T>>) {
+    let state = State { task: None, aborted: false, ended: false, output: None, joiner: None };
+    let shared = Arc::new(Shared(Mutex::new(state)));
+    (Reply { shared: shared.clone(), output: None }, shared)
+}
+
+impl<T> Shared<T> {
+    /// Which task is to be aborted; one that has not been started will not be.
+    pub(crate) fn abort(&self) -> Option<Number> {
+        let mut state = self.0.lock();
+        state.aborted = true;
+        state.task
+    }
+
+    /// The output. Once it was taken, as if the task had been aborted.
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        poll_locked(&self.0, Some(waker), |state| match state.output.take() {
+            Some(output) => Ok(output),
+            None if state.ended => Ok(Err(JoinError::aborted())),
+            None => Err(&mut state.joiner),
+        })
+    }
+}
+
+impl<T: 'static> Reply<T> {
+    /// Starts the task, on its reactor's thread.
+    pub(crate) fn start(self, core: &Core, future: impl Future<Output = T> + 'static) {
+        let shared = self.shared.clone();
+        if shared.0.lock().aborted {
+            return;
+        }
+        let body = work::replying(Projected::new(Polled::new(future, ()), Some(self)));
+        match core.insert(body, false) {
+            Ok(number) => shared.0.lock().task = Some(number),
+            Err((mut body, error)) => body.as_mut().fail(error),
+        }
+    }
+}
+
+impl<T> Reply<T> {
+    /// What is sent when this is dropped.
+    pub(crate) fn set(&mut self, output: Result<T, JoinError>) {
+        self.output = Some(output);
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.0.lock();
+        state.ended = true;
+        state.output = self.output.take();
+        let joiner = state.joiner.take();
+        drop(state);
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+}
