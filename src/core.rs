@@ -6,7 +6,6 @@
 //! of this reactor's own tasks only enqueue, so they are woken on the spot; foreign ones are collected and called after.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
@@ -62,7 +61,7 @@ pub(crate) struct Core {
     /// The tasks whose turn it is.
     pub(crate) due: Due,
     /// Its sources by token.
-    sources: RefCell<Slab<Rc<Source>>>,
+    pub(crate) sources: RefCell<Slab<Rc<Source>>>,
     /// The generation of the source registered last.
     generation: Cell<u32>,
     /// Listeners for which there was no descriptor.
@@ -70,7 +69,7 @@ pub(crate) struct Core {
     /// Sleeping tasks and deadlines of sources.
     pub(crate) timers: RefCell<Wheel<Timer>>,
     /// Directions whose waits started or ended since the last clock reading, and that have a timeout.
-    pub(crate) changed: RefCell<VecDeque<(Token, Direction)>>,
+    pub(crate) changed: RefCell<Vec<(Token, Direction)>>,
     /// The mail of the last turn, empty, for its memory.
     mail: RefCell<Mail>,
     /// Foreign wakers of the present batch of events or timers, for its memory.

@@ -61,7 +61,7 @@ impl Core {
 
     /// A wait of a direction that has a timeout started or ended.
     pub(crate) fn wait_changed(&self, token: Token, direction: Direction) {
-        self.changed.borrow_mut().push_back((token, direction));
+        self.changed.borrow_mut().push((token, direction));
     }
 
     /// 3: gives the waits that started since the last turn their deadlines, and fires what is due, at most a batch.
@@ -99,12 +99,19 @@ impl Core {
         self.wake_foreign();
     }
 
+    /// Nothing in here is a user's, so all of it is borrowed at once.
     fn assign_deadlines(&self, now: u64) {
-        loop {
-            let Some((token, direction)) = self.changed.borrow_mut().pop_front() else { return };
-            let Some(source) = self.source(token) else { continue };
+        let mut changed = self.changed.borrow_mut();
+        if changed.is_empty() {
+            return;
+        }
+        let (sources, mut timers) = (self.sources.borrow(), self.timers.borrow_mut());
+        for (token, direction) in changed.drain(..) {
+            let Some(source) = sources.get(token.0 as u32 as usize) else { continue };
+            if source.token() != token {
+                continue;
+            }
             let Some((key, at)) = source.settle(direction, now) else { continue };
-            let mut timers = self.timers.borrow_mut();
             match at {
                 None => timers.disarm(key),
                 Some(at) if timers.is_armed(key) && timers.deadline(key) <= at => {}

@@ -79,11 +79,20 @@ impl Source {
     #[inline(always)]
     pub(crate) fn begin_wait(&self, direction: Direction, owner: u64, waker: &Waker) {
         let seat = &self.seats[direction as usize];
-        // Without a timeout there is no deadline.
-        if seat.task.get().is_none() && !self.has(direction.rare()) {
-            if let Some(task) = Number::of(waker) {
-                seat.owner.set(owner);
-                return self.seat(direction, task);
+        if seat.task.get().is_none() {
+            // Why twice the same: where there is no timeout, which is known here, nothing is asked about one.
+            if !self.has(direction.rare()) {
+                if let Some(task) = Number::of(waker) {
+                    seat.owner.set(owner);
+                    return self.seat(direction, task);
+                }
+            } else if !self.has(direction.crowded()) && seat.deadline.get() == NEVER {
+                if let Some(task) = Number::of(waker) {
+                    seat.owner.set(owner);
+                    self.seat(direction, task);
+                    seat.deadline.set(NEW);
+                    return self.list(direction);
+                }
             }
         }
         self.wait(direction, owner, waker);
@@ -115,13 +124,18 @@ impl Source {
                 seat.deadline.set(NEW);
                 self.list(direction);
             }
-            EXPIRED => {
-                self.last_try(direction);
-                if let Some(task) = seat.task.take() {
-                    self.core.wake(task);
-                }
-            }
+            EXPIRED => self.start_expired(direction),
             _ => {}
+        }
+    }
+
+    /// Another has turned the bit off since it expired.
+    #[cold]
+    #[inline(never)]
+    fn start_expired(&self, direction: Direction) {
+        self.last_try(direction);
+        if let Some(task) = self.seats[direction as usize].task.take() {
+            self.core.wake(task);
         }
     }
 
@@ -129,9 +143,15 @@ impl Source {
     #[inline]
     fn list(&self, direction: Direction) {
         if !self.has(direction.listed()) {
-            self.set(direction.listed());
-            self.core.wait_changed(self.token(), direction);
+            self.list_anew(direction);
         }
+    }
+
+    /// Once for each batch.
+    #[inline(never)]
+    fn list_anew(&self, direction: Direction) {
+        self.set(direction.listed());
+        self.core.wait_changed(self.token(), direction);
     }
 
     /// An expired wait makes the system call once more, whatever is believed.
@@ -145,6 +165,7 @@ impl Source {
     }
 
     #[cold]
+    #[inline(never)]
     fn wait_in_crowd(&self, direction: Direction, owner: u64, waker: &Waker) -> bool {
         // Cloned before, and the one replaced dropped after, anything is borrowed: a foreign waker may do anything.
         let cloned = Some(waker.clone());
@@ -206,6 +227,7 @@ impl Source {
     }
 
     #[cold]
+    #[inline(never)]
     fn end_in_crowd(&self, direction: Direction, owner: u64) {
         let mut borrowed = self.rare.borrow_mut();
         let Some(rare) = borrowed.as_mut() else { return };
