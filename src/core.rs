@@ -31,7 +31,7 @@ use crate::remote::{Lease, Mail, Slot};
 use crate::signal::Listening;
 use crate::source::Source;
 use crate::stats::Counters;
-use crate::table::{Join, Task, Tasks};
+use crate::table::{Join, Room, Task, Tasks};
 use crate::timer::Timer;
 use crate::unblock::{Limits, Pool};
 use crate::waker::{self, Number};
@@ -193,18 +193,24 @@ impl Core {
         W::Output: 'static,
     {
         let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
-        let number = self.insert(work::body(work), true).map_err(|(_, error)| error)?;
-        Ok((this, number))
+        let room = self.room()?;
+        Ok((this, self.insert(room, work::body(work), true)))
     }
 
-    /// Adds a task, which will be joined or not; gives it back if there can be no more.
-    pub(crate) fn insert(&self, body: Body, is_joined: bool) -> Result<Number, (Body, JoinError)> {
+    /// Room for one task more, or why there is none.
+    #[inline]
+    pub(crate) fn room(&self) -> Result<Room, JoinError> {
         if self.is_forked() {
-            return Err((body, JoinError::refused(forked::TEXT)));
+            return Err(JoinError::refused(forked::TEXT));
         }
-        let number = self.tasks.borrow_mut().insert(body, is_joined)?;
+        self.tasks.borrow().room()
+    }
+
+    /// Adds a task, which will be joined or not.
+    #[inline]
+    pub(crate) fn insert(&self, room: Room, body: Body, is_joined: bool) -> Number {
         self.counters.spawned.add(1);
-        Ok(number)
+        self.tasks.borrow_mut().insert(room, body, is_joined)
     }
 
     pub(crate) fn abort(&self, number: Number) {

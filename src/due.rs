@@ -25,29 +25,34 @@ impl Due {
         self.len.get()
     }
 
-    /// Takes tasks one by one and calls `f` with each, until it returns true, which is returned; or until none is left, or
-    /// `left` is used up, or a source has refused for want of budget. After a panic of `f`, the next call goes on.
+    /// Takes at most `batch` tasks one by one and calls `f` with each, until it returns true, which is returned; or until none
+    /// is left, or a source has refused for want of budget. A panic of `f` ends the batch too, and the next one goes on.
     #[inline]
-    pub(crate) fn run(&self, core: &Core, left: &mut usize, mut f: impl FnMut(&Task) -> bool) -> bool {
+    pub(crate) fn run(&self, core: &Core, batch: usize, mut f: impl FnMut(&Task) -> bool) -> bool {
         let mut tasks = self.tasks.borrow_mut();
-        while *left > 0 {
-            let Some(task) = tasks.pop() else {
-                core.tasks.borrow_mut().swap_woken(&mut tasks);
-                if tasks.is_empty() {
-                    break;
+        let mut left = batch;
+        loop {
+            // Those below stay for the next batch. One comparison per task is for that, and for the end of the list.
+            let kept = tasks.len().saturating_sub(left);
+            left -= tasks.len() - kept;
+            while tasks.len() > kept {
+                let Some(task) = tasks.pop() else { break };
+                self.len.set(tasks.len());
+                if f(&task) {
+                    return true;
                 }
-                tasks.reverse();
-                continue;
-            };
-            self.len.set(tasks.len());
-            *left -= 1;
-            if f(&task) {
-                return true;
+                if core.account.is_system_spent() {
+                    return false;
+                }
             }
-            if core.account.is_system_spent() {
-                break;
+            if left == 0 {
+                return false;
             }
+            core.tasks.borrow_mut().swap_woken(&mut tasks);
+            if tasks.is_empty() {
+                return false;
+            }
+            tasks.reverse();
         }
-        false
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Reactor`] belongs to the thread that made it. It runs tasks that were woken, and when none is left it sleeps in
 //! the selector until a source is ready, a timer is due or another thread has something for it. There is one
-//! `catch_unwind` around a batch, entered again after a panic, so that a task that does not panic pays nothing for it.
+//! `catch_unwind` around a batch, which a panic ends, so that a task that does not panic pays nothing for it.
 //!
 //! Work stealing is left out on purpose: a reactor per core, with connections shared out when they are accepted, needs no
 //! lock and no atomic operation on the path of a request, and tasks need not be `Send`.
@@ -291,19 +291,19 @@ impl Reactor {
     /// Runs at most a batch; true when the future of `block_on` is ready.
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
-        let mut left = BATCH;
-        loop {
-            let mut in_root = false;
-            let result = if core.longest.is_measured {
-                Self::run_measured(core, &mut left, root, &mut in_root)
-            } else {
-                let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
-                catch_unwind(AssertUnwindSafe(|| core.due.run(core, &mut left, run)))
-            };
-            match result {
-                Ok(is_root_ready) => return is_root_ready,
-                Err(payload) if in_root => resume_unwind(payload),
-                Err(payload) => Self::end_panicked(core, payload),
+        let mut in_root = false;
+        let result = if core.longest.is_measured {
+            Self::run_measured(core, root, &mut in_root)
+        } else {
+            let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
+            catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
+        };
+        match result {
+            Ok(is_root_ready) => is_root_ready,
+            Err(payload) if in_root => resume_unwind(payload),
+            Err(payload) => {
+                Self::end_panicked(core, payload);
+                false
             }
         }
     }
@@ -330,21 +330,16 @@ impl Reactor {
         false
     }
 
-    /// The rest of a batch, each poll between two readings of the clock.
+    /// The same batch, each poll between two readings of the clock.
     #[cold]
     #[inline(never)]
-    fn run_measured(
-        core: &Core,
-        left: &mut usize,
-        root: &mut Option<Root<'_>>,
-        in_root: &mut bool,
-    ) -> thread::Result<bool> {
+    fn run_measured(core: &Core, root: &mut Option<Root<'_>>, in_root: &mut bool) -> thread::Result<bool> {
         let run = |task: &Task| {
             // Why before the poll: a task that ends in it has no name after.
             let _measured = core.longest.begin(&core.clock, task.name());
             Self::run_task(core, task, root, in_root)
         };
-        catch_unwind(AssertUnwindSafe(|| core.due.run(core, left, run)))
+        catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
     }
 
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.

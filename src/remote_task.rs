@@ -67,16 +67,17 @@ impl<T> Shared<T> {
 
 impl<T: 'static> Reply<T> {
     /// Starts the task, on its reactor's thread.
-    pub(crate) fn start(self, core: &Core, future: impl Future<Output = T> + 'static) {
+    pub(crate) fn start(mut self, core: &Core, future: impl Future<Output = T> + 'static) {
         let shared = self.shared.clone();
         if shared.0.lock().aborted {
             return;
         }
+        let room = match core.room() {
+            Ok(room) => room,
+            Err(error) => return self.set(Err(error)),
+        };
         let body = work::replying(Projected::new(Polled::new(future, ()), Some(self)));
-        match core.insert(body, false) {
-            Ok(number) => shared.0.lock().task = Some(number),
-            Err((mut body, error)) => body.as_mut().fail(error),
-        }
+        shared.0.lock().task = Some(core.insert(room, body, false));
     }
 }
 

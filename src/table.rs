@@ -131,6 +131,9 @@ pub(crate) enum Join {
     Gone,
 }
 
+/// That a task can be added.
+pub(crate) struct Room(());
+
 /// How many slots without a task are kept to be used again, in items: a table that was large once gives its memory back.
 const SPARE_MAX: usize = 4096;
 
@@ -170,14 +173,22 @@ impl Tasks {
         }
     }
 
-    /// Adds a task, which will be joined or not, and queues it. Gives it back if the table is full or closed.
-    pub(crate) fn insert(&mut self, body: Body, is_joined: bool) -> Result<Number, (Body, JoinError)> {
+    /// Room for one task more, to be filled before anything else is.
+    ///
+    /// # Errors
+    ///
+    /// When the table is full, or the reactor ends.
+    #[inline]
+    pub(crate) fn room(&self) -> Result<Room, JoinError> {
         if self.closed {
-            return Err((body, JoinError::aborted()));
+            return Err(JoinError::aborted());
         }
-        if self.slots.len() - self.free.len() - self.given_back.len() > TASKS_MAX {
-            return Err((body, JoinError::full()));
-        }
+        let is_full = self.slots.len() - self.free.len() - self.given_back.len() > TASKS_MAX;
+        if is_full { Err(JoinError::full()) } else { Ok(Room(())) }
+    }
+
+    /// Adds a task, which will be joined or not, and queues it.
+    pub(crate) fn insert(&mut self, _room: Room, body: Body, is_joined: bool) -> Number {
         self.generation = Number::next_generation(self.generation);
         let index = self.free.pop().unwrap_or_else(|| self.make_slot());
         let number = Number::new(self.root.number().reactor(), self.generation, index);
@@ -190,7 +201,7 @@ impl Tasks {
         }
         slot.state.set(if is_joined { QUEUED | JOINED } else { QUEUED });
         self.live += 1;
-        Ok(number)
+        number
     }
 
     /// Makes a slot, in a place that has none or in a new one; returns its index.

@@ -79,20 +79,29 @@ impl Source {
     #[inline(always)]
     pub(crate) fn begin_wait(&self, direction: Direction, owner: u64, waker: &Waker) {
         let seat = &self.seats[direction as usize];
+        if self.has(direction.rare()) {
+            return self.begin_rare(direction, owner, waker);
+        }
+        // Without a timeout there is no deadline.
         if seat.task.get().is_none() {
-            // Why twice the same: where there is no timeout, which is known here, nothing is asked about one.
-            if !self.has(direction.rare()) {
-                if let Some(task) = Number::of(waker) {
-                    seat.owner.set(owner);
-                    return self.seat(direction, task);
-                }
-            } else if !self.has(direction.crowded()) && seat.deadline.get() == NEVER {
-                if let Some(task) = Number::of(waker) {
-                    seat.owner.set(owner);
-                    self.seat(direction, task);
-                    seat.deadline.set(NEW);
-                    return self.list(direction);
-                }
+            if let Some(task) = Number::of(waker) {
+                seat.owner.set(owner);
+                return self.seat(direction, task);
+            }
+        }
+        self.wait(direction, owner, waker);
+    }
+
+    /// The same where a direction has a timeout or a crowd.
+    #[inline(never)]
+    fn begin_rare(&self, direction: Direction, owner: u64, waker: &Waker) {
+        let seat = &self.seats[direction as usize];
+        if seat.is_free() && !self.has(direction.crowded()) {
+            if let Some(task) = Number::of(waker) {
+                seat.owner.set(owner);
+                self.seat(direction, task);
+                seat.deadline.set(NEW);
+                return self.list(direction);
             }
         }
         self.wait(direction, owner, waker);
