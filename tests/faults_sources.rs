@@ -140,6 +140,19 @@ fn a_splice_waits_when_there_is_no_memory_and_loses_nothing() {
             assert_eq!((moved.unwrap(), plan.hits()), (5, vec![2]), "{code}");
             assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 5);
         }
+        // Without a pipe in the middle, what finds no memory in the first place tries again as one that waits for room.
+        for code in [ENOBUFS, ENOMEM, EAGAIN, EINTR] {
+            let ((client, from), (reader, to)) = (UnixStream::pair().unwrap(), pipe().unwrap());
+            client.write_all(b"hello").await.unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let faults = [Call::FillConduit, Call::DrainConduit].map(|call| Fault::fail(call, code).times(2));
+            let plan = Plan::new(faults);
+            let moved = timeout(Duration::from_secs(20), splice(&from, &to)).await.expect("it goes on");
+            assert_eq!(moved.unwrap(), 5, "{code}");
+            assert!(plan.hits()[0] == 2, "{code}: {:?}", plan.hits());
+            assert!(code == EINTR || plan.hits()[1] > 0, "{code}: {:?}", plan.hits());
+            assert_eq!(reader.read(&mut [0; 8]).await.unwrap(), 5);
+        }
     });
 }
 

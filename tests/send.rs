@@ -85,6 +85,8 @@ fn what_belongs_to_a_reactor_stays_on_its_thread() {
             <Is<Incoming<'static, TcpListener>>>::SYNC,
         ),
         ("SpliceEnd<'static>", <Is<SpliceEnd<'static>>>::SEND, <Is<SpliceEnd<'static>>>::SYNC),
+        ("SpliceFrom<'static>", <Is<SpliceFrom<'static>>>::SEND, <Is<SpliceFrom<'static>>>::SYNC),
+        ("SpliceTo<'static>", <Is<SpliceTo<'static>>>::SEND, <Is<SpliceTo<'static>>>::SYNC),
         ("Lined", <Is<Lined>>::SEND, <Is<Lined>>::SYNC),
         ("Connection", <Is<Connection>>::SEND, <Is<Connection>>::SYNC),
         ("Draining", <Is<Draining>>::SEND, <Is<Draining>>::SYNC),

@@ -1,4 +1,4 @@
-//! `net::splice`, one way and both ways, over TCP and Unix streams: what goes in comes out, and nothing is left behind.
+//! `net::splice`, one way and both ways, over TCP and Unix streams and pipes: what goes in comes out, and nothing is left behind.
 mod util {
     pub(crate) mod checked;
     pub(crate) mod connection;
@@ -9,8 +9,9 @@ use std::net::Shutdown;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::future::Either;
 use mainspring::io;
-use mainspring::net::{TcpStream, UnixStream, splice, splice_bidirectional};
+use mainspring::net::{TcpStream, UnixStream, pipe, splice, splice_bidirectional};
 use mainspring::{Stats, spawn};
 
 use util::checked::checked;
@@ -201,5 +202,96 @@ fn an_error_of_one_direction_ends_both() {
         let error = splice_bidirectional(&one, &other).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(client);
+    });
+}
+
+#[test]
+fn a_pipe_at_either_end_carries_every_byte_once_and_in_its_place() {
+    checked(async {
+        for len in [0, 1, 65_536, 65_537, LONG / 4] {
+            let ((client, from), (reader, writer)) = (connection().await, pipe().unwrap());
+            let (to, server) = narrow_connection().await;
+            let sent = pattern(len);
+            let into_pipe = async move {
+                let moved = splice(&from, &writer).await.unwrap();
+                drop(writer);
+                moved
+            };
+            let out_of_pipe = async {
+                let moved = splice(&reader, &to).await.unwrap();
+                to.shutdown(Shutdown::Write).unwrap();
+                moved
+            };
+            let ((), first, second, received) =
+                futures::join!(send(&client, &sent), into_pipe, out_of_pipe, receive(&server));
+            assert_eq!((first, second), (len as u64, len as u64));
+            assert!(received == sent, "{len} bytes");
+        }
+    });
+}
+
+#[test]
+fn from_one_pipe_to_another_in_small_parts() {
+    checked(async {
+        let ((from, writer), (reader, to)) = (pipe().unwrap(), pipe().unwrap());
+        let relay = spawn(async move { splice(&from, &to).await });
+        for round in 0..1000_u32 {
+            writer.write_all(&round.to_be_bytes()).await.unwrap();
+            let mut buffer = [0; 4];
+            io::read_exact(&mut &reader, &mut buffer).await.unwrap();
+            assert_eq!(buffer, round.to_be_bytes());
+        }
+        drop(writer);
+        assert_eq!(relay.await.unwrap().unwrap(), 4000);
+    });
+}
+
+#[test]
+fn a_full_pipe_and_an_empty_one_are_waited_for_and_nothing_is_lost_with_the_future() {
+    checked(async {
+        let mut cx = Context::from_waker(Waker::noop());
+        let ((client, from), (reader, to)) = (UnixStream::pair().unwrap(), pipe().unwrap());
+        let mut filled = 0;
+        while let Some(count) = to.try_write(&[0; 4096]).unwrap() {
+            filled += count;
+        }
+        for sent in [&b""[..], b"kept"] {
+            client.write_all(sent).await.unwrap();
+            if !sent.is_empty() {
+                from.readable().await.unwrap();
+            }
+            let mut relay = Box::pin(splice(&from, &to));
+            assert!(relay.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(waits(), 1, "for reading, or for room");
+            drop(relay);
+            assert_eq!(waits(), 0);
+        }
+        let mut rest = vec![0; filled];
+        io::read_exact(&mut &reader, &mut rest).await.unwrap();
+        let mut buffer = [0; 64];
+        let (relay, read) = (Box::pin(splice(&from, &to)), Box::pin(reader.read(&mut buffer)));
+        match futures::future::select(relay, read).await {
+            Either::Left(_) => panic!("the stream has not ended"),
+            Either::Right((count, _relay)) => assert_eq!(count.unwrap(), 4, "what had come is there for the next"),
+        }
+        assert_eq!((from.try_read(&mut [0; 64]).unwrap(), waits()), (None, 0));
+    });
+}
+
+#[test]
+fn a_pipe_without_a_reader_and_deadlines_end_it() {
+    checked(async {
+        let ((client, from), (reader, to)) = (UnixStream::pair().unwrap(), pipe().unwrap());
+        drop(reader);
+        client.write_all(b"lost").await.unwrap();
+        assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        let ((reader, _writer), (_reader, to)) = (pipe().unwrap(), pipe().unwrap());
+        reader.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(splice(&reader, &to).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        let ((client, from), (_reader, to)) = (UnixStream::pair().unwrap(), pipe().unwrap());
+        while to.try_write(&[0; 4096]).unwrap().is_some() {}
+        client.write_all(b"x").await.unwrap();
+        to.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::TimedOut);
     });
 }

@@ -1,7 +1,7 @@
 //! From a reader to a writer, to the end-of-file.
 //!
-//! The copy of a server that echoes, saves or relays in one direction. `pump.rs` says how it keeps its place; between two
-//! sockets of Linux, [`net::splice`](crate::net::splice) does the same without bringing the bytes into the process.
+//! The copy of a server that echoes, saves or relays in one direction. `pump.rs` says how it keeps its place; between
+//! sockets and pipes of Linux, [`net::splice`](crate::net::splice) does the same without bringing the bytes into the process.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};

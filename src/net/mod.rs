@@ -54,7 +54,7 @@ pub(crate) use listener::BACKLOG;
 pub use mainspring_sys::{Datagram, Datagrams, Interest, PeerCredentials, Received, abstract_address, abstract_name};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use source::Source;
-pub use splice::{SpliceEnd, splice, splice_bidirectional};
+pub use splice::{SpliceEnd, SpliceFrom, SpliceTo, splice, splice_bidirectional};
 pub use tcp_listener::{ListenOptions, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp_options::BindOptions;

@@ -61,7 +61,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// ```
 pub struct PipeReader {
     /// The descriptor and its place in the reactor.
-    io: Registered<mainspring_sys::PipeReader>,
+    pub(super) io: Registered<mainspring_sys::PipeReader>,
 }
 
 impl PipeReader {
@@ -192,7 +192,7 @@ impl PipeReader {
 /// ```
 pub struct PipeWriter {
     /// The descriptor and its place in the reactor.
-    io: Registered<mainspring_sys::PipeWriter>,
+    pub(super) io: Registered<mainspring_sys::PipeWriter>,
 }
 
 impl PipeWriter {

@@ -117,14 +117,10 @@ impl<D: AsFd> Registered<D> {
         operation(&self.descriptor).map_err(|error| self.put_off(error))
     }
 
-    /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
+    /// As [`put_off`], of this source.
     #[cold]
     pub(super) fn put_off(&self, error: io::Error) -> io::Error {
-        if !mainspring_sys::is_shortage(&error) {
-            return error;
-        }
-        self.source.retry_after(Direction::Write, MEMORY_PAUSE);
-        io::ErrorKind::WouldBlock.into()
+        put_off(&self.source, error)
     }
 
     /// Waits until reading is worth a try.
@@ -181,6 +177,16 @@ impl<D: AsFd> Registered<D> {
         self.deregister()?;
         Ok(descriptor)
     }
+}
+
+/// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.
+#[cold]
+pub(super) fn put_off(source: &Source, error: io::Error) -> io::Error {
+    if !mainspring_sys::is_shortage(&error) {
+        return error;
+    }
+    source.retry_after(Direction::Write, MEMORY_PAUSE);
+    io::ErrorKind::WouldBlock.into()
 }
 
 impl<D: AsFd> AsFd for Registered<D> {

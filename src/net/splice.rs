@@ -1,10 +1,11 @@
-//! From one socket to another without looking at the bytes: a relay's copy.
+//! From one stream to another without looking at the bytes: a relay's copy.
 //!
-//! As [`io::copy`](crate::io::copy), for two stream sockets, through a [`Conduit`] of the operating system: on Linux the
-//! bytes stay in the kernel (splice(2)), elsewhere they pass through a buffer. Which of the two is decided there.
+//! As [`io::copy`](crate::io::copy), for stream sockets and pipes, through a [`Conduit`] of the operating system: on Linux
+//! the bytes stay in the kernel (splice(2)), elsewhere they pass through a buffer. Which of the two is decided there.
 //!
 //! A function of its own and not a shortcut inside `io::copy`: that one takes any reader and writer, of which it cannot
-//! know that they are bare sockets, and a `BufReader` around one may hold bytes that a splice would overtake.
+//! know that they are bare descriptors, and a `BufReader` around one may hold bytes that a splice would overtake. Its two
+//! ends are of two types, since a pipe goes one way.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -13,16 +14,37 @@ use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use mainspring_sys::Conduit;
+use mainspring_sys::{Conduit, Inlet, Outlet};
 
 use super::leaf;
+use super::pipe::{PipeReader, PipeWriter};
+use super::registered::put_off;
 use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use super::unix_stream::UnixStream;
+use crate::source::Source;
 
-/// A socket that [`splice`] moves bytes from or to: made from a reference to a stream.
+/// A stream between which and another [`splice_bidirectional`] moves bytes: made from a reference to it.
 #[derive(Clone, Copy)]
 pub struct SpliceEnd<'a>(&'a Stream);
+
+/// What [`splice`] moves bytes from: made from a reference to a stream, or to the end of a pipe that is read.
+#[derive(Clone, Copy)]
+pub struct SpliceFrom<'a> {
+    /// What the reactor knows of it.
+    source: &'a Source,
+    /// What the bytes are read from.
+    inlet: Inlet<'a>,
+}
+
+/// What [`splice`] moves bytes to: made from a reference to a stream, or to the end of a pipe that is written.
+#[derive(Clone, Copy)]
+pub struct SpliceTo<'a> {
+    /// What the reactor knows of it.
+    source: &'a Source,
+    /// What the bytes are written to.
+    outlet: Outlet<'a>,
+}
 
 impl<'a> From<&'a TcpStream> for SpliceEnd<'a> {
     fn from(stream: &'a TcpStream) -> Self {
@@ -36,28 +58,68 @@ impl<'a> From<&'a UnixStream> for SpliceEnd<'a> {
     }
 }
 
+impl<'a, S: Into<SpliceEnd<'a>>> From<S> for SpliceFrom<'a> {
+    fn from(stream: S) -> Self {
+        let SpliceEnd(stream) = stream.into();
+        Self { source: stream.io.source(), inlet: stream.socket().into() }
+    }
+}
+
+impl<'a> From<&'a PipeReader> for SpliceFrom<'a> {
+    fn from(reader: &'a PipeReader) -> Self {
+        Self { source: reader.io.source(), inlet: reader.io.descriptor().into() }
+    }
+}
+
+impl<'a, S: Into<SpliceEnd<'a>>> From<S> for SpliceTo<'a> {
+    fn from(stream: S) -> Self {
+        let SpliceEnd(stream) = stream.into();
+        Self { source: stream.io.source(), outlet: stream.socket().into() }
+    }
+}
+
+impl<'a> From<&'a PipeWriter> for SpliceTo<'a> {
+    fn from(writer: &'a PipeWriter) -> Self {
+        Self { source: writer.io.source(), outlet: writer.io.descriptor().into() }
+    }
+}
+
 impl fmt::Debug for SpliceEnd<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SpliceEnd").field(self.0.socket()).finish()
     }
 }
 
-/// Moves all that `from` receives to `to`, up to the end-of-file, and returns the number of bytes. For a relay that has
-/// much to carry: on Linux the bytes do not enter the process. At most 64 KiB are on the way between the two.
+impl fmt::Debug for SpliceFrom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SpliceFrom").field(&self.inlet).finish()
+    }
+}
+
+impl fmt::Debug for SpliceTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SpliceTo").field(&self.outlet).finish()
+    }
+}
+
+/// Moves all that comes out of `from` to `to`, up to the end-of-file, and returns the number of bytes: for a relay that has
+/// much to carry, or what goes to a child process or comes from one. On Linux the bytes do not enter this process.
 ///
-/// The end-of-file itself is not passed on: see [`shutdown`](TcpStream::shutdown). [`splice_bidirectional`] is a whole
-/// relay.
+/// The end-of-file itself is not passed on: see [`shutdown`](TcpStream::shutdown), and drop the writer of a pipe.
+/// [`splice_bidirectional`] is a whole relay between two streams.
 ///
-/// It holds a pipe, two descriptors, also while there is nothing to move; [`io::copy`](crate::io::copy()) holds nothing
-/// then, and is the better choice for connections that are mostly idle.
+/// Between two streams it holds a pipe, two descriptors, also while there is nothing to move, and at most 64 KiB are on the
+/// way; [`io::copy`](crate::io::copy()) holds nothing then, and is the better choice for connections that are mostly idle.
+/// If `from` or `to` is a pipe itself, nothing more is held.
 ///
 /// # Errors
 ///
-/// Those of reading and writing, deadlines of the streams included. Up to 64 KiB that were taken and not sent are lost.
+/// Those of reading and writing, deadlines included. Up to 64 KiB that were taken and not sent are lost.
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: up to 64 KiB that were taken from `from` and not sent are lost with the future, and so is the count.
+/// Not cancel safe: up to 64 KiB that were taken from `from` and not sent are lost with the future, and so is the count. On
+/// Linux the count alone if `from` or `to` is a pipe.
 ///
 /// ```
 /// use std::net::Shutdown;
@@ -76,19 +138,15 @@ impl fmt::Debug for SpliceEnd<'_> {
 /// })??;
 /// # std::io::Result::Ok(())
 /// ```
-pub async fn splice<'a>(from: impl Into<SpliceEnd<'a>>, to: impl Into<SpliceEnd<'a>>) -> io::Result<u64> {
-    let (SpliceEnd(from), SpliceEnd(to)): (SpliceEnd<'_>, SpliceEnd<'_>) = (from.into(), to.into());
-    let mut conduit = Conduit::new();
-    let mut moved = 0;
-    loop {
-        if leaf::reading(from.io.source(), || conduit.fill(from.socket())).await? == 0 {
-            return Ok(moved);
-        }
+pub async fn splice<'a>(from: impl Into<SpliceFrom<'a>>, to: impl Into<SpliceTo<'a>>) -> io::Result<u64> {
+    let (from, to): (SpliceFrom<'_>, SpliceTo<'_>) = (from.into(), to.into());
+    let mut conduit = Conduit::new(from.inlet, to.outlet);
+    while leaf::reading(from.source, || conduit.fill()).await? {
         while !conduit.is_empty() {
-            let drain = || conduit.drain(to.socket()).map_err(|error| to.io.put_off(error));
-            moved += leaf::writing(to.io.source(), drain).await? as u64;
+            leaf::writing(to.source, || conduit.drain().map_err(|error| put_off(to.source, error))).await?;
         }
     }
+    Ok(conduit.moved())
 }
 
 /// Relays in both directions until both have ended, and returns how many bytes went from `one` to `other`, and back:

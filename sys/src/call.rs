@@ -28,9 +28,9 @@ pub enum Call {
     Connect,
     /// `epoll_ctl(DEL)`, and the `kevent` that deletes.
     Deregister,
-    /// `splice` from a pipe into a socket.
+    /// `splice` from a pipe in the middle; between two ends of which one is a pipe, after it has found no room.
     DrainConduit,
-    /// `splice` from a socket into a pipe.
+    /// `splice` into a pipe in the middle, and between two ends of which one is a pipe.
     FillConduit,
     /// `pthread_atfork`.
     ForkHandler,
@@ -52,6 +52,8 @@ pub enum Call {
     PeerAddress,
     /// `pipe2`, `pipe`.
     Pipe,
+    /// `poll`: which end of a conduit is not ready.
+    PollConduit,
     /// `pidfd_open`.
     ProcessDescriptor,
     /// `read`, `readv` of a pipe.

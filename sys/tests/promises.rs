@@ -19,13 +19,19 @@ fn reset_sigpipe() {
     assert_ne!(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) }, libc::SIG_ERR);
 }
 
+/// Takes what has come and sends it, wherever that fails.
+fn pass(mut conduit: Conduit<'_>) -> io::Result<usize> {
+    conduit.fill()?;
+    conduit.drain()?;
+    Ok(1)
+}
+
 /// Each way to send a byte, by a socket that cannot.
 fn every_way_to_send(socket: &Socket) -> Vec<(&'static str, io::Result<usize>)> {
-    let (reader, _writer) = pipe().unwrap();
+    let (reader, writer) = pipe().unwrap();
+    writer.write(b"x").unwrap();
     let (sender, receiver) = Socket::unix_stream_pair().unwrap();
     sender.send(b"x").unwrap();
-    let mut conduit = Conduit::new();
-    conduit.fill(&receiver).unwrap();
     let mut batch = Datagrams::new(2, 1);
     batch.push(b"x", None).unwrap();
     vec![
@@ -33,7 +39,8 @@ fn every_way_to_send(socket: &Socket) -> Vec<(&'static str, io::Result<usize>)> 
         ("sendmsg", socket.send_vectored(&[IoSlice::new(b"x")])),
         ("sendmsg with descriptors", socket.send_descriptors(&[IoSlice::new(b"x")], &[reader.as_fd()])),
         ("sendmmsg", socket.send_datagrams(&mut batch)),
-        ("splice", conduit.drain(socket)),
+        ("splice", pass(Conduit::new(&receiver, socket))),
+        ("splice from a pipe", pass(Conduit::new(&reader, socket))),
     ]
 }
 
@@ -68,7 +75,10 @@ fn writing_to_a_closed_pipe_raises_no_signal() {
         reset_sigpipe();
         let (reader, writer) = pipe().unwrap();
         drop(reader);
+        let (sender, receiver) = Socket::unix_stream_pair().unwrap();
+        sender.send(b"x").unwrap();
         for _ in 0..3 {
+            assert_eq!(pass(Conduit::new(&receiver, &writer)).unwrap_err().kind(), ErrorKind::BrokenPipe);
             assert_eq!(writer.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
             assert_eq!(writer.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::BrokenPipe);
         }

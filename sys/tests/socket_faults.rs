@@ -9,7 +9,7 @@ use std::os::unix::net::SocketAddr;
 
 use libc::{EADDRINUSE, EAGAIN, EINPROGRESS, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS};
 use mainspring_sys::faults::{Call, Fault, Plan};
-use mainspring_sys::{Conduit, Connect, Datagrams, Socket, SpareDescriptor, pipe};
+use mainspring_sys::{Conduit, Connect, Datagrams, Outlet, Socket, SpareDescriptor, pipe};
 use util::{TemporaryPath, any_port, in_child};
 
 fn open_descriptors() -> usize {
@@ -117,37 +117,37 @@ fn only_a_full_queue_of_a_unix_listener_is_one() {
 
 #[test]
 fn a_conduit_is_a_buffer_where_no_pipe_can_be_had_or_spliced_into() {
-    let through = |mut conduit: Conduit| {
+    let (middle_reader, middle_writer) = pipe().unwrap();
+    for (fault, to_pipe) in [
+        (Fault::fail(Call::Pipe, EMFILE), false),
+        (Fault::fail(Call::FillConduit, EINVAL), false),
+        (Fault::fail(Call::FillConduit, EINVAL), true),
+    ] {
         let (sender, from) = Socket::unix_stream_pair().unwrap();
         let (to, receiver) = Socket::unix_stream_pair().unwrap();
+        let outlet: Outlet<'_> = if to_pipe { (&middle_writer).into() } else { (&to).into() };
+        let plan = Plan::new([fault]);
+        let mut conduit = Conduit::new(&from, outlet);
+        assert_eq!(conduit.fill().unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(plan.hits(), [1]);
+        drop(plan);
         let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
         assert_eq!(sender.send(&sent).unwrap(), sent.len());
         let mut received = Vec::new();
+        let plan = Plan::new([Fault::cut(Call::Send, 777)]);
         while received.len() < sent.len() {
-            conduit.fill(&from).unwrap();
-            let plan = Plan::new([Fault::cut(Call::Send, 777)]);
+            assert!(conduit.fill().unwrap());
             while !conduit.is_empty() {
+                conduit.drain().unwrap();
                 let mut buffer = vec![0; 10_000];
-                let count = conduit.drain(&to).unwrap();
-                assert_eq!(receiver.recv(&mut buffer).unwrap(), count);
+                let count = if to_pipe { middle_reader.read(&mut buffer) } else { receiver.recv(&mut buffer) }.unwrap();
                 received.extend_from_slice(&buffer[..count]);
             }
-            drop(plan);
         }
         assert!(received == sent);
-    };
-    let plan = Plan::new([Fault::fail(Call::Pipe, EMFILE)]);
-    let conduit = Conduit::new();
-    assert_eq!(plan.hits(), [1]);
-    drop(plan);
-    through(conduit);
-    let plan = Plan::new([Fault::fail(Call::FillConduit, EINVAL)]);
-    let (_sender, from) = Socket::unix_stream_pair().unwrap();
-    let mut conduit = Conduit::new();
-    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::WouldBlock);
-    assert_eq!(plan.hits(), [1]);
-    drop(plan);
-    through(conduit);
+        assert_eq!((plan.calls(Call::FillConduit), plan.calls(Call::DrainConduit)), (0, 0));
+        assert_eq!(plan.hits()[0] > 0, !to_pipe);
+    }
 }
 
 #[test]
@@ -155,15 +155,36 @@ fn a_conduit_that_fails_keeps_what_it_holds() {
     let (sender, from) = Socket::unix_stream_pair().unwrap();
     let (to, receiver) = Socket::unix_stream_pair().unwrap();
     sender.send(b"kept").unwrap();
-    let mut conduit = Conduit::new();
+    let mut conduit = Conduit::new(&from, &to);
     let plan = Plan::new([Fault::fail(Call::FillConduit, EAGAIN), Fault::fail(Call::DrainConduit, EAGAIN)]);
-    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::WouldBlock);
-    assert_eq!(conduit.fill(&from).unwrap(), 4);
-    assert_eq!(conduit.fill(&from).unwrap_err().kind(), ErrorKind::InvalidInput);
-    assert_eq!(conduit.drain(&to).unwrap_err().kind(), ErrorKind::WouldBlock);
-    assert_eq!((conduit.len(), conduit.drain(&to).unwrap(), conduit.len()), (4, 4, 0));
-    assert_eq!(plan.hits(), [1, 1]);
+    assert_eq!(conduit.fill().unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert!(conduit.fill().unwrap());
+    assert_eq!(conduit.fill().unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(conduit.drain().unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert!(!conduit.is_empty());
+    conduit.drain().unwrap();
+    assert_eq!((conduit.is_empty(), conduit.moved(), plan.hits()), (true, 4, vec![1, 1]));
     assert_eq!(receiver.recv(&mut [0; 9]).unwrap(), 4);
+}
+
+#[test]
+fn a_conduit_without_a_pipe_in_the_middle_asks_which_end_it_was_and_takes_nothing_that_cannot_go() {
+    let (sender, from) = Socket::unix_stream_pair().unwrap();
+    let (reader, to) = pipe().unwrap();
+    let mut conduit = Conduit::new(&from, &to);
+    let plan =
+        Plan::new([Fault::fail(Call::FillConduit, ENOBUFS).times(2), Fault::fail(Call::PollConduit, EINTR).nth(2)]);
+    assert_eq!(conduit.fill().unwrap_err().raw_os_error(), Some(ENOBUFS), "nothing has come");
+    sender.send(b"kept").unwrap();
+    assert_eq!(conduit.fill().unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(plan.hits(), [2, 1]);
+    drop(plan);
+    let plan = Plan::new([Fault::fail(Call::FillConduit, ENOBUFS), Fault::fail(Call::DrainConduit, ENOBUFS)]);
+    assert!(conduit.fill().unwrap(), "it has come");
+    assert_eq!(conduit.drain().unwrap_err().raw_os_error(), Some(ENOBUFS));
+    conduit.drain().unwrap();
+    assert_eq!((conduit.is_empty(), conduit.moved(), plan.hits()), (true, 4, vec![1, 1]));
+    assert_eq!(reader.read(&mut [0; 9]).unwrap(), 4);
 }
 
 #[test]
