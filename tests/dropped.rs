@@ -256,6 +256,11 @@ fn what_waits_for_pipes_and_sources() {
         );
         assert_eq!(written.await.unwrap(), 1);
 
+        let (from, end) = pipe().unwrap();
+        let ends = &mut (&from, &writer);
+        let moved = dropped("splice", ends, |s| Box::pin(splice(s.0, s.1)), once(|| drop(end)));
+        assert_eq!(moved.await.unwrap(), 0);
+
         let (ours, theirs) = StdUnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let source = Source::new(ours).unwrap();
