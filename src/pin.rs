@@ -1,4 +1,5 @@
-//! A pinned future and the unpinned state beside it: what the built-in filters are made of; and a future and its output.
+//! A pinned future and the unpinned state beside it: what the built-in filters are made of; and one of two futures, in the
+//! same memory.
 //!
 //! A filter that waits with more than its inner future (a deadline, a permit, a counter) needs one struct of both, and
 //! needs to reach the future pinned and the rest mutably. That projection is unsafe in Rust without a macro, so it
@@ -9,8 +10,8 @@
 //! public future around a private `Projected`, would need a second projection and a second unsafe block in each filter.
 //! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
 //!
-//! `Stages<F, T>` is what a task is made of: a future, and then its output, in the same memory. Side by side, every task that
-//! is idle would hold the room for an output.
+//! `OneOf<A, B>` is what comes one after the other, or one instead of the other: side by side, every call would hold the room
+//! for both. `Stages` is what a task is made of: a future, and then its output.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -56,42 +57,74 @@ impl<F, S> Projected<F, S> {
     }
 }
 
-/// A pinned value, and what takes its place in the same memory when it has ended.
+/// One of two that are pinned; `Pin::set` puts the other in its place.
 ///
-/// It has no `Drop`, so a drop never sees the first unpinned.
-pub(crate) enum Stages<F, T> {
-    /// Structurally pinned: reached through `running` alone, and dropped where it is.
-    Running(F),
-    /// Never pinned, whatever its type: moved out by `take`; none after that.
-    Ended(Option<T>),
+/// It has no `Drop`, so a drop never sees either unpinned.
+pub(crate) enum OneOf<A, B> {
+    /// Structurally pinned: reached through `project` alone, and dropped where it is.
+    First(A),
+    /// The same.
+    Second(B),
 }
+
+impl<A, B> OneOf<A, B> {
+    /// The one that it is, pinned.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(crate) fn project(self: Pin<&mut Self>) -> OneOf<Pin<&mut A>, Pin<&mut B>> {
+        // SAFETY: the reference does not leave this function, which moves out of neither.
+        match unsafe { self.get_unchecked_mut() } {
+            // SAFETY: either is pinned as long as `self` is: there is no `Drop`, nothing moves out of a pinned `OneOf` (what
+            // takes a place does so by `Pin::set`, which drops what stood there), and it is `Unpin` only if both are.
+            Self::First(first) => OneOf::First(unsafe { Pin::new_unchecked(first) }),
+            // SAFETY: the same.
+            Self::Second(second) => OneOf::Second(unsafe { Pin::new_unchecked(second) }),
+        }
+    }
+}
+
+impl<A: Future, B: Future<Output = A::Output>> Future for OneOf<A, B> {
+    type Output = A::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            OneOf::First(first) => first.poll(cx),
+            OneOf::Second(second) => second.poll(cx),
+        }
+    }
+}
+
+/// A value that is never pinned, whatever its type: a pinned reference to it lends it as `&mut T`.
+pub(crate) struct Loose<T>(pub(crate) T);
+
+// Why for any `T`? No `Pin<&mut T>` is ever made of one.
+impl<T> Unpin for Loose<T> {}
+
+/// A pinned value, and what takes its place in the same memory when it has ended; none once that was taken.
+pub(crate) type Stages<F, T> = OneOf<F, Loose<Option<T>>>;
 
 impl<F, T> Stages<F, T> {
     /// The first, pinned, unless it has ended.
-    #[allow(unsafe_code)]
     #[inline]
     pub(crate) fn running(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
-        // SAFETY: the reference does not leave this function, which moves out of nothing.
-        match unsafe { self.get_unchecked_mut() } {
-            // SAFETY: what is in `Running` is pinned as long as `self` is: `end` drops it where it is, `take` moves nothing
-            // else than what has ended, there is no `Drop`, and this is `Unpin` only if `F` is.
-            Self::Running(running) => Some(unsafe { Pin::new_unchecked(running) }),
-            Self::Ended(_) => None,
+        match self.project() {
+            OneOf::First(running) => Some(running),
+            OneOf::Second(_) => None,
         }
     }
 
     /// Drops the first where it is; `value` takes its place.
+    #[inline]
     pub(crate) fn end(mut self: Pin<&mut Self>, value: T) {
-        self.set(Self::Ended(Some(value)));
+        self.set(Self::Second(Loose(Some(value))));
     }
 
     /// Moves out what has taken its place.
-    #[allow(unsafe_code)]
     pub(crate) fn take(self: Pin<&mut Self>) -> Option<T> {
-        // SAFETY: the reference does not leave this function, which moves out of `Ended` alone, and that is never pinned.
-        match unsafe { self.get_unchecked_mut() } {
-            Self::Running(_) => None,
-            Self::Ended(value) => value.take(),
+        match self.project() {
+            OneOf::First(_) => None,
+            OneOf::Second(mut ended) => ended.0.take(),
         }
     }
 }

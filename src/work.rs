@@ -151,7 +151,7 @@ where
     W: Work + 'static,
     W::Output: 'static,
 {
-    Box::pin(Stages::Running(work))
+    Box::pin(Stages::First(work))
 }
 
 /// The one allocation of a task whose output goes to another thread.
@@ -160,5 +160,5 @@ where
     W: Work + 'static,
     W::Output: 'static,
 {
-    Box::pin(Stages::Running(work))
+    Box::pin(Stages::First(work))
 }
