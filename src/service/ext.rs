@@ -10,7 +10,7 @@
 //! boxes each layer; here the compiler sees through the whole stack.
 use std::time::Duration;
 
-use super::{BoxService, Filter, Filtered, Service, Timeout};
+use super::{AndThen, BoxService, Filter, Filtered, MapErr, MapRequest, MapResponse, Service, Timeout};
 use crate::time::Elapsed;
 
 /// Builds stacks: filters as methods of the service that they go around.
@@ -48,11 +48,43 @@ pub trait ServiceExt<Request>: Service<Request> + Sized {
     /// Fails calls that take longer than `duration`, counted from `call`, with the error made from [`Elapsed`].
     ///
     /// Zero gives a call one poll; [`Duration::MAX`] is no bound.
-    fn timeout(self, duration: Duration) -> Timeout<Self>
+    fn timeout(self, duration: Duration) -> Filtered<Timeout, Self>
     where
         Self::Error: From<Elapsed>,
     {
-        Timeout::new(self, duration)
+        Filtered::new(Timeout::new(duration), self)
+    }
+
+    /// Calls the service with what `function` makes of the request.
+    fn map_request<F, Outer>(self, function: F) -> Filtered<MapRequest<F>, Self>
+    where
+        F: Fn(Outer) -> Request,
+    {
+        Filtered::new(MapRequest::new(function), self)
+    }
+
+    /// Responds with what `function` makes of the response.
+    fn map_response<F, Response>(self, function: F) -> Filtered<MapResponse<F>, Self>
+    where
+        F: Fn(Self::Response) -> Response,
+    {
+        Filtered::new(MapResponse::new(function), self)
+    }
+
+    /// Fails with what `function` makes of the error.
+    fn map_err<F, Error>(self, function: F) -> Filtered<MapErr<F>, Self>
+    where
+        F: Fn(Self::Error) -> Error,
+    {
+        Filtered::new(MapErr::new(function), self)
+    }
+
+    /// Responds with what the asynchronous `function` makes of the response; it may fail.
+    fn and_then<F, Response>(self, function: F) -> Filtered<AndThen<F>, Self>
+    where
+        F: AsyncFn(Self::Response) -> Result<Response, Self::Error>,
+    {
+        Filtered::new(AndThen::new(function), self)
     }
 
     /// Hides the type of the service, for the edge of a stack: each call allocates its future.

@@ -8,6 +8,10 @@
 //! |---|---|
 //! | a service from a closure | [`service_fn()`] |
 //! | a filter of one's own | [`Filter`], and [`ServiceExt::filter`] to apply it |
+//! | a stack of filters, from the outside in | [`ServiceBuilder`] |
+//! | other requests, responses or errors | [`MapRequest`], [`MapResponse`], [`MapErr`], [`AndThen`] |
+//! | one service of several | [`Router`] by a key, [`Either`] |
+//! | a bound in time | [`Timeout`] |
 //! | a service per connection | [`NewService`], which every `Fn() -> S` is |
 //! | one type for many services | [`BoxService`], at the edge |
 //!
@@ -15,20 +19,34 @@
 //! permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
 //! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit in
 //! a `&mut self`, which leaks when the call does not follow.
+mod and_then;
 mod boxed;
+mod builder;
+mod either;
 mod ext;
 mod filter;
+mod map_err;
+mod map_request;
+mod map_response;
 mod new_service;
+mod router;
 #[expect(clippy::module_inception, reason = "the file is named after the noun that it holds")]
 mod service;
 mod service_fn;
 mod status;
 mod timeout;
 
+pub use and_then::AndThen;
 pub use boxed::BoxService;
+pub use builder::{Layers, ServiceBuilder};
+pub use either::Either;
 pub use ext::ServiceExt;
 pub use filter::{Filter, Filtered};
+pub use map_err::MapErr;
+pub use map_request::MapRequest;
+pub use map_response::MapResponse;
 pub use new_service::NewService;
+pub use router::{NoRoute, Router};
 pub use service::Service;
 pub use service_fn::{ServiceFn, service_fn};
 pub use status::Status;

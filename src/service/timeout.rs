@@ -15,55 +15,52 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::{Service, Status};
+use super::{Filter, Service};
 use crate::pin::{Projected, Step};
 use crate::time::{Elapsed, Limit, sleep};
 
-/// A service whose calls fail with [`Elapsed`] when they take too long.
+/// Fails calls with [`Elapsed`] when they take too long.
 ///
-/// The error of the service inside has to be made from it: `S::Error: From<Elapsed>`, which `io::Error` satisfies.
+/// The error of the service inside has to be made from it: `S::Error: From<Elapsed>`, which `io::Error` satisfies. There is no
+/// default: what is too long is known by the caller alone.
 ///
 /// ```
-/// use mainspring::service::{Service, ServiceExt, service_fn};
+/// use mainspring::service::{Filtered, Service, ServiceExt, Timeout, service_fn};
 /// use std::io;
 /// use std::time::Duration;
 ///
 /// let service = service_fn(async |n: u32| Ok::<_, io::Error>(n + 1));
-/// let _bounded = service.timeout(Duration::from_secs(5));
+/// let attempt = service.timeout(Duration::from_secs(5));
+/// let total = Filtered::new(Timeout::new(Duration::from_secs(20)), attempt); // the same, spelt out
+/// # mainspring::run(async { assert_eq!(total.call(1).await.unwrap(), 2) }).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Timeout<S> {
-    /// What is called.
-    service: S,
+pub struct Timeout {
     /// How long a call may take.
     duration: Duration,
 }
 
-impl<S> Timeout<S> {
-    /// Bounds each call of `service` to `duration`.
+impl Timeout {
+    /// Bounds each call to `duration`, counted from `call`.
     ///
-    /// Zero gives a call one poll; [`Duration::MAX`] is no bound. Without bounds on `S`, for services that take several
-    /// types of request; `ServiceExt::timeout` checks them at once.
-    pub const fn new(service: S, duration: Duration) -> Self {
-        Self { service, duration }
+    /// Zero gives a call one poll; [`Duration::MAX`] is no bound.
+    pub const fn new(duration: Duration) -> Self {
+        Self { duration }
     }
 }
 
-impl<S, Request> Service<Request> for Timeout<S>
+impl<Request, S> Filter<Request, S> for Timeout
 where
     S: Service<Request>,
     S::Error: From<Elapsed>,
 {
+    type Inner = Request;
     type Response = S::Response;
     type Error = S::Error;
 
-    fn call(&self, request: Request) -> impl Future<Output = Result<S::Response, S::Error>> {
+    fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
         let deadline = Deadline(Limit(sleep(self.duration)));
-        Projected::new(self.service.call(request), deadline)
-    }
-
-    fn status(&self) -> Status {
-        self.service.status()
+        Projected::new(next.call(request), deadline)
     }
 }
 
