@@ -101,6 +101,8 @@
 //! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name, and
 //!   what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking work was
 //!   started, a poll was the longest so far) is an event; all with the target `mainspring`.
+//! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
+//!   `service::tower`.
 #![deny(unsafe_code)]
 
 mod account;

@@ -35,6 +35,8 @@ mod service;
 mod service_fn;
 mod status;
 mod timeout;
+#[cfg(feature = "tower-service")]
+pub mod tower;
 
 pub use and_then::AndThen;
 pub use boxed::BoxService;
