@@ -131,6 +131,7 @@ mod parked;
 mod pin;
 pub mod process;
 pub mod proto;
+mod random;
 mod reactor;
 mod ready;
 mod remote;

@@ -11,7 +11,8 @@
 //! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
 //!
 //! `OneOf<A, B>` is what comes one after the other, or one instead of the other: side by side, every call would hold the room
-//! for both. `Stages` is what a task is made of: a future, and then its output.
+//! for both. `Later` is a call that begins when its filter lets it, `Stages` is what a task is made of: a future, and then
+//! its output.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -100,6 +101,34 @@ pub(crate) struct Loose<T>(pub(crate) T);
 
 // Why for any `T`? No `Pin<&mut T>` is ever made of one.
 impl<T> Unpin for Loose<T> {}
+
+/// A call that begins when it is first asked for: until then it is what makes it, in the same memory.
+pub(crate) type Later<F, G> = OneOf<F, Loose<Option<G>>>;
+
+impl<F, G: FnOnce() -> F> Later<F, G> {
+    /// One that has not begun.
+    #[inline]
+    pub(crate) const fn new(start: G) -> Self {
+        Self::Second(Loose(Some(start)))
+    }
+
+    /// The call, which begins now if it has not.
+    ///
+    /// # Panics
+    ///
+    /// When it is asked again after `start` has panicked.
+    #[inline]
+    pub(crate) fn begun(mut self: Pin<&mut Self>) -> Pin<&mut F> {
+        if let OneOf::Second(mut start) = self.as_mut().project() {
+            let start = start.0.take().unwrap_or_else(|| panic!("a call was polled after making it had panicked"));
+            self.set(Self::First(start()));
+        }
+        match self.project() {
+            OneOf::First(call) => call,
+            OneOf::Second(_) => unreachable!("it has just begun"),
+        }
+    }
+}
 
 /// A pinned value, and what takes its place in the same memory when it has ended; none once that was taken.
 pub(crate) type Stages<F, T> = OneOf<F, Loose<Option<T>>>;

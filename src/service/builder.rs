@@ -12,7 +12,10 @@
 //! request first. The order in which the built-in filters belong stands in [the module](super).
 use std::time::Duration;
 
-use super::{AndThen, Filtered, MapErr, MapRequest, MapResponse, Service, ServiceFn, Timeout, service_fn};
+use super::{
+    AndThen, ConcurrencyLimit, Deadline, Filtered, LoadShed, MapErr, MapRequest, MapResponse, RateLimit, Service,
+    ServiceFn, Timeout, service_fn,
+};
 
 /// Builds a stack; the filter named first is the outermost.
 ///
@@ -72,6 +75,30 @@ impl<L> ServiceBuilder<L> {
     /// [`Timeout`]: fails calls that take longer than `duration`.
     pub fn timeout(self, duration: Duration) -> ServiceBuilder<(L, Timeout)> {
         self.filter(Timeout::new(duration))
+    }
+
+    /// [`Deadline`]: that of the call around, and at most `duration` from the call on.
+    pub fn deadline(self, duration: Duration) -> ServiceBuilder<(L, Deadline)> {
+        self.filter(Deadline::within(duration))
+    }
+
+    /// [`ConcurrencyLimit`]: at most `max` calls at once.
+    pub fn concurrency_limit(self, max: usize) -> ServiceBuilder<(L, ConcurrencyLimit)> {
+        self.filter(ConcurrencyLimit::new(max))
+    }
+
+    /// [`RateLimit`]: at most `count` calls in a time of `per`.
+    ///
+    /// # Panics
+    ///
+    /// When `count` or `per` is zero.
+    pub fn rate_limit(self, count: u32, per: Duration) -> ServiceBuilder<(L, RateLimit)> {
+        self.filter(RateLimit::new(count, per))
+    }
+
+    /// [`LoadShed`]: fails calls at once while what is inside is not open.
+    pub fn load_shed(self) -> ServiceBuilder<(L, LoadShed)> {
+        self.filter(LoadShed)
     }
 
     /// Puts the filters around `service`.

@@ -10,7 +10,10 @@
 //! boxes each layer; here the compiler sees through the whole stack.
 use std::time::Duration;
 
-use super::{AndThen, BoxService, Filter, Filtered, MapErr, MapRequest, MapResponse, Service, Timeout};
+use super::{
+    AndThen, BoxService, ConcurrencyLimit, Deadline, Filter, Filtered, LoadShed, MapErr, MapRequest, MapResponse,
+    RateLimit, Rejected, Service, Timeout,
+};
 use crate::time::Elapsed;
 
 /// Builds stacks: filters as methods of the service that they go around.
@@ -53,6 +56,43 @@ pub trait ServiceExt<Request>: Service<Request> + Sized {
         Self::Error: From<Elapsed>,
     {
         Filtered::new(Timeout::new(duration), self)
+    }
+
+    /// Gives calls a [deadline](Deadline): that of the call around, and at most `duration` from the call on.
+    fn deadline(self, duration: Duration) -> Filtered<Deadline, Self>
+    where
+        Self::Error: From<Elapsed>,
+    {
+        Filtered::new(Deadline::within(duration), self)
+    }
+
+    /// Lets at most `max` calls in at once; 10,000 [may wait](ConcurrencyLimit::waiters).
+    fn concurrency_limit(self, max: usize) -> Filtered<ConcurrencyLimit, Self>
+    where
+        Self::Error: From<Rejected>,
+    {
+        Filtered::new(ConcurrencyLimit::new(max), self)
+    }
+
+    /// Lets at most `count` calls in within a time of `per`, with a [burst](RateLimit::burst) of a tenth of a second; 10,000
+    /// [may wait](RateLimit::waiters).
+    ///
+    /// # Panics
+    ///
+    /// When `count` or `per` is zero.
+    fn rate_limit(self, count: u32, per: Duration) -> Filtered<RateLimit, Self>
+    where
+        Self::Error: From<Rejected>,
+    {
+        Filtered::new(RateLimit::new(count, per), self)
+    }
+
+    /// Fails calls at once while the service is not open.
+    fn load_shed(self) -> Filtered<LoadShed, Self>
+    where
+        Self::Error: From<Rejected>,
+    {
+        Filtered::new(LoadShed, self)
     }
 
     /// Calls the service with what `function` makes of the request.

@@ -19,16 +19,31 @@
 //! permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
 //! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit in
 //! a `&mut self`, which leaks when the call does not follow.
+mod accrual;
 mod and_then;
+mod backoff;
 mod boxed;
+mod bucket;
+mod budget;
 mod builder;
+mod class;
+mod concurrency_limit;
+mod deadline;
 mod either;
 mod ext;
+mod fail_fast;
+mod failure_accrual;
 mod filter;
+mod load_shed;
 mod map_err;
 mod map_request;
 mod map_response;
 mod new_service;
+mod observed;
+mod rate_limit;
+mod rejected;
+mod retry;
+mod retry_budget;
 mod router;
 #[expect(clippy::module_inception, reason = "the file is named after the noun that it holds")]
 mod service;
@@ -37,17 +52,29 @@ mod status;
 mod timeout;
 #[cfg(feature = "tower-service")]
 pub mod tower;
+mod waiter;
 
 pub use and_then::AndThen;
+pub use backoff::Backoff;
 pub use boxed::BoxService;
 pub use builder::{Layers, ServiceBuilder};
+pub use class::{Cautious, Class, Classifier, Idempotent};
+pub use concurrency_limit::ConcurrencyLimit;
+pub use deadline::Deadline;
 pub use either::Either;
 pub use ext::ServiceExt;
+pub use fail_fast::FailFast;
+pub use failure_accrual::FailureAccrual;
 pub use filter::{Filter, Filtered};
+pub use load_shed::LoadShed;
 pub use map_err::MapErr;
 pub use map_request::MapRequest;
 pub use map_response::MapResponse;
 pub use new_service::NewService;
+pub use rate_limit::RateLimit;
+pub use rejected::Rejected;
+pub use retry::Retry;
+pub use retry_budget::RetryBudget;
 pub use router::{NoRoute, Router};
 pub use service::Service;
 pub use service_fn::{ServiceFn, service_fn};

@@ -1,0 +1,168 @@
+//! The filter that bounds how many calls are in flight at once.
+//!
+//! On a server its place is right above the handler, below statistics and deadlines, so that what waits is seen by both; on a
+//! client below the retries, since each attempt needs a place of its own. Applied by
+//! [`ServiceExt::concurrency_limit`](super::ServiceExt::concurrency_limit).
+//!
+//! Guarantees: at most `max` calls are inside; those above wait in the order of arrival, at most 10,000 or as many as was set, and further ones fail at once with [`Rejected::Full`]. The place of a call is given back when it ends or is
+//! dropped, after what is inside was dropped. A call inside begins when it has its place, so a timeout inside of this filter
+//! leaves the wait out, and one outside counts it.
+//!
+//! The trade-off: waiters are bounded in number and not in time, which a timeout above does. The status is Busy while all
+//! places are taken, also with room to wait, since another endpoint is then the better choice.
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::waiter::{WAITERS_MAX, Waiter};
+use super::{Filter, Rejected, Service, Status};
+use crate::pin::{Later, Projected, Step};
+use crate::sync::{Acquire, Closed, Permit, Semaphore};
+
+/// At most so many calls at once. Clones share the limit.
+///
+/// ```
+/// use mainspring::service::{ConcurrencyLimit, Rejected, Service, ServiceBuilder};
+/// use mainspring::time::{Instant, sleep};
+/// use std::time::Duration;
+///
+/// mainspring::testing::run(async {
+///     let limit = ConcurrencyLimit::new(1).waiters(1);
+///     let service = ServiceBuilder::new().filter(limit).service_fn(async |()| {
+///         sleep(Duration::from_secs(1)).await;
+///         Ok::<_, Rejected>(())
+///     });
+///     let start = Instant::now();
+///     let results = futures::join!(service.call(()), service.call(()), service.call(()));
+///     assert_eq!(results, (Ok(()), Ok(()), Err(Rejected::Full)));
+///     assert_eq!(start.elapsed().as_secs(), 2); // one after the other
+/// });
+/// ```
+#[derive(Clone)]
+pub struct ConcurrencyLimit {
+    /// A permit for each call.
+    permits: Semaphore,
+    /// How many calls wait for one.
+    waiting: Rc<Cell<usize>>,
+    /// How many there are in all.
+    max: usize,
+    /// How many calls may wait.
+    waiters: usize,
+}
+
+impl ConcurrencyLimit {
+    /// At most `max` calls at once; zero rejects what may not wait, and lets the rest wait for ever. 10,000 may wait.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { permits: Semaphore::new(max), waiting: Rc::default(), max, waiters: WAITERS_MAX }
+    }
+
+    /// At most so many calls wait; with zero a call that finds no place fails at once.
+    #[must_use]
+    pub const fn waiters(mut self, waiters: usize) -> Self {
+        self.waiters = waiters;
+        self
+    }
+
+    /// How many calls are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.max - self.permits.available()
+    }
+
+    /// How many calls wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.get()
+    }
+}
+
+impl<Request, S> Filter<Request, S> for ConcurrencyLimit
+where
+    S: Service<Request>,
+    S::Error: From<Rejected>,
+{
+    type Inner = Request;
+    type Response = S::Response;
+    type Error = S::Error;
+
+    #[inline]
+    fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
+        Projected::new(Later::new(move || next.call(request)), Place { limit: self, stage: Stage::New })
+    }
+
+    fn status(&self, next: &S) -> Status {
+        let own = if self.permits.available() == 0 { Status::Busy } else { Status::Open };
+        next.status().worst(own)
+    }
+}
+
+/// What a call has of the limit.
+struct Place<'a> {
+    limit: &'a ConcurrencyLimit,
+    stage: Stage<'a>,
+}
+
+enum Stage<'a> {
+    /// It was not polled yet.
+    New,
+    /// It stands in the line.
+    Waiting(Acquire, #[expect(dead_code, reason = "held until it is dropped")] Waiter<'a>),
+    /// It is inside.
+    Inside(#[expect(dead_code, reason = "held until it is dropped")] Permit),
+    /// It has ended.
+    Ended,
+}
+
+impl Place<'_> {
+    /// Goes on until it is inside, or is rejected.
+    #[inline]
+    fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        let ConcurrencyLimit { permits, waiting, waiters, .. } = self.limit;
+        if let Stage::New = self.stage {
+            self.stage = match permits.try_acquire(1) {
+                Ok(Some(permit)) => Stage::Inside(permit),
+                _ if waiting.get() >= *waiters => return Poll::Ready(Err(Rejected::Full)),
+                _ => Stage::Waiting(permits.acquire(1), Waiter::new(waiting)),
+            };
+        }
+        if let Stage::Waiting(acquire, _) = &mut self.stage {
+            self.stage = match ready!(Pin::new(acquire).poll(cx)) {
+                Ok(permit) => Stage::Inside(permit),
+                Err(Closed) => return Poll::Ready(Err(Rejected::Full)),
+            };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<F, G, Response, Error> Step<Later<F, G>> for Place<'_>
+where
+    F: Future<Output = Result<Response, Error>>,
+    G: FnOnce() -> F,
+    Error: From<Rejected>,
+{
+    type Output = Result<Response, Error>;
+
+    #[inline]
+    fn step(&mut self, call: Pin<&mut Later<F, G>>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(self.enter(cx))?;
+        let result = ready!(call.begun().poll(cx));
+        self.stage = Stage::Ended;
+        Poll::Ready(result)
+    }
+}
+
+impl fmt::Debug for ConcurrencyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConcurrencyLimit")
+            .field("max", &self.max)
+            .field("in_flight", &self.in_flight())
+            .field("waiting", &self.waiting())
+            .field("waiters", &self.waiters)
+            .finish()
+    }
+}
