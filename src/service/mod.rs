@@ -20,6 +20,8 @@
 //! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit in
 //! a `&mut self`, which leaks when the call does not follow.
 mod accrual;
+mod adaptive_limit;
+mod aimd;
 mod and_then;
 mod backoff;
 mod boxed;
@@ -54,6 +56,7 @@ mod timeout;
 pub mod tower;
 mod waiter;
 
+pub use adaptive_limit::AdaptiveLimit;
 pub use and_then::AndThen;
 pub use backoff::Backoff;
 pub use boxed::BoxService;
