@@ -9,7 +9,7 @@
 //! used up nothing.
 //!
 //! The trade-off: only the first in the line sleeps, the others wait for it. To give each a moment of its own when it comes is
-//! shorter, and loses the turns of those that were dropped. A window that begins anew each second, as elsewhere, lets twice
+//! shorter, and loses the turns of those that were dropped; in a line, one that is left lying holds up those behind it. A window that begins anew each second, as elsewhere, lets twice
 //! the number through around its edge.
 use std::cell::{Cell, RefCell};
 use std::fmt;
