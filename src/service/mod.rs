@@ -24,6 +24,7 @@ mod adaptive_limit;
 mod aimd;
 mod and_then;
 mod backoff;
+pub mod balance;
 mod boxed;
 mod bucket;
 mod buckets;

@@ -1,0 +1,27 @@
+//! What a resolver says about a set of endpoints.
+//!
+//! The items of the stream that [`Endpoints::follow`](super::Endpoints::follow) applies, as they are found out: by DNS, from a
+//! registry, from a file. Two cases are enough: an endpoint that has changed is inserted again.
+
+/// An endpoint has come, or has gone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change<K, S> {
+    /// There is one called `key`; it takes the place of one that was called so before.
+    Insert {
+        /// By which it is removed: an address, most often.
+        key: K,
+        /// What is called.
+        service: S,
+        /// Its share of the calls, relative to the others; finite and more than zero.
+        weight: f64,
+    },
+    /// There is none called so any more. Calls that it has in flight go on.
+    Remove(K),
+}
+
+impl<K, S> Change<K, S> {
+    /// An endpoint with a weight of one.
+    pub const fn insert(key: K, service: S) -> Self {
+        Self::Insert { key, service, weight: 1.0 }
+    }
+}
