@@ -70,6 +70,14 @@
 //! | wanted | here |
 //! |---|---|
 //! | `Service`, `Layer`, as tower has them | [`service`](crate::service): no `poll_ready`, and no `Send` |
+//! | `ServiceBuilder` | [`ServiceBuilder`](crate::service::ServiceBuilder), read from the outside in as well; a layer is a [`Filter`](crate::service::Filter) |
+//! | `timeout`, `limit`, `load_shed`, `retry` with a budget, `hedge` | [`Timeout`](crate::service::Timeout), [`ConcurrencyLimit`](crate::service::ConcurrencyLimit), [`RateLimit`](crate::service::RateLimit), [`LoadShed`](crate::service::LoadShed), [`Retry`](crate::service::Retry), [`Hedge`](crate::service::Hedge) |
+//! | `balance`, `discover`, `load` | [`service::balance`](crate::service::balance): endpoints are avoided by their status, and go by the resolver alone |
+//! | `steer` | [`Router`](crate::service::Router) |
+//! | `buffer`, `spawn_ready`, `ready_cache` | not here: they exist for `poll_ready`; a service is called through `&self`, and shared by an `Rc` |
+//! | `reconnect` | [`FailFast`](crate::service::FailFast) around what connects |
+//! | `failureAccrual`, deadlines, statistics, as Finagle has them | [`FailureAccrual`](crate::service::FailureAccrual), [`Deadline`](crate::service::Deadline), [`Statistics`](crate::service::Statistics) |
+//! | services of tower | the feature `tower-service`, both ways |
 //! | an accept loop that survives, limits, a drain | [`Server`](crate::Server) |
 //! | pipelined requests, both sides | [`proto::pipeline`](crate::proto::pipeline) |
 //!

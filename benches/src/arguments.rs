@@ -32,6 +32,7 @@ Commands:
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
   relay          Bytes from one connection to another: splice beside copy, processor time
+  filters        What each filter adds to a call that answers at once, and stacks of six: nanoseconds
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones (valgrind); then beside
                  tokio, smol and monoio, with a second of 100,000 that fire: three minutes
   selectors      The selector beside those of mio and polling: system calls, instructions, times
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Flood,
     Echo,
     Relay,
+    Filters,
     Timers,
     Selectors,
     Micro { quick: bool, json: bool },
@@ -127,6 +129,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,
+        ["filters"] => Command::Filters,
         ["flood"] => Command::Flood,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,

@@ -17,6 +17,7 @@ mod callgrind;
 mod connections;
 mod counts;
 mod echo;
+mod filters;
 mod flood;
 mod idle;
 mod instructions;
@@ -74,6 +75,7 @@ fn run(command: Command) -> io::Result<Verdict> {
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Idle => idle::run(idle::FULL, &mut verdict)?,
+        Command::Filters => filters::run(filters::FULL)?,
         Command::Flood => flood::run(flood::FULL)?,
         Command::Echo => echo::run(echo::FULL)?,
         Command::Relay => relay::run(relay::FULL)?,

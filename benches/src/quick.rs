@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::verdict::Verdict;
-use crate::{connections, echo, idle, instructions, memory, micro, relay, selectors, syscalls, timers};
+use crate::{connections, echo, filters, idle, instructions, memory, micro, relay, selectors, syscalls, timers};
 
 /// Runs all of it.
 pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
@@ -19,6 +19,7 @@ pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     memory::run(memory::Size { counted: [120, 500], resident: [100, 1_000] }, verdict)?;
     let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5, peers: None };
     timers::run(size, verdict)?;
+    filters::run(filters::QUICK)?;
     selectors::run(selectors::QUICK, verdict)?;
     echo::run(echo::Size { rounds: 3, connections: 50, requests: 5_000, others: false })?;
     relay::run(relay::Size { rounds: 3, bytes: 16 << 20 })?;

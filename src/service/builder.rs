@@ -9,7 +9,7 @@
 //!
 //! The trade-off: what fits together is known when the service is: [`service`](ServiceBuilder::service) has the bounds, and a
 //! filter that does not fit is reported there. A builder that checked each filter as it came would have to be told the
-//! request first. The order in which the built-in filters belong stands in [the module](super).
+//! request first. The order in which the built-in filters belong stands in [the module](super#the-order-of-a-stack).
 use std::time::Duration;
 
 use super::{

@@ -11,9 +11,35 @@
 //! | a stack of filters, from the outside in | [`ServiceBuilder`] |
 //! | other requests, responses or errors | [`MapRequest`], [`MapResponse`], [`MapErr`], [`AndThen`] |
 //! | one service of several | [`Router`] by a key, [`Either`] |
-//! | a bound in time | [`Timeout`] |
-//! | a service per connection | [`NewService`], which every `Fn() -> S` is |
-//! | one type for many services | [`BoxService`], at the edge |
+//! | a bound in time | [`Timeout`], of an attempt or of all; [`Deadline`], which what is inside can see |
+//! | a bound in number | [`ConcurrencyLimit`], [`AdaptiveLimit`], [`RateLimit`], [`LoadShed`] |
+//! | to try again | [`Retry`] within a [`RetryBudget`]; [`Hedge`] |
+//! | to leave alone what is down | [`FailureAccrual`], [`FailFast`] |
+//! | one of many endpoints | [`balance`] |
+//! | one call for many, or for nobody any more | [`Coalesce`], [`Shield`] |
+//! | numbers | [`Statistics`] |
+//!
+//! # The order of a stack
+//!
+//! What is counted, tried again or bounded is what is inside, so the order is not a matter of taste. From the outside in, as
+//! [`ServiceBuilder`] is read, and as Finagle has it:
+//!
+//! | client | server |
+//! |---|---|
+//! | [`Statistics`] of what was asked for | [`Statistics`], which sees what is rejected and late |
+//! | [`Deadline`] or [`Timeout`] of the whole | [`Deadline`], inherited from the client and at most so long, waits included |
+//! | [`Coalesce`] | [`Shield`], if callers that go are to be ignored; above the limit, so that what goes on holds its place |
+//! | [`Retry`], then [`Hedge`], with one budget | [`LoadShed`], if nothing is to wait |
+//! | [`Balance`](balance::Balance): a second attempt goes elsewhere | [`ConcurrencyLimit`], [`AdaptiveLimit`] or [`RateLimit`] |
+//! | for each endpoint: [`Statistics`] of attempts | [`Timeout`] of the handler, waits left out |
+//! | [`FailureAccrual`], which sees what is below | [`Coalesce`] |
+//! | [`ConcurrencyLimit`] of the endpoint | the handler |
+//! | [`Timeout`] of the attempt | |
+//! | [`FailFast`] around what connects | |
+//!
+//! Filters with a state (limits, budgets, what is thought of a service, statistics) share it among their clones, on one
+//! reactor: what belongs to one endpoint is made anew for each. No state takes a lock or an atomic operation, but that which a
+//! [`Coalesce`]d call is woken by.
 //!
 //! The trade-off: `call` takes `&self` and has no readiness to ask for first. Capacity is taken inside the call, where a
 //! permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
