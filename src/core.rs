@@ -94,6 +94,8 @@ pub(crate) struct Core {
     pub(crate) panics: Panics,
     /// Its longest poll.
     pub(crate) longest: Longest,
+    /// The number of a poll, and a reading of the clock in it.
+    recent: Cell<(u64, u64)>,
     /// Set when `Handle::shutdown` was received.
     pub(crate) shutdown: Cell<bool>,
     /// Set when the selector has failed.
@@ -133,6 +135,7 @@ impl Core {
             counters: Counters::default(),
             panics: Panics::new(on_panic),
             longest: Longest::new(measure_polls),
+            recent: Cell::new((u64::MAX, 0)),
             shutdown: Cell::new(false),
             broken: Cell::new(false),
         })
@@ -162,7 +165,20 @@ impl Core {
         self.counters.polls.add(1);
     }
 
+    /// A reading of the clock in this poll: the first one that was asked for.
+    #[inline]
+    pub(crate) fn recent(&self) -> u64 {
+        let (poll, reading) = self.recent.get();
+        if poll == self.poll_number() {
+            return reading;
+        }
+        let now = self.clock.now();
+        self.recent.set((self.poll_number(), now));
+        now
+    }
+
     /// Tells a source whether it is asked within the same poll.
+    #[inline]
     pub(crate) fn poll_number(&self) -> u64 {
         self.counters.polls.get()
     }

@@ -15,7 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::aimd::{Aimd, End};
@@ -132,8 +132,8 @@ struct Place<'a, C> {
 enum Stage {
     /// It was not polled yet.
     New,
-    /// It is inside since then, and began in that round.
-    Inside(Instant, u64),
+    /// It is inside, waits since then if it has had to, and began in that round.
+    Inside(Option<Instant>, u64),
     /// It has ended.
     Ended,
 }
@@ -144,7 +144,7 @@ impl<C> Place<'_, C> {
         if let Stage::Inside(since, round) = std::mem::replace(&mut self.stage, Stage::Ended) {
             let end = match class {
                 Class::Failure | Class::Retryable => End::Congested,
-                _ if since.elapsed() > self.limit.slow => End::Congested,
+                _ if since.is_some_and(|since| since.elapsed() > self.limit.slow) => End::Congested,
                 Class::Success => End::Good,
                 Class::Ignored => End::Nothing,
             };
@@ -168,11 +168,17 @@ where
             let Some(round) = self.limit.aimd.borrow_mut().begin() else {
                 return Poll::Ready(Err(Rejected::Full.into()));
             };
-            self.stage = Stage::Inside(Instant::now(), round);
+            self.stage = Stage::Inside(None, round);
         }
-        let result = ready!(call.begun().poll(cx));
-        self.end(self.limit.classifier.classify(&result));
-        Poll::Ready(result)
+        if let Poll::Ready(result) = call.begun().poll(cx) {
+            self.end(self.limit.classifier.classify(&result));
+            return Poll::Ready(result);
+        }
+        // One that answers at once is not slow, and needs no reading of the clock.
+        if let Stage::Inside(since @ None, _) = &mut self.stage {
+            *since = Some(Instant::now());
+        }
+        Poll::Pending
     }
 }
 

@@ -8,6 +8,8 @@
 //! dropped, after what is inside was dropped. A call inside begins when it has its place, so a timeout inside of this filter
 //! leaves the wait out, and one outside counts it.
 //!
+//! Places are counted, and handed over by a [`Semaphore`] while somebody waits: without a line, a place is an addition.
+//!
 //! The trade-off: waiters are bounded in number and not in time, which a timeout above does. The status is Busy while all
 //! places are taken, also with room to wait, since another endpoint is then the better choice.
 use std::cell::Cell;
@@ -43,21 +45,30 @@ use crate::sync::{Acquire, Closed, Permit, Semaphore};
 /// ```
 #[derive(Clone)]
 pub struct ConcurrencyLimit {
-    /// A permit for each call.
-    permits: Semaphore,
-    /// How many calls wait for one.
-    waiting: Rc<Cell<usize>>,
-    /// How many there are in all.
-    max: usize,
+    /// What clones share.
+    shared: Rc<Shared>,
     /// How many calls may wait.
     waiters: usize,
+}
+
+struct Shared {
+    /// How many places there are.
+    max: usize,
+    /// Places that are taken: by calls inside, by those that were handed one and have not seen it, and by nobody, which are the
+    /// permits of `line`. All of them are while somebody waits.
+    taken: Cell<usize>,
+    /// Those who wait; a permit is a place that is handed over.
+    line: Semaphore,
+    /// How many they are.
+    waiting: Cell<usize>,
 }
 
 impl ConcurrencyLimit {
     /// At most `max` calls at once; zero rejects what may not wait, and lets the rest wait for ever. 10,000 may wait.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { permits: Semaphore::new(max), waiting: Rc::default(), max, waiters: WAITERS_MAX }
+        let shared = Shared { max, taken: Cell::new(0), line: Semaphore::new(0), waiting: Cell::new(0) };
+        Self { shared: Rc::new(shared), waiters: WAITERS_MAX }
     }
 
     /// At most so many calls wait; with zero a call that finds no place fails at once.
@@ -70,13 +81,53 @@ impl ConcurrencyLimit {
     /// How many calls are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.max - self.permits.available()
+        self.shared.taken.get() - self.shared.line.available()
     }
 
     /// How many calls wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.get()
+        self.shared.waiting.get()
+    }
+}
+
+impl Shared {
+    /// Takes a place, if there is one and nobody waits.
+    #[inline]
+    fn take(&self) -> Option<Place<'_>> {
+        if self.waiting.get() > 0 {
+            return None;
+        }
+        if self.taken.get() < self.max {
+            self.taken.set(self.taken.get() + 1);
+            return Some(Place(self));
+        }
+        // One that was handed to somebody who did not want it any more, which is rare.
+        if self.line.available() == 0 {
+            return None;
+        }
+        self.line.try_acquire(1).ok().flatten().map(|permit| self.accept(permit))
+    }
+
+    /// The place that was handed over.
+    fn accept(&self, permit: Permit) -> Place<'_> {
+        permit.forget();
+        Place(self)
+    }
+}
+
+/// A place inside; it goes to the next in line, or back, when this is dropped.
+struct Place<'a>(&'a Shared);
+
+impl Drop for Place<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let Shared { taken, line, waiting, .. } = self.0;
+        if waiting.get() > 0 {
+            line.add_permits(1);
+        } else {
+            taken.set(taken.get() - 1);
+        }
     }
 }
 
@@ -91,17 +142,17 @@ where
 
     #[inline]
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
-        Projected::new(Later::new(move || next.call(request)), Place { limit: self, stage: Stage::New })
+        Projected::new(Later::new(move || next.call(request)), Admission { limit: self, stage: Stage::New })
     }
 
     fn status(&self, next: &S) -> Status {
-        let own = if self.permits.available() == 0 { Status::Busy } else { Status::Open };
+        let own = if self.in_flight() >= self.shared.max { Status::Busy } else { Status::Open };
         next.status().worst(own)
     }
 }
 
-/// What a call has of the limit.
-struct Place<'a> {
+/// How far a call has come.
+struct Admission<'a> {
     limit: &'a ConcurrencyLimit,
     stage: Stage<'a>,
 }
@@ -112,26 +163,26 @@ enum Stage<'a> {
     /// It stands in the line.
     Waiting(Acquire, #[expect(dead_code, reason = "held until it is dropped")] Waiter<'a>),
     /// It is inside.
-    Inside(#[expect(dead_code, reason = "held until it is dropped")] Permit),
+    Inside(#[expect(dead_code, reason = "held until it is dropped")] Place<'a>),
     /// It has ended.
     Ended,
 }
 
-impl Place<'_> {
+impl Admission<'_> {
     /// Goes on until it is inside, or is rejected.
     #[inline]
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
-        let ConcurrencyLimit { permits, waiting, waiters, .. } = self.limit;
+        let shared = &*self.limit.shared;
         if let Stage::New = self.stage {
-            self.stage = match permits.try_acquire(1) {
-                Ok(Some(permit)) => Stage::Inside(permit),
-                _ if waiting.get() >= *waiters => return Poll::Ready(Err(Rejected::Full)),
-                _ => Stage::Waiting(permits.acquire(1), Waiter::new(waiting)),
+            self.stage = match shared.take() {
+                Some(place) => Stage::Inside(place),
+                None if shared.waiting.get() >= self.limit.waiters => return Poll::Ready(Err(Rejected::Full)),
+                None => Stage::Waiting(shared.line.acquire(1), Waiter::new(&shared.waiting)),
             };
         }
         if let Stage::Waiting(acquire, _) = &mut self.stage {
             self.stage = match ready!(Pin::new(acquire).poll(cx)) {
-                Ok(permit) => Stage::Inside(permit),
+                Ok(permit) => Stage::Inside(shared.accept(permit)),
                 Err(Closed) => return Poll::Ready(Err(Rejected::Full)),
             };
         }
@@ -139,7 +190,7 @@ impl Place<'_> {
     }
 }
 
-impl<F, G, Response, Error> Step<Later<F, G>> for Place<'_>
+impl<F, G, Response, Error> Step<Later<F, G>> for Admission<'_>
 where
     F: Future<Output = Result<Response, Error>>,
     G: FnOnce() -> F,
@@ -159,7 +210,7 @@ where
 impl fmt::Debug for ConcurrencyLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConcurrencyLimit")
-            .field("max", &self.max)
+            .field("max", &self.shared.max)
             .field("in_flight", &self.in_flight())
             .field("waiting", &self.waiting())
             .field("waiters", &self.waiters)

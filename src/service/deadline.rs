@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::{Filter, Service};
 use crate::pin::{OneOf, Projected, Step};
-use crate::time::{Elapsed, Instant, Limit, sleep_until};
+use crate::time::{Elapsed, Instant, Limit, sleep_until_later};
 
 thread_local! {
     /// That of the call which is polled.
@@ -104,7 +104,7 @@ where
         let scoped = Scoped(deadline);
         // What is inside may look already when it is called.
         let call = scoped.enter(|| next.call(request));
-        OneOf::First(Projected::new(call, Enforced { scoped, limit: deadline.map(|at| Limit(sleep_until(at))) }))
+        OneOf::First(Projected::new(call, Enforced { scoped, limit: deadline.map(|at| Limit(sleep_until_later(at))) }))
     }
 }
 

@@ -48,7 +48,8 @@ pub trait ServiceExt<Request>: Service<Request> + Sized {
         Filtered::new(filter, self)
     }
 
-    /// Fails calls that take longer than `duration`, counted from `call`, with the error made from [`Elapsed`].
+    /// Fails calls that take longer than `duration`, counted from when they first wait, with the error made from
+    /// [`Elapsed`].
     ///
     /// Zero gives a call one poll; [`Duration::MAX`] is no bound.
     fn timeout(self, duration: Duration) -> Filtered<Timeout, Self>

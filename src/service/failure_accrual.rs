@@ -155,7 +155,7 @@ where
 pub(super) fn status(accrual: &RefCell<Accrual>) -> Status {
     let mut accrual = accrual.borrow_mut();
     // A clock is read for one that is down alone.
-    if accrual.is_alive() { Status::Open } else { accrual.status(Instant::now().nanoseconds()) }
+    if accrual.is_alive() { Status::Open } else { accrual.status(Instant::recent().nanoseconds()) }
 }
 
 /// One call of a service of which something is thought.
@@ -169,7 +169,7 @@ impl Call<'_> {
     #[inline]
     pub(super) fn begins(&mut self) {
         let mut accrual = self.accrual.borrow_mut();
-        self.is_probe = !accrual.is_alive() && accrual.begin(Instant::now().nanoseconds());
+        self.is_probe = !accrual.is_alive() && accrual.begin(Instant::recent().nanoseconds());
     }
 
     #[inline]
@@ -179,7 +179,7 @@ impl Call<'_> {
             Class::Ignored => End::Nothing,
             Class::Retryable | Class::Failure => End::Failure,
         };
-        self.accrual.borrow_mut().end(Instant::now().nanoseconds(), self.is_probe, end);
+        self.accrual.borrow_mut().end(Instant::recent().nanoseconds(), self.is_probe, end);
     }
 }
 

@@ -22,7 +22,7 @@ use super::budget::Budget;
 use super::recent::Recent;
 use super::{Cautious, Classifier, Filter, RetryBudget, Service};
 use crate::pin::{Projected, Stages, Step};
-use crate::time::{Instant, Limit, nanoseconds, sleep};
+use crate::time::{Instant, Limit, nanoseconds, sleep_until_later};
 
 /// Second calls for each call, by default: they cut off what is slower than 19 of 20.
 const EXTRA: f64 = 0.05;
@@ -144,7 +144,7 @@ where
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
         let first = next.call(request.clone());
         let again = Some(|| Box::pin(next.call(request)));
-        let race = Race { hedge: self, since: None, late: None, again, second: None };
+        let race = Race { hedge: self, has_begun: false, since: None, late: None, again, second: None };
         Projected::new(Stages::First(first), race)
     }
 }
@@ -155,7 +155,9 @@ type First<F> = Stages<F, ()>;
 /// What is known beside the first call.
 struct Race<'a, C, F, G> {
     hedge: &'a Hedge<C>,
-    /// When it began; none before.
+    /// Whether it has begun.
+    has_begun: bool,
+    /// Since when it has had to wait; none before.
     since: Option<Instant>,
     /// Until it is late; none if that is not known, or has been.
     late: Option<Limit>,
@@ -168,11 +170,11 @@ struct Race<'a, C, F, G> {
 impl<C, F, G> Race<'_, C, F, G> {
     /// The first call has taken so long, at least.
     fn record(&self) {
-        if let Some(since) = self.since {
-            let now = Instant::now();
-            let latency = nanoseconds(now - since);
-            self.hedge.shared.borrow_mut().recent.record(now.nanoseconds(), latency);
-        }
+        let (now, latency) = match self.since {
+            Some(since) => (Instant::now(), since.elapsed()),
+            None => (Instant::recent(), Duration::ZERO),
+        };
+        self.hedge.shared.borrow_mut().recent.record(now.nanoseconds(), nanoseconds(latency));
     }
 
     /// Whether there is time for a second call, and enough; it is made then.
@@ -200,11 +202,9 @@ where
 
     fn step(&mut self, mut first: Pin<&mut First<F>>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let is_failure = |result: &_| self.hedge.classifier.classify(result).is_failure();
-        let is_new = self.since.is_none();
+        let is_new = !std::mem::replace(&mut self.has_begun, true);
         if is_new {
-            let now = Instant::now();
-            self.since = Some(now);
-            self.hedge.shared.borrow_mut().budget.deposit(now.nanoseconds());
+            self.hedge.shared.borrow_mut().budget.deposit(Instant::recent().nanoseconds());
         }
         if let Some(Poll::Ready(result)) = first.as_mut().running().map(|call| call.poll(cx)) {
             first.as_mut().end(());
@@ -218,8 +218,10 @@ where
             }
         }
         if is_new {
-            // One that answers at once was not late, and needs to know nothing.
-            self.late = self.since.and_then(|since| self.hedge.late(since)).map(|late| Limit(sleep(late)));
+            // One that answers at once was not late, and needs no reading of the clock.
+            let now = Instant::now();
+            self.since = Some(now);
+            self.late = self.hedge.late(now).map(|late| Limit(sleep_until_later(now + late)));
         }
         self.make_second(cx);
         if let Some(Poll::Ready(result)) = self.second.as_mut().map(|call| call.as_mut().poll(cx)) {

@@ -47,18 +47,18 @@ impl RetryBudget {
     /// How many extra calls there is enough for now.
     #[must_use]
     pub fn balance(&self) -> u64 {
-        self.budget.borrow_mut().balance(Instant::now().nanoseconds())
+        self.budget.borrow_mut().balance(Instant::recent().nanoseconds())
     }
 
     /// A call was made.
     #[inline]
     pub(super) fn deposit(&self) {
-        self.budget.borrow_mut().deposit(Instant::now().nanoseconds());
+        self.budget.borrow_mut().deposit(Instant::recent().nanoseconds());
     }
 
     /// An extra call is to be made; false if there is not enough.
     pub(super) fn withdraw(&self) -> bool {
-        self.budget.borrow_mut().withdraw(Instant::now().nanoseconds())
+        self.budget.borrow_mut().withdraw(Instant::recent().nanoseconds())
     }
 }
 

@@ -3,13 +3,12 @@
 //! Used below retries for each attempt and above them for the whole, and by servers for each request. Applied by
 //! [`ServiceExt::timeout`](super::ServiceExt::timeout).
 //!
-//! Guarantees: the clock starts in `call`; the call inside is polled first, so a response that is there wins over a
-//! deadline that has passed; on expiry the call inside is dropped with the future, which abandons it. The future is that
-//! of the call inside and one `Sleep`, nothing else.
+//! Guarantees: the clock starts when the call first waits; the call inside is polled first, so a response that is there wins
+//! over a deadline that has passed; on expiry the call inside is dropped with the future, which abandons it. The future is
+//! that of the call inside and one `Sleep`, nothing else; a call that answers at once reads no clock and arms nothing.
 //!
-//! The trade-off: the deadline is armed for every call, also for one that answers at once; arming is a few nanoseconds.
-//! Arming it when the call first waits would save them, and would leave out the time between `call` and the first poll,
-//! in which a request stands in a queue.
+//! The trade-off: the time between `call` and the first poll is left out. Nothing happens in it, as the contract of a service
+//! has it, so it is the caller's; who wants to bound it too has [`Deadline`](super::Deadline), which reads the clock in `call`.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,7 +16,7 @@ use std::time::Duration;
 
 use super::{Filter, Service};
 use crate::pin::{Projected, Step};
-use crate::time::{Elapsed, Limit, sleep};
+use crate::time::{Elapsed, Limit, nanoseconds, sleep};
 
 /// Fails calls with [`Elapsed`] when they take too long.
 ///
@@ -41,7 +40,7 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// Bounds each call to `duration`, counted from `call`.
+    /// Bounds each call to `duration`, counted from when it first waits.
     ///
     /// Zero gives a call one poll; [`Duration::MAX`] is no bound.
     pub const fn new(duration: Duration) -> Self {
@@ -59,8 +58,30 @@ where
     type Error = S::Error;
 
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
-        let deadline = Deadline(Limit(sleep(self.duration)));
-        Projected::new(next.call(request), deadline)
+        Projected::new(next.call(request), Deadline(Later::Unset(nanoseconds(self.duration))))
+    }
+}
+
+/// A limit that is counted from its first poll.
+enum Later {
+    /// Not polled yet: how long it is, in nanoseconds.
+    Unset(u64),
+    /// It runs.
+    Set(Limit),
+}
+
+impl Future for Later {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Unset(duration) = *self {
+            *self = Self::Set(Limit(sleep(Duration::from_nanos(duration))));
+        }
+        match &mut *self {
+            Self::Set(limit) => Pin::new(limit).poll(cx),
+            Self::Unset(_) => unreachable!("it has just been set"),
+        }
     }
 }
 
@@ -76,6 +97,7 @@ where
 {
     type Output = Result<Response, Error>;
 
+    #[inline]
     fn step(&mut self, inner: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Poll::Ready(result) = inner.poll(cx) {
             return Poll::Ready(result);

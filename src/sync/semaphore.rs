@@ -153,8 +153,17 @@ impl State {
     }
 
     /// Permits come free. Returns whom to wake.
+    #[inline]
     fn give_back(&mut self, permits: usize) -> Vec<Waker> {
         self.available = self.available.saturating_add(permits);
+        if self.line.is_empty() && self.ticks.is_empty() {
+            return Vec::new();
+        }
+        self.hand_over()
+    }
+
+    /// Gives what there is to those who wait. Returns whom to wake.
+    fn hand_over(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         while let Some(wanted) = self.line.wanted().filter(|&wanted| wanted <= self.available) {
             self.available -= wanted;

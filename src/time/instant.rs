@@ -13,6 +13,7 @@ use std::time::Duration;
 use mainspring_sys::Clock;
 
 use super::nanoseconds;
+use crate::core::Core;
 use crate::waker;
 
 /// A moment, in nanoseconds of the clock that it was read from.
@@ -34,6 +35,13 @@ impl Instant {
     /// Now: by the clock of the reactor that is running on this thread, outside one by the system's monotonic clock.
     pub fn now() -> Self {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), |core| core.clock.now())))
+    }
+
+    /// Now, or a moment earlier in the same poll of a task: one reading for all that ask so, for those to whom the length of a
+    /// poll means nothing, and a reading a lot.
+    #[inline]
+    pub(crate) fn recent() -> Self {
+        Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), Core::recent)))
     }
 
     pub(crate) const fn nanoseconds(self) -> u64 {

@@ -16,6 +16,7 @@ mod timeout;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTicks, interval, interval_at};
 pub use mainspring_sys::Clock;
+pub(crate) use sleep::sleep_until_later;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub(crate) use timeout::Limit;
 pub use timeout::{Elapsed, timeout};

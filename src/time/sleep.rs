@@ -72,6 +72,11 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { deadline, state: if deadline <= Instant::now() { State::Elapsed } else { State::New } }
 }
 
+/// Waits until `deadline`, of which the caller knows that it has not passed.
+pub(crate) const fn sleep_until_later(deadline: Instant) -> Sleep {
+    Sleep { deadline, state: State::New }
+}
+
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Sleep {

@@ -148,8 +148,8 @@ impl<K, S, C> Balance<K, S, C> {
         self.panics.get()
     }
 
-    /// The endpoint of the next call; none if there is none.
-    fn choose<Request>(&self) -> Option<Rc<Endpoint<K, S>>>
+    /// The endpoint of a call that begins now; none if there is none.
+    fn choose<Request>(&self, now: Option<Instant>) -> Option<Rc<Endpoint<K, S>>>
     where
         S: Service<Request>,
     {
@@ -158,7 +158,7 @@ impl<K, S, C> Balance<K, S, C> {
             ([], _) => return None,
             ([only], _) => (only, only.status()),
             (_, By::Turns) => next_in_turn(&set),
-            (_, by) => self.better_of_two(&set, by),
+            _ => self.better_of_two(&set, now.map_or(0, Instant::nanoseconds)),
         };
         if status != Status::Open {
             self.panics.set(self.panics.get() + 1);
@@ -167,15 +167,14 @@ impl<K, S, C> Balance<K, S, C> {
     }
 
     /// The better of two, of which one at least is open, or the best of several pairs. There are two at least.
-    fn better_of_two<'s, Request>(&self, set: &'s Set<K, S>, by: By) -> (&'s Rc<Endpoint<K, S>>, Status)
+    fn better_of_two<'s, Request>(&self, set: &'s Set<K, S>, now: u64) -> (&'s Rc<Endpoint<K, S>>, Status)
     where
         S: Service<Request>,
     {
-        let now = if let By::Peak(_) = by { Instant::now().nanoseconds() } else { 0 };
         let rank = |index: usize| {
             let endpoint = &set.endpoints[index];
             let in_flight = endpoint.in_flight.get();
-            let load = match by {
+            let load = match self.by {
                 By::Peak(decay) => endpoint.ewma.get().load(now, in_flight, decay),
                 By::InFlight | By::Turns => in_flight as f64,
             };
@@ -248,9 +247,10 @@ where
     type Error = S::Error;
 
     async fn call(&self, request: Request) -> Result<S::Response, S::Error> {
-        let Some(endpoint) = self.choose() else { return Err(Rejected::NoEndpoint.into()) };
+        let since = matches!(self.by, By::Peak(_)).then(Instant::now);
+        let Some(endpoint) = self.choose(since) else { return Err(Rejected::NoEndpoint.into()) };
         let endpoint = &*endpoint;
-        Observed::new(endpoint.service.call(request), Track { balance: self, endpoint, since: None }).await
+        Observed::new(endpoint.service.call(request), Track { balance: self, endpoint, since }).await
     }
 
     /// The best of all endpoints; Busy if there is none, since one may come.
@@ -264,7 +264,7 @@ where
 struct Track<'a, K, S, C> {
     balance: &'a Balance<K, S, C>,
     endpoint: &'a Endpoint<K, S>,
-    /// When it began; none before, and if nobody asks for latencies.
+    /// When it was made; none if nobody asks for latencies.
     since: Option<Instant>,
 }
 
@@ -287,9 +287,6 @@ impl<K, S, C> Observer for Track<'_, K, S, C> {
     #[inline]
     fn begins(&mut self) {
         self.endpoint.in_flight.set(self.endpoint.in_flight.get() + 1);
-        if let By::Peak(_) = self.balance.by {
-            self.since = Some(Instant::now());
-        }
     }
 
     fn is_dropped(&mut self) {
