@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use lexopt::prelude::{Long, Short, Value};
@@ -26,8 +27,12 @@ Commands:
   instructions   User-space instructions and allocations per echoed request (valgrind)
       --profile  Also those of each function, and of each source line if the build has them:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
-  echo           The echo beside mio, tokio, smol, may and monoio, on one processor and on two:
-                 processor time per request, requests per second; ten minutes
+  echo           The echo beside mio, tokio, smol, may and monoio, in six shapes on one processor and in one
+                 on two: processor time per request, requests per second; ten minutes
+  http           Plain text over HTTP beside hyper, nginx and a hand-written loop, with 64 and 1,000
+                 connections and 16 requests at a time (wrk): seven minutes
+  churn          Connections that come and go, and storms of them: system calls per connection (strace),
+                 processor time, connections per second; six minutes
   memory         Bytes per idle connection, in use (valgrind) and resident
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
@@ -38,7 +43,6 @@ Commands:
   selectors      The selector beside those of mio and polling: system calls, instructions, times
   micro          Tasks, channels, timers and wakes beside tokio, smol and monoio: nanoseconds, three minutes
       --quick    The same with small counts, within 20 seconds
-      --json     As JSON
   quick          All of it with small counts, within two minutes; asserts counts, never times
 
 Helpers, which the commands start:
@@ -59,6 +63,8 @@ Helpers, which the commands start:
                  wake-before, wake-across or wake-storm
 
 Options:
+  --json FILE    Also writes what was compared as JSON: echo, http, churn, micro
+  --rounds N     Other than as many rounds as for figures that are published: echo, http, churn
   -h, --help     This text
 
 Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
@@ -70,6 +76,16 @@ const CONNECTIONS: usize = 50;
 /// Requests that `load` sends if it is not told.
 const REQUESTS: usize = 100_000;
 
+/// What to do, and where to.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) command: Command,
+    /// Where the report goes, if anywhere.
+    pub(crate) json: Option<PathBuf>,
+    /// Rounds of what is compared, if not as many as for figures that are published.
+    pub(crate) rounds: Option<usize>,
+}
+
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -80,11 +96,13 @@ pub(crate) enum Command {
     Idle,
     Flood,
     Echo,
+    Http,
+    Churn,
     Relay,
     Filters,
     Timers,
     Selectors,
-    Micro { quick: bool, json: bool },
+    Micro { quick: bool },
     Quick,
     Serve { served: Served, port: u16 },
     Hold { style: Style, deadlines: bool },
@@ -98,18 +116,19 @@ pub(crate) enum Command {
 /// # Errors
 ///
 /// Text that names what is missing, unknown or malformed.
-pub(crate) fn parse() -> Result<Command, lexopt::Error> {
+pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
     let mut parser = Parser::from_env();
     let mut words = Vec::new();
     let (mut profile, mut port, mut connections, mut requests) = (None, None, None, None);
     let (mut quick, mut json, mut deadlines) = (None, None, None);
-    let (mut threads, mut sharing) = (None, None);
+    let (mut threads, mut sharing, mut rounds) = (None, None, None);
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('h') | Long("help") => return Ok(Invocation { command: Command::Help, json: None, rounds: None }),
             Long("profile") => profile = Some(true),
             Long("quick") => quick = Some(true),
-            Long("json") => json = Some(true),
+            Long("json") => json = Some(parser.value()?.into()),
+            Long("rounds") => rounds = Some(parser.value()?.parse()?),
             Long("deadlines") => deadlines = Some(true),
             Long("port") => port = Some(parser.value()?.parse()?),
             Long("threads") => threads = Some(parser.value()?.parse()?),
@@ -126,6 +145,8 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["syscalls"] => Command::Syscalls,
         ["instructions"] => Command::Instructions { profile: profile.take().unwrap_or(false) },
         ["echo"] => Command::Echo,
+        ["http"] => Command::Http,
+        ["churn"] => Command::Churn,
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,
@@ -133,7 +154,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         ["flood"] => Command::Flood,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,
-        ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false), json: json.take().unwrap_or(false) },
+        ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false) },
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve {
             served: Served {
@@ -154,13 +175,13 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         }
         _ => return Err(format!("cannot make sense of {words:?}").into()),
     };
-    let switches = [profile, quick, json, deadlines];
+    let switches = [profile, quick, deadlines];
     let counts = [connections, requests, threads];
     if switches.iter().any(Option::is_some) || counts.iter().any(Option::is_some) || port.is_some() || sharing.is_some()
     {
         return Err(format!("an option does not belong to {:?}", words[0]).into());
     }
-    Ok(command)
+    Ok(Invocation { command, json, rounds })
 }
 
 /// A word as what it stands for: a number, a style, an address.

@@ -53,7 +53,7 @@ pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict) -> io::Result<
     for served in alone.chain(shared) {
         let [few, many] = connections.map(|count| {
             eprintln!("syscalls: {served}, {count} connections");
-            strace::count(served, |server| load::churn(server, count))
+            strace::count(served, |server| load::churn(server, count, 1))
         });
         let slope = many?.slope(&few?, connections[1] - connections[0]);
         let life = Life::of(&slope);

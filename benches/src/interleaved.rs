@@ -72,6 +72,20 @@ impl Interleaved {
     pub(crate) fn ratio(&self, contender: usize) -> Spread {
         Spread::of(self.0[contender].iter().zip(&self.0[0]).map(|(cost, first)| cost / first).collect())
     }
+
+    /// The same of what is done in the same time: below 1 it is the slower.
+    pub(crate) fn rate(&self, contender: usize) -> Spread {
+        Spread::of(self.0[contender].iter().zip(&self.0[0]).map(|(cost, first)| first / cost).collect())
+    }
+
+    /// Whether this contender costs more than the first one, or less; none if that is no more than the pair, the first
+    /// and the second, differs by.
+    pub(crate) fn beyond_the_pair(&self, contender: usize) -> Option<bool> {
+        let pair = self.ratio(1);
+        let noise = pair.high.max(1.0 / pair.low).max(1.0);
+        let ratio = self.ratio(contender).median;
+        (ratio.max(1.0 / ratio) > noise).then_some(ratio > 1.0)
+    }
 }
 
 /// The middle of some numbers, and between which two the middle half of them lies.
@@ -135,6 +149,25 @@ mod tests {
         let spread = Spread::of((0..9).map(f64::from).rev().collect());
         assert_eq!(spread, Spread { low: 2.0, median: 4.0, high: 6.0 });
         assert_eq!(Spread::of(vec![3.0]), Spread { low: 3.0, median: 3.0, high: 3.0 });
+    }
+
+    #[test]
+    fn a_rate_is_the_inverse_of_a_cost() {
+        let run = Interleaved::of(vec![vec![2.0, 4.0, 4.0], vec![1.0, 8.0, 1.0]]);
+        assert_eq!(run.rate(1), Spread { low: 0.5, median: 2.0, high: 4.0 });
+    }
+
+    #[test]
+    fn what_the_pair_differs_by_is_nothing() {
+        // The pair's middle half lies between 0.8 and 1.1, so its noise is 1.25 times.
+        let of = |costs: [f64; 4]| costs.map(|cost| vec![cost; 5]).to_vec();
+        let mut costs = of([1.0, 1.0, 1.2, 1.3]);
+        costs[1] = vec![0.8, 0.8, 1.0, 1.1, 1.1];
+        costs.push(vec![0.81; 5]);
+        costs.push(vec![0.79; 5]);
+        let run = Interleaved::of(costs);
+        let beyond: Vec<_> = (0..6).map(|contender| run.beyond_the_pair(contender)).collect();
+        assert_eq!(beyond, [None, None, None, Some(true), None, Some(false)]);
     }
 
     #[test]

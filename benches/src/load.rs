@@ -1,19 +1,24 @@
 //! The client: requests in a closed loop, exactly as many as asked for.
 //!
-//! It knows nothing of how the server is written. Every connection has one request of 64 bytes outstanding for as long as
-//! there are requests left, so the server always has all connections to choose from but the one whose answer is on its
-//! way: it is saturated, because whatever counts its calls or instructions makes it the slower of the two. Answers are
-//! compared with what was sent.
+//! It knows nothing of how the server is written. Every connection has as many requests outstanding as its depth is, one if
+//! nothing else is said, for as long as there are requests left, so the server always has all connections to choose from
+//! but the one whose answer is on its way: it is saturated, because whatever counts its calls or instructions makes it the
+//! slower of the two. Answers are compared with what was sent.
 //!
 //! A loop over an edge-triggered selector and one thread. A thread per connection was turned down: with 50 of them the
 //! scheduler and not the server would decide how many requests wait.
 
-use std::io::{self, Read, Write};
+mod client;
+
+use std::collections::VecDeque;
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use mainspring_sys::{Events, Interest, Mode, OsSelector, Selector, Token};
+use mainspring_sys::{Events, Mode, OsSelector, Selector, Token};
+
+use self::client::Client;
 
 /// The length of a request and of its answer, in bytes.
 pub(crate) const REQUEST: usize = 64;
@@ -24,43 +29,95 @@ const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Events per select.
 const EVENTS: usize = 1024;
 
-struct Client {
-    stream: TcpStream,
-    request: [u8; REQUEST],
-    answer: [u8; REQUEST],
-    /// How much of the answer has come.
-    received: usize,
-    /// When the request was sent.
-    sent: Instant,
+/// What a client keeps outstanding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) connections: usize,
+    /// Requests of a connection that are sent together, and answered before the next are sent.
+    pub(crate) depth: usize,
+    /// Bytes of a request, and of its answer.
+    pub(crate) bytes: usize,
 }
 
-impl Client {
-    fn connect(server: SocketAddr, index: usize) -> io::Result<Self> {
-        let stream = TcpStream::connect(server)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, request: [index as u8; REQUEST], answer: [0; REQUEST], received: 0, sent: Instant::now() })
+impl Shape {
+    /// Small requests, one at a time on each connection.
+    pub(crate) const fn of(connections: usize) -> Self {
+        Self { connections, depth: 1, bytes: REQUEST }
+    }
+}
+
+/// Connections that are open.
+pub(crate) struct Load {
+    shape: Shape,
+    selector: OsSelector,
+    clients: Vec<Client>,
+}
+
+impl Load {
+    /// Makes the connections, all of which have been accepted when this returns, since each has had an answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`echo`](Self::echo).
+    pub(crate) fn connect(server: SocketAddr, shape: Shape) -> io::Result<Self> {
+        let mut load = Self::connect_only(server, shape)?;
+        load.echo(shape.connections * shape.depth)?;
+        Ok(load)
     }
 
-    fn send(&mut self) -> io::Result<()> {
-        self.received = 0;
-        self.sent = Instant::now();
-        self.stream.write_all(&self.request)
+    /// The same, but nothing is sent, so that what is counted is exact.
+    fn connect_only(server: SocketAddr, shape: Shape) -> io::Result<Self> {
+        let selector = OsSelector::new()?;
+        let mut clients = Vec::with_capacity(shape.connections);
+        for index in 0..shape.connections {
+            let client = Client::connect(server, index, shape)?;
+            client.stream.set_nonblocking(true)?;
+            let interest = client.interest();
+            selector.register(client.stream.as_fd(), Token(index as u64), interest, Mode::Edge)?;
+            clients.push(client);
+        }
+        Ok(Self { shape, selector, clients })
     }
 
-    /// Reads what has come of the answer; true if that was the rest.
-    fn receive(&mut self) -> io::Result<bool> {
-        while self.received < REQUEST {
-            match self.stream.read(&mut self.answer[self.received..]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => self.received += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
+    /// Sends so many requests, and returns when all are answered.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` for a server that says nothing for 20 s, `InvalidData` for an answer that is not the request, and those
+    /// of the sockets.
+    pub(crate) fn echo(&mut self, requests: usize) -> io::Result<()> {
+        self.echo_timed(requests, |_| ())
+    }
+
+    /// The same; `answered` is told how long each request has taken, those that are sent together once.
+    pub(crate) fn echo_timed(&mut self, requests: usize, mut answered: impl FnMut(Duration)) -> io::Result<()> {
+        let batches = requests / self.shape.depth;
+        let mut unsent = batches;
+        for client in self.clients.iter_mut().take(batches) {
+            client.send()?;
+            unsent -= 1;
+        }
+        let mut unanswered = batches;
+        let mut events = Events::with_capacity(EVENTS);
+        while unanswered > 0 {
+            self.selector.select(&mut events, Some(SILENCE_MAX))?;
+            if events.is_empty() {
+                let message = format!("the server has said nothing for 20 s, and {unanswered} are not answered");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            for event in events.iter() {
+                let client = &mut self.clients[event.token().0 as usize];
+                if client.go_on()? {
+                    unanswered -= 1;
+                    answered(client.sent.elapsed());
+                    if unsent > 0 {
+                        client.send()?;
+                        unsent -= 1;
+                    }
+                }
             }
         }
-        if self.answer != self.request {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not the request"));
-        }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -68,8 +125,7 @@ impl Client {
 ///
 /// # Errors
 ///
-/// `TimedOut` for a server that says nothing for 20 s, `InvalidData` for an answer that is not the request, and those of
-/// the sockets.
+/// As [`Load::echo`].
 pub(crate) fn echo(server: SocketAddr, connections: usize, requests: usize) -> io::Result<()> {
     echo_timed(server, connections, requests, |_| ())
 }
@@ -79,61 +135,29 @@ pub(crate) fn echo_timed(
     server: SocketAddr,
     connections: usize,
     requests: usize,
-    mut answered: impl FnMut(Duration),
+    answered: impl FnMut(Duration),
 ) -> io::Result<()> {
-    let selector = OsSelector::new()?;
-    let mut clients = Vec::with_capacity(connections);
-    for index in 0..connections {
-        let client = Client::connect(server, index)?;
-        client.stream.set_nonblocking(true)?;
-        selector.register(client.stream.as_fd(), Token(index as u64), Interest::READABLE, Mode::Edge)?;
-        clients.push(client);
-    }
-
-    let mut unsent = requests;
-    for client in clients.iter_mut().take(requests) {
-        client.send()?;
-        unsent -= 1;
-    }
-    let mut unanswered = requests;
-    let mut events = Events::with_capacity(EVENTS);
-    while unanswered > 0 {
-        selector.select(&mut events, Some(SILENCE_MAX))?;
-        if events.is_empty() {
-            let message = format!("the server has said nothing for 20 s, and {unanswered} requests are not answered");
-            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
-        }
-        for event in events.iter() {
-            let client = &mut clients[event.token().0 as usize];
-            // A client without a request outstanding has nothing to receive.
-            if client.received < REQUEST && client.receive()? {
-                unanswered -= 1;
-                answered(client.sent.elapsed());
-                if unsent > 0 {
-                    client.send()?;
-                    unsent -= 1;
-                }
-            }
-        }
-    }
-    Ok(())
+    Load::connect_only(server, Shape::of(connections))?.echo_timed(requests, answered)
 }
 
-/// Makes `connections` connections one after the other; each sends one request, takes the answer and closes.
+/// Makes `connections` connections, of which so many are under way at a time; each sends one request, takes the answer
+/// and closes.
 ///
 /// # Errors
 ///
 /// As [`echo`].
-pub(crate) fn churn(server: SocketAddr, connections: usize) -> io::Result<()> {
+pub(crate) fn churn(server: SocketAddr, connections: usize, under_way: usize) -> io::Result<()> {
+    let mut clients = VecDeque::with_capacity(under_way);
     for index in 0..connections {
-        let mut client = Client::connect(server, index)?;
+        let mut client = Client::connect(server, index, Shape::of(1))?;
         client.stream.set_read_timeout(Some(SILENCE_MAX))?;
         client.send()?;
-        if !client.receive()? {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server has said nothing for 20 s"));
+        clients.push_back(client);
+        if clients.len() == under_way {
+            clients.pop_front().map_or(Ok(()), Client::end)?;
         }
     }
-    Ok(())
+    clients.into_iter().try_for_each(Client::end)
 }
 
 /// The command: the leash, then [`echo`]; the server ends with it.

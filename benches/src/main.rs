@@ -13,12 +13,15 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod beside;
 mod callgrind;
+mod churn;
 mod connections;
 mod counts;
 mod echo;
 mod filters;
 mod flood;
+mod http;
 mod idle;
 mod instructions;
 mod interleaved;
@@ -28,6 +31,7 @@ mod micro;
 mod peers;
 mod quick;
 mod relay;
+mod report;
 mod schedstat;
 mod scratch;
 mod selectors;
@@ -45,18 +49,19 @@ mod versions;
 use std::io;
 use std::process::ExitCode;
 
-use arguments::{Command, HELP};
+use arguments::{Command, HELP, Invocation};
+use report::Report;
 use verdict::Verdict;
 
 fn main() -> ExitCode {
-    let command = match arguments::parse() {
-        Ok(command) => command,
+    let invocation = match arguments::parse() {
+        Ok(invocation) => invocation,
         Err(error) => {
             eprintln!("benches: {error}; see --help");
             return ExitCode::from(2);
         }
     };
-    match run(command) {
+    match run(invocation) {
         Ok(verdict) => verdict.report(),
         Err(error) => {
             eprintln!("benches: {error}");
@@ -65,8 +70,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> io::Result<Verdict> {
+fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> {
     let mut verdict = Verdict::default();
+    let mut report = Report::default();
+    let rounds = |of_figures: usize| rounds.unwrap_or(of_figures);
     match command {
         Command::Help => print!("{HELP}"),
         Command::Syscalls => {
@@ -77,18 +84,27 @@ fn run(command: Command) -> io::Result<Verdict> {
         Command::Idle => idle::run(idle::FULL, &mut verdict)?,
         Command::Filters => filters::run(filters::FULL)?,
         Command::Flood => flood::run(flood::FULL)?,
-        Command::Echo => echo::run(echo::FULL)?,
+        Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, &mut report)?,
+        Command::Http => {
+            http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, &mut verdict, &mut report)?;
+        }
+        Command::Churn => {
+            churn::run(churn::Size { rounds: rounds(churn::FULL.rounds), ..churn::FULL }, &mut verdict, &mut report)?;
+        }
         Command::Relay => relay::run(relay::FULL)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
-        Command::Micro { quick, json } => micro::run(if quick { micro::QUICK } else { micro::FULL }, json)?,
-        Command::Quick => quick::run(&mut verdict)?,
+        Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, &mut report)?,
+        Command::Quick => quick::run(&mut verdict, &mut report)?,
         Command::Serve { served, port } => serve::run(served, port)?,
         Command::Hold { style, deadlines } => serve::hold(style, deadlines)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,
         Command::Select { peer, work, count } => selectors::select(&peer, work, count)?,
+    }
+    if let Some(path) = json {
+        report.write(&path)?;
     }
     Ok(verdict)
 }

@@ -31,6 +31,7 @@ use self::runtime::Runtime;
 use self::smol::Smol;
 use self::tokio::{CurrentThread, MultiThread};
 use crate::interleaved::{Contender, Interleaved, Spread};
+use crate::report::Report;
 use crate::table::Table;
 use crate::versions;
 
@@ -70,13 +71,15 @@ struct Measured {
     contenders: Vec<(&'static str, Spread, Spread)>,
 }
 
-/// Prints the table, or the same as JSON.
-pub(crate) fn run(size: Size, json: bool) -> io::Result<()> {
+/// Prints the table.
+pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     let measured = measure(size, &ROWS)?;
-    if json {
-        println!("{}", to_json(&measured));
-    } else {
-        println!("{}", to_text("Tasks, channels and timers beside other runtimes", &measured));
+    println!("{}", to_text("Tasks, channels and timers beside other runtimes", &measured));
+    for Measured { row, contenders } in &measured {
+        for (name, nanoseconds, ratio) in contenders {
+            report.point("Micro: nanoseconds", name, row.name, *nanoseconds);
+            report.point("Micro: times ours", name, row.name, *ratio);
+        }
     }
     Ok(())
 }
@@ -190,22 +193,4 @@ fn to_text(title: &str, measured: &[Measured]) -> String {
          {}\n\n{table}\n{figures}",
         packages()
     )
-}
-
-/// By hand: names and texts here hold nothing that JSON would want escaped.
-fn to_json(measured: &[Measured]) -> String {
-    let spread = |Spread { low, median, high }: &Spread| format!("[{low:.3},{median:.3},{high:.3}]");
-    let rows = measured.iter().map(|Measured { row, contenders }| {
-        let contenders = contenders.iter().map(|(name, nanoseconds, ratio)| {
-            format!(r#"{{"name":"{name}","ns":{},"ratio":{}}}"#, spread(nanoseconds), spread(ratio))
-        });
-        let figure = row.figure.map_or_else(|| "null".to_owned(), |figure| figure.to_string());
-        format!(
-            r#"{{"row":"{}","what":"{}","at_most_ns":{figure},"contenders":[{}]}}"#,
-            row.name,
-            row.what,
-            contenders.collect::<Vec<_>>().join(",")
-        )
-    });
-    format!(r#"{{"versions":"{}","rows":[{}]}}"#, packages(), rows.collect::<Vec<_>>().join(",\n"))
 }

@@ -1,15 +1,18 @@
 //! The servers that are measured beside each other, as commands.
 //!
-//! Ours and the hand-written loop are this program itself (`serve`). Each peer is a program of its own (`benches/peers`),
-//! so that what it needs is in nothing else that is measured, and it is built when it is first wanted. All of them speak
-//! as `server.rs` says.
+//! Each is a program of its own (`benches/peers`), so that what it needs is in nothing else that is measured, and it is
+//! built when it is first wanted. They speak as `server.rs` says, but for our HTTP example and nginx, which are measured as
+//! they are.
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::scratch::Scratch;
 use crate::server::Server;
 
 /// A server to be measured.
@@ -17,50 +20,140 @@ use crate::server::Server;
 pub(crate) struct Peer {
     /// How the tables name it.
     pub(crate) name: &'static str,
-    /// Its package, none for this program.
-    package: Option<&'static str>,
+    program: Program,
     arguments: &'static [&'static str],
-    /// Whether it echoes on the leash too, as on several threads.
-    echoes_leash: bool,
+    /// Bytes of the buffer of a connection, the last argument; none for one that is not asked.
+    buffer: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum Program {
+    /// This one, on several threads: it echoes on the leash.
+    Own,
+    /// A package.
+    Package(&'static str),
+    /// One of the examples.
+    Example(&'static str),
+    /// One process, which answers the same text.
+    Nginx,
 }
 
 impl Peer {
-    /// One of this program.
+    /// A server of this program.
     pub(crate) const fn own(name: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self { name, package: None, arguments, echoes_leash: false }
+        Self { name, program: Program::Own, arguments, buffer: None }
     }
 
-    /// One of this program on several threads.
-    pub(crate) const fn threads(name: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self { echoes_leash: true, ..Self::own(name, arguments) }
-    }
-
-    /// One of the package `echo-NAME`.
+    /// One of a package.
     pub(crate) const fn other(name: &'static str, package: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self { name, package: Some(package), arguments, echoes_leash: false }
+        Self { name, program: Program::Package(package), arguments, buffer: None }
     }
 
-    /// Whether it is of this program.
-    pub(crate) const fn is_own(&self) -> bool {
-        self.package.is_none()
+    /// One of the examples, which takes a port.
+    pub(crate) const fn example(name: &'static str, example: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self { name, program: Program::Example(example), arguments, buffer: None }
+    }
+
+    /// nginx, as Debian has it.
+    pub(crate) const fn nginx(name: &'static str) -> Self {
+        Self { name, program: Program::Nginx, arguments: &[], buffer: None }
+    }
+
+    /// The same with buffers of so many bytes.
+    pub(crate) const fn with_buffer(self, bytes: usize) -> Self {
+        Self { buffer: Some(bytes), ..self }
+    }
+
+    /// Whether it is ours, or written by hand: built in a moment.
+    pub(crate) fn is_light(&self) -> bool {
+        matches!(self.program, Program::Own | Program::Package("echo-mainspring" | "echo-loop"))
     }
 
     /// Starts it on the processors, as taskset(1) names them.
     pub(crate) fn start(&self, processors: &str) -> io::Result<Server> {
         let mut command = Command::new("taskset");
-        command.args(["-c", processors]).arg(self.path()?).args(self.arguments);
-        let server = Server::start_as(command, self.name)?;
-        if self.echoes_leash {
-            server.await_leash()?;
-        }
-        Ok(server)
+        command.args(["-c", processors]);
+        self.start_by(command)
     }
 
-    fn path(&self) -> io::Result<PathBuf> {
+    /// Starts it by a command that ends where the path of a program is to follow.
+    pub(crate) fn start_by(&self, mut command: Command) -> io::Result<Server> {
         let own = env::current_exe()?;
-        Ok(self.package.map_or_else(|| own.clone(), |package| own.with_file_name(package)))
+        let path = match self.program {
+            Program::Own => own,
+            Program::Package(package) => own.with_file_name(package),
+            Program::Example(example) => own.with_file_name("examples").join(example),
+            Program::Nginx => PathBuf::from("nginx"),
+        };
+        command.arg(path).args(self.arguments).args(self.buffer.map(|bytes| bytes.to_string()));
+        match self.program {
+            Program::Own => {
+                let server = Server::start_as(command, self.name)?;
+                server.await_leash()?;
+                Ok(server)
+            }
+            Program::Package(_) => Server::start_as(command, self.name),
+            Program::Example(_) => {
+                let address = free_address()?;
+                command.args(["--port", &address.port().to_string()]);
+                Server::start_at(command, self.name, address, Vec::new())
+            }
+            Program::Nginx => {
+                let address = free_address()?;
+                let (settings, process) = (Scratch::new("nginx"), Scratch::new("nginx-pid"));
+                fs::write(settings.path(), nginx_settings(address, &process))?;
+                command.arg("-c").arg(settings.path());
+                Server::start_at(command, self.name, address, vec![settings, process])
+            }
+        }
     }
 }
+
+/// An address that was free a moment ago.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// One process; without a log, and without the limit to the requests of a connection, which nobody else has.
+fn nginx_settings(address: SocketAddr, process: &Scratch) -> String {
+    format!(
+        "daemon off; master_process off; pid {}; error_log stderr crit;
+        worker_rlimit_nofile 20000;
+        events {{ worker_connections 16000; }}
+        http {{
+            access_log off; keepalive_requests 1000000000; default_type text/plain;
+            server {{ listen {address} backlog=4096; location / {{ return 200 'Hello, World!'; }} }}
+        }}",
+        process.path().display()
+    )
+}
+
+/// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together: the
+/// same servers would be built again for each command that wants others.
+const ALL: [&str; 19] = [
+    "-p",
+    "echo-loop",
+    "-p",
+    "echo-mainspring",
+    "-p",
+    "echo-may",
+    "-p",
+    "echo-mio",
+    "-p",
+    "echo-monoio",
+    "-p",
+    "echo-smol",
+    "-p",
+    "echo-tokio",
+    "-p",
+    "http-hyper",
+    "-p",
+    "examples",
+    "--example=http",
+];
+
+/// What is built otherwise.
+const LIGHT: [&str; 4] = ["-p", "echo-loop", "-p", "echo-mainspring"];
 
 /// Builds what these need, in the profile that is measured.
 ///
@@ -68,18 +161,11 @@ impl Peer {
 ///
 /// When cargo cannot be run, or fails.
 pub(crate) fn build(peers: &[Peer]) -> io::Result<()> {
-    if peers.iter().all(Peer::is_own) {
-        return Ok(());
-    }
+    eprintln!("building the servers");
+    let wanted = if peers.iter().all(Peer::is_light) { &LIGHT[..] } else { &ALL[..] };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--quiet"]);
-    for package in peers.iter().filter_map(|peer| peer.package) {
-        build.args(["-p", package]);
-    }
-    eprintln!("building the peers");
-    match build.status()? {
+    match Command::new(cargo).args(["build", "--release", "--quiet"]).args(wanted).status()? {
         status if status.success() => Ok(()),
-        status => Err(io::Error::other(format!("the peers were not built: cargo ended with {status}"))),
+        status => Err(io::Error::other(format!("the servers were not built: cargo ended with {status}"))),
     }
 }

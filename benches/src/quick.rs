@@ -1,17 +1,18 @@
 //! Every command with small counts: what a continuous build runs on each change, within two minutes.
 //!
-//! It shows that all of it still runs, and that no count has left its figure. The counts keep to the same figures as in full. Times are shown, so that they are known to be measurable, and not
-//! asserted: on a machine that others use they say nothing.
+//! It shows that all of it still runs, and that no count has left its figure. The counts keep to the same figures as in full. Times are shown, so
+//! that they are known to be measurable, and not asserted: on a machine that others use they say nothing.
 //! A slope over few requests is as exact as one over many, but for the part of a select that falls to each.
 
 use std::io;
 use std::time::Duration;
 
+use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::{connections, echo, filters, idle, instructions, memory, micro, relay, selectors, syscalls, timers};
 
 /// Runs all of it.
-pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     syscalls::run(syscalls::Size { connections: 50, requests: [1_000, 5_000] }, verdict)?;
     connections::run(connections::Size([50, 150]), verdict)?;
     instructions::run(instructions::Size { connections: 50, requests: [1_000, 5_000] }, false, verdict)?;
@@ -21,7 +22,7 @@ pub(crate) fn run(verdict: &mut Verdict) -> io::Result<()> {
     timers::run(size, verdict)?;
     filters::run(filters::QUICK)?;
     selectors::run(selectors::QUICK, verdict)?;
-    echo::run(echo::Size { rounds: 3, connections: 50, requests: 5_000, others: false })?;
+    echo::run(echo::Size { rounds: 3, requests: 5_000, shapes: 1, others: false }, report)?;
     relay::run(relay::Size { rounds: 3, bytes: 16 << 20 })?;
-    micro::run(micro::QUICK, false)
+    micro::run(micro::QUICK, report)
 }

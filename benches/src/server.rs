@@ -1,7 +1,8 @@
-//! A server of this program as a child process, usually under a tool.
+//! A server as a child process, usually of this program and under a tool.
 //!
 //! Held by the commands for one run. The leash, its first connection, is held here: letting it go ends the server, and
-//! so does the end of this process. A server that does not end then is killed, after a bounded wait.
+//! so does the end of this process. A server that does not end then is killed, after a bounded wait. One that knows of no
+//! leash, since it was not written to be measured, is killed at once.
 //!
 //! A thread of this process as the server was turned down: the tools would count the client with it.
 
@@ -11,13 +12,17 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::scratch::Scratch;
 use crate::serve::{Served, Threads};
 use crate::style::Style;
 
 /// How long a server may take to end. Under callgrind it writes its profile then.
 const END_MAX: Duration = Duration::from_secs(60);
 
-/// Between two looks at whether it has ended.
+/// How long a server without a leash may take to listen.
+const START_MAX: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether it has ended, or listens.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A server that is running.
@@ -25,8 +30,10 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// Its first connection; none once it has been let go.
+    /// Its first connection; none once it has been let go, and for a server that knows of none.
     leash: Option<TcpStream>,
+    /// What it was told in files, removed with it.
+    _files: Vec<Scratch>,
 }
 
 impl Server {
@@ -71,13 +78,36 @@ impl Server {
     pub(crate) fn start_as(mut command: Command, name: &str) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         match Self::leash(&mut child) {
-            Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash) }),
+            Ok((address, leash)) => Ok(Self { child, address, leash: Some(leash), _files: Vec::new() }),
             Err(error) => {
                 // Why ignored: the error that is returned is the one that matters.
                 let _ = child.kill().and_then(|()| child.wait());
                 Err(io::Error::new(error.kind(), format!("the server {name} did not start: {error}")))
             }
         }
+    }
+
+    /// Starts a server that knows of no leash, and waits until it listens at the address.
+    pub(crate) fn start_at(
+        mut command: Command,
+        name: &str,
+        address: SocketAddr,
+        files: Vec<Scratch>,
+    ) -> io::Result<Self> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut server = Self { child, address, leash: None, _files: files };
+        let deadline = Instant::now() + START_MAX;
+        while let Err(error) = TcpStream::connect(address) {
+            let ended = server.child.try_wait()?;
+            if ended.is_some() || Instant::now() > deadline {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!("the server {name} did not start: {error}, {ended:?}"),
+                ));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(server)
     }
 
     /// Waits for the port, and connects to it.
@@ -99,7 +129,9 @@ impl Server {
     ///
     /// When it ends with a status other than 0, or does not end.
     pub(crate) fn end(mut self) -> io::Result<()> {
-        self.leash = None;
+        if self.leash.take().is_none() {
+            return Ok(());
+        }
         let deadline = Instant::now() + END_MAX;
         while Instant::now() < deadline {
             match self.child.try_wait()? {
@@ -123,5 +155,7 @@ impl Drop for Server {
 
 /// Whether `tool` can be run.
 pub(crate) fn is_installed(tool: &str) -> bool {
-    Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+    // Why two ways of asking: nginx and wrk know only the second, and wrk fails with it.
+    let runs = |option: &str| Command::new(tool).arg(option).output();
+    runs("--version").is_ok_and(|output| output.status.success()) || runs("-v").is_ok()
 }

@@ -32,9 +32,18 @@ pub(crate) fn count(served: Served, load: impl FnOnce(SocketAddr) -> io::Result<
 
 /// Runs this program under strace; `run` starts it and waits for its end.
 pub(crate) fn record(run: impl FnOnce(Command) -> io::Result<()>) -> io::Result<Counts> {
+    let own = env::current_exe()?;
+    summarize(|mut tool| {
+        tool.arg(own);
+        run(tool)
+    })
+}
+
+/// Runs any program under strace; `run` gets the command up to where its path is to follow.
+pub(crate) fn summarize(run: impl FnOnce(Command) -> io::Result<()>) -> io::Result<Counts> {
     let summary = Scratch::new(TOOL);
     let mut tool = Command::new(TOOL);
-    tool.args(["-c", "-f", "-o"]).arg(summary.path()).arg(env::current_exe()?);
+    tool.args(["-c", "-f", "-o"]).arg(summary.path());
     run(tool)?;
     parse(&summary.read()?)
 }

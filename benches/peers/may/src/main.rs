@@ -1,4 +1,4 @@
-//! The echo on may's coroutines, as its own examples write it: `echo-may THREADS`.
+//! The echo on may's coroutines, as its own examples write it: `echo-may THREADS BUFFER`.
 //!
 //! Prints `ready PORT`, and ends when its first connection does.
 
@@ -7,12 +7,9 @@ use std::io::{self, Read, Write};
 
 use may::net::{TcpListener, TcpStream};
 
-/// Bytes of the buffer of a connection, as of the other servers.
-const BUFFER: usize = 512;
-
-fn echo(mut stream: TcpStream) -> io::Result<()> {
+fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = [0; BUFFER];
+    let mut buffer = vec![0; buffer];
     loop {
         let count = stream.read(&mut buffer)?;
         if count == 0 {
@@ -23,7 +20,9 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let threads = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo-may THREADS"))?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [threads, buffer] = &arguments[..] else { return Err(io::Error::other("usage: echo-may THREADS BUFFER")) };
+    let buffer = buffer.parse().map_err(io::Error::other)?;
     may::config().set_workers(threads.parse().map_err(io::Error::other)?);
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     println!("ready {}", listener.local_addr()?.port());
@@ -31,7 +30,7 @@ fn main() -> io::Result<()> {
     let (mut leash, _) = listener.accept()?;
     may::go!(move || {
         while let Ok((stream, _)) = listener.accept() {
-            may::go!(move || echo(stream));
+            may::go!(move || echo(stream, buffer));
         }
     });
     // Why the count does not matter: its end is what is waited for.

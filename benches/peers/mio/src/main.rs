@@ -1,9 +1,10 @@
-//! The echo on mio, as its own examples write it: `echo-mio`.
+//! The echo on mio, as its own examples write it: `echo-mio BUFFER`.
 //!
 //! Edge-triggered, so each event is followed until the system says "not yet". Prints `ready PORT`, and ends when its first
 //! connection does.
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
@@ -11,8 +12,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-/// Bytes of the buffer of a connection, and events of a select: as of the other servers.
-const BUFFER: usize = 512;
+/// Events of a select: as of the other servers.
 const EVENTS: usize = 1024;
 
 /// The listener's; connections have their slot, the first of them slot 0.
@@ -20,7 +20,7 @@ const LISTENER: Token = Token(usize::MAX);
 
 struct Connection {
     stream: TcpStream,
-    buffer: [u8; BUFFER],
+    buffer: Vec<u8>,
 }
 
 impl Connection {
@@ -38,6 +38,8 @@ impl Connection {
 }
 
 fn main() -> io::Result<()> {
+    let buffer = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo-mio BUFFER"))?;
+    let buffer = buffer.parse().map_err(io::Error::other)?;
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(EVENTS);
     let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -53,7 +55,7 @@ fn main() -> io::Result<()> {
                     stream.set_nodelay(true)?;
                     let entry = connections.vacant_entry();
                     poll.registry().register(&mut stream, Token(entry.key()), Interest::READABLE)?;
-                    entry.insert(Connection { stream, buffer: [0; BUFFER] });
+                    entry.insert(Connection { stream, buffer: vec![0; buffer] });
                 }
                 continue;
             }

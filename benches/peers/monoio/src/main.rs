@@ -1,4 +1,4 @@
-//! The echo on monoio, as its own documentation writes it: `echo-monoio DRIVER`, which is `uring` or `epoll`.
+//! The echo on monoio, as its own documentation writes it: `echo-monoio uring|epoll BUFFER`.
 //!
 //! Prints `ready PORT`, and ends when its first connection does.
 #![forbid(unsafe_code)]
@@ -10,12 +10,9 @@ use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
-/// Bytes of the buffer of a connection, as of the other servers.
-const BUFFER: usize = 512;
-
-async fn echo(mut stream: TcpStream) -> io::Result<()> {
+async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut buffer = Vec::with_capacity(buffer);
     loop {
         let (result, read) = stream.read(buffer).await;
         if result? == 0 {
@@ -28,14 +25,14 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-async fn serve() -> io::Result<()> {
+async fn serve(buffer: usize) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     println!("ready {}", listener.local_addr()?.port());
     io::stdout().flush()?;
     let (mut leash, _) = listener.accept().await?;
     monoio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            monoio::spawn(echo(stream));
+            monoio::spawn(echo(stream, buffer));
         }
     });
     leash.read(vec![0; 1]).await.0?;
@@ -43,9 +40,14 @@ async fn serve() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    match env::args().nth(1).as_deref() {
-        Some("uring") => RuntimeBuilder::<IoUringDriver>::new().build()?.block_on(serve()),
-        Some("epoll") => RuntimeBuilder::<LegacyDriver>::new().build()?.block_on(serve()),
-        _ => Err(io::Error::other("usage: echo-monoio uring|epoll")),
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [driver, buffer] = &arguments[..] else {
+        return Err(io::Error::other("usage: echo-monoio uring|epoll BUFFER"));
+    };
+    let buffer = buffer.parse().map_err(io::Error::other)?;
+    match driver.as_str() {
+        "uring" => RuntimeBuilder::<IoUringDriver>::new().build()?.block_on(serve(buffer)),
+        "epoll" => RuntimeBuilder::<LegacyDriver>::new().build()?.block_on(serve(buffer)),
+        _ => Err(io::Error::other("a driver is uring or epoll")),
     }
 }

@@ -1,4 +1,4 @@
-//! The echo on smol's parts, as its own documentation writes it: `echo-smol THREADS`.
+//! The echo on smol's parts, as its own documentation writes it: `echo-smol THREADS BUFFER`.
 //!
 //! One thread runs an executor of its own, more run one that they share. Prints `ready PORT`, and ends when its first
 //! connection does.
@@ -14,12 +14,9 @@ use async_executor::{Executor, LocalExecutor};
 use async_io::{Async, block_on};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-/// Bytes of the buffer of a connection, as of the other servers.
-const BUFFER: usize = 512;
-
-async fn echo(mut stream: Async<TcpStream>) -> io::Result<()> {
+async fn echo(mut stream: Async<TcpStream>, buffer: usize) -> io::Result<()> {
     stream.get_ref().set_nodelay(true)?;
-    let mut buffer = [0; BUFFER];
+    let mut buffer = vec![0; buffer];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {
@@ -46,14 +43,16 @@ async fn accept(listener: Async<TcpListener>, spawn: impl Fn(Async<TcpStream>)) 
 }
 
 fn main() -> io::Result<()> {
-    let threads = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo-smol THREADS"))?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [threads, buffer] = &arguments[..] else { return Err(io::Error::other("usage: echo-smol THREADS BUFFER")) };
+    let buffer: usize = buffer.parse().map_err(io::Error::other)?;
     let threads: usize = threads.parse().map_err(io::Error::other)?;
     if threads == 1 {
         let executor = Rc::new(LocalExecutor::new());
         return block_on(executor.run(async {
             let (listener, mut leash) = start().await?;
             let spawner = Rc::clone(&executor);
-            executor.spawn(accept(listener, move |stream| spawner.spawn(echo(stream)).detach())).detach();
+            executor.spawn(accept(listener, move |stream| spawner.spawn(echo(stream, buffer)).detach())).detach();
             leash.read(&mut [0; 1]).await.map(drop)
         }));
     }
@@ -65,7 +64,7 @@ fn main() -> io::Result<()> {
     block_on(executor.run(async {
         let (listener, mut leash) = start().await?;
         let spawner = Arc::clone(&executor);
-        executor.spawn(accept(listener, move |stream| spawner.spawn(echo(stream)).detach())).detach();
+        executor.spawn(accept(listener, move |stream| spawner.spawn(echo(stream, buffer)).detach())).detach();
         leash.read(&mut [0; 1]).await.map(drop)
     }))
 }

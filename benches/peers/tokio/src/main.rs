@@ -1,4 +1,4 @@
-//! The echo on tokio, as its own documentation writes it: `echo-tokio FLAVOUR THREADS`.
+//! The echo on tokio, as its own documentation writes it: `echo-tokio FLAVOUR THREADS BUFFER`.
 //!
 //! `current` and `multi` are its two schedulers; `reuseport` is as many schedulers of the first kind as threads, each with a
 //! listener of its own on the same port. Prints `ready PORT`, and ends when its first connection does.
@@ -12,13 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-/// Bytes of the buffer of a connection, and connections that wait to be accepted: as of the other servers.
-const BUFFER: usize = 512;
+/// Connections that wait to be accepted: as of the other servers.
 const BACKLOG: u32 = 4096;
 
-async fn echo(mut stream: TcpStream) -> io::Result<()> {
+async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = [0; BUFFER];
+    let mut buffer = vec![0; buffer];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {
@@ -28,10 +27,10 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-async fn accept(listener: TcpListener) -> io::Result<()> {
+async fn accept(listener: TcpListener, buffer: usize) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(echo(stream));
+        tokio::spawn(echo(stream, buffer));
     }
 }
 
@@ -49,7 +48,10 @@ fn current_thread() -> io::Result<Runtime> {
 /// A runtime for this thread, whose first connection ends the process, and others for the rest.
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [flavour, threads] = &arguments[..] else { return Err(io::Error::other("usage: echo-tokio FLAVOUR THREADS")) };
+    let [flavour, threads, buffer] = &arguments[..] else {
+        return Err(io::Error::other("usage: echo-tokio FLAVOUR THREADS BUFFER"));
+    };
+    let buffer = buffer.parse().map_err(io::Error::other)?;
     let threads: usize = threads.parse().map_err(io::Error::other)?;
     let (runtime, others) = match flavour.as_str() {
         "current" => (current_thread()?, 0),
@@ -64,9 +66,9 @@ fn main() -> io::Result<()> {
         io::stdout().flush()?;
         let (mut leash, _) = listener.accept().await?;
         for _ in 0..others {
-            thread::spawn(move || current_thread()?.block_on(async { accept(listen(address)?).await }));
+            thread::spawn(move || current_thread()?.block_on(async { accept(listen(address)?, buffer).await }));
         }
-        tokio::spawn(accept(listener));
+        tokio::spawn(accept(listener, buffer));
         // Why the count does not matter: its end is what is waited for.
         leash.read(&mut [0; 1]).await.map(drop)
     })
