@@ -33,6 +33,8 @@ Commands:
                  connections and 16 requests at a time (wrk): seven minutes
   churn          Connections that come and go, and storms of them: system calls per connection (strace),
                  processor time, connections per second; six minutes
+  lean           Crates, clean build, stripped size and lines of unsafe of an echo server alone, beside
+                 the peers' (builds each from nothing): four minutes
   memory         Bytes per idle connection, in use (valgrind) and resident
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
@@ -63,8 +65,8 @@ Helpers, which the commands start:
                  wake-before, wake-across or wake-storm
 
 Options:
-  --json FILE    Also writes what was compared as JSON: echo, http, churn, micro
-  --rounds N     Other than as many rounds as for figures that are published: echo, http, churn
+  --json FILE    Also writes what was compared as JSON: echo, http, churn, lean, micro
+  --rounds N     Other than as many rounds as for figures that are published: echo, http, churn, lean (builds)
   -h, --help     This text
 
 Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
@@ -98,6 +100,7 @@ pub(crate) enum Command {
     Echo,
     Http,
     Churn,
+    Lean,
     Relay,
     Filters,
     Timers,
@@ -147,6 +150,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["echo"] => Command::Echo,
         ["http"] => Command::Http,
         ["churn"] => Command::Churn,
+        ["lean"] => Command::Lean,
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,

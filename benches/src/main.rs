@@ -25,6 +25,7 @@ mod http;
 mod idle;
 mod instructions;
 mod interleaved;
+mod lean;
 mod load;
 mod memory;
 mod micro;
@@ -91,6 +92,7 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
         Command::Churn => {
             churn::run(churn::Size { rounds: rounds(churn::FULL.rounds), ..churn::FULL }, &mut verdict, &mut report)?;
         }
+        Command::Lean => lean::run(rounds(lean::BUILDS), &mut verdict, &mut report)?,
         Command::Relay => relay::run(relay::FULL)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
