@@ -33,7 +33,14 @@ pub(crate) const CALLS_MAX: usize = 65_536;
 /// a sort under the lock. It doubles with what is left, so that a sort is paid for by as many pushes.
 const WAKES_SORTED: usize = 1024;
 
-static SLOTS: [OnceLock<Slot>; REACTORS_MAX] = [const { OnceLock::new() }; REACTORS_MAX];
+/// Slots of a chunk.
+const CHUNK: usize = 64;
+
+type Chunk = [OnceLock<Slot>; CHUNK];
+
+/// In chunks, each made when first needed: a table of all slots would be 416 KiB in the file of every program, since a cell
+/// that is empty is not all zeros.
+static CHUNKS: [OnceLock<Box<Chunk>>; REACTORS_MAX / CHUNK] = [const { OnceLock::new() }; REACTORS_MAX / CHUNK];
 
 /// How many forks may lie between a process and the first one that has made a reactor: as many as no program nests, in
 /// 12 KiB.
@@ -55,8 +62,8 @@ fn directory(generation: u32) -> io::Result<&'static Mutex<Directory>> {
     let Some(directory) = DIRECTORIES.get(generation as usize) else {
         return Err(io::Error::other(format!("the process has come about by more than {FORKS_MAX} forks")));
     };
-    let made = || SLOTS.iter().take_while(|slot| slot.get().is_some()).count();
-    Ok(directory.get_or_init(|| Mutex::new(Directory { made: made() as u16, free: Vec::new() })))
+    let made = || (0..REACTORS_MAX as u16).take_while(|number| slot(*number).is_some()).count() as u16;
+    Ok(directory.get_or_init(|| Mutex::new(Directory { made: made(), free: Vec::new() })))
 }
 
 /// The right to be the reactor of a slot; given back by [`Lease::end`].
@@ -124,12 +131,14 @@ impl Lease {
                 let waker = selector.waker()?;
                 let number = directory.made;
                 directory.made += 1;
-                SLOTS[number as usize].get_or_init(|| Slot::new(made_in, waker));
+                let (chunk, cell) = (number as usize / CHUNK, number as usize % CHUNK);
+                let chunk = CHUNKS[chunk].get_or_init(|| Box::new([const { OnceLock::new() }; CHUNK]));
+                chunk[cell].get_or_init(|| Slot::new(made_in, waker));
                 Self { number, made_in, selector: Arc::new(selector), generation: 0 }
             }
         };
         drop(directory);
-        let slot = SLOTS[lease.number as usize].get().ok_or(io::ErrorKind::NotFound)?;
+        let slot = slot(lease.number).ok_or(io::ErrorKind::NotFound)?;
         let epoch = slot.begin();
         Ok((lease, slot, epoch))
     }
@@ -142,7 +151,7 @@ impl Lease {
             std::mem::forget(self);
             return;
         }
-        if let Some(slot) = SLOTS[self.number as usize].get() {
+        if let Some(slot) = slot(self.number) {
             slot.end();
         }
         if is_broken {
@@ -280,12 +289,13 @@ impl Inbox {
 
 /// Wakes a task of a reactor that does not run on this thread.
 pub(crate) fn wake(number: Number) {
-    if let Some(slot) = SLOTS.get(number.reactor() as usize).and_then(|slot| slot.get()) {
+    if let Some(slot) = slot(number.reactor()) {
         slot.wake(number);
     }
 }
 
 /// The slot of a reactor.
 pub(crate) fn slot(number: u16) -> Option<&'static Slot> {
-    SLOTS.get(number as usize)?.get()
+    let number = usize::from(number);
+    CHUNKS.get(number / CHUNK)?.get()?[number % CHUNK].get()
 }
