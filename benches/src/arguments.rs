@@ -13,7 +13,7 @@ use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
 
 use crate::selectors::Work;
-use crate::serve::{Served, Threads};
+use crate::serve::{Receiving, Served, Threads};
 use crate::style::Style;
 
 /// What `--help` prints.
@@ -35,10 +35,17 @@ Commands:
                  processor time, connections per second; six minutes
   lean           Crates, clean build, stripped size and lines of unsafe of an echo server alone, beside
                  the peers' (builds each from nothing): four minutes
+  udp            Datagrams in a second, one by one and in batches: two minutes
+  latency        p50, p99 and p99.9 at 10,000 and 40,000 requests a second, sent when due: five minutes
+  implicit       The same echo by hand, as tick, future, service and pipelined service: instructions,
+                 system calls, time; three minutes
+  curves         The cost of an operation among 10 to 18,000 connections, 100 to 10,000,000 timers and
+                 10 to 1,000,000 tasks; six minutes
   memory         Bytes per idle connection, in use (valgrind) and resident
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
-  relay          Bytes from one connection to another: splice beside copy, processor time
+  relay          Bytes from one connection to another: splice and copy beside tokio's copy and a thread
+                 that blocks: processor time, GB/s; a minute
   filters        What each filter adds to a call that answers at once, and stacks of six: nanoseconds
   timers         Arming and cancelling a sleep among 1,000 and 1,000,000 live ones (valgrind); then beside
                  tokio, smol and monoio, with a second of 100,000 that fire: three minutes
@@ -52,6 +59,7 @@ Helpers, which the commands start:
                  Echoes on 127.0.0.1, prints \"ready PORT\", and ends when its first connection
                  does. STYLE is loop (written by hand), tick or async. With --threads, for async alone, it is
                  a Server, whose connections come to its threads by reuse-port, hand-off or exclusive
+  datagrams WAY  The echo over UDP, on the port of the leash: blocking, single, batches or tokio
   hold STYLE [--deadlines]
                  Holds connections that are idle, tick or async, each with a deadline of five minutes for
                  the next read if so wanted; ends as serve does, with all of them open
@@ -65,8 +73,9 @@ Helpers, which the commands start:
                  wake-before, wake-across or wake-storm
 
 Options:
-  --json FILE    Also writes what was compared as JSON: echo, http, churn, lean, micro
-  --rounds N     Other than as many rounds as for figures that are published: echo, http, churn, lean (builds)
+  --json FILE    Also writes what was compared as JSON: echo, http, churn, lean, udp,
+                 latency, implicit, curves, relay, micro
+  --rounds N     Other than as many rounds as for figures that are published: those and relay, flood
   -h, --help     This text
 
 Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
@@ -101,6 +110,10 @@ pub(crate) enum Command {
     Http,
     Churn,
     Lean,
+    Datagrams,
+    Latency,
+    Curves,
+    Implicit,
     Relay,
     Filters,
     Timers,
@@ -108,6 +121,7 @@ pub(crate) enum Command {
     Micro { quick: bool },
     Quick,
     Serve { served: Served, port: u16 },
+    ServeDatagrams(Receiving),
     Hold { style: Style, deadlines: bool },
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
@@ -151,6 +165,10 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["http"] => Command::Http,
         ["churn"] => Command::Churn,
         ["lean"] => Command::Lean,
+        ["udp"] => Command::Datagrams,
+        ["latency"] => Command::Latency,
+        ["implicit"] => Command::Implicit,
+        ["curves"] => Command::Curves,
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,
@@ -167,6 +185,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
             },
             port: port.take().unwrap_or(0),
         },
+        ["datagrams", way] => Command::ServeDatagrams(understood(way)?),
         ["hold", style] => Command::Hold { style: understood(style)?, deadlines: deadlines.take().unwrap_or(false) },
         ["load", server] => Command::Load {
             server: understood(server)?,

@@ -64,36 +64,61 @@ pub(crate) fn start(peers: &[Peer], servers: &str, clients: &str) -> io::Result<
 }
 
 impl Running {
-    /// Gives each of them a turn in each round.
+    /// How the tables name them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+
+    /// Gives each of them a turn in each round, of which several costs are taken; what a server still has to do then falls
+    /// to nobody's turn.
     ///
     /// # Errors
     ///
     /// That of the first turn that fails.
-    pub(crate) fn rounds(self, rounds: usize, work: impl Fn(&Server) -> io::Result<Turn>) -> io::Result<Measured> {
-        let elapsed = RefCell::new(vec![Vec::new(); self.0.len()]);
+    pub(crate) fn contend<const N: usize>(
+        &self,
+        rounds: usize,
+        work: impl Fn(&Server) -> io::Result<[f64; N]>,
+    ) -> io::Result<[Interleaved; N]> {
+        let costs = RefCell::new([(); N].map(|()| vec![Vec::new(); self.0.len()]));
         let turn = |index: usize, server: &Server| {
-            let turn = work(server)?;
+            let found = work(server)?;
             rest(server)?;
-            let each = |time: Duration| time.as_nanos() as f64 / turn.operations.max(1) as f64;
-            elapsed.borrow_mut()[index].push(each(turn.elapsed));
-            Ok(each(turn.processor))
+            for (costs, cost) in costs.borrow_mut().iter_mut().zip(found) {
+                costs[index].push(cost);
+            }
+            Ok(found[0])
         };
         let turn = &turn;
         let contenders = self.0.iter().enumerate();
         let mut contenders: Vec<_> =
             contenders.map(|(index, (name, server))| Contender::new(name, move || turn(index, server))).collect();
-        let processor = Interleaved::run(rounds, &mut contenders)?;
+        Interleaved::run(rounds, &mut contenders)?;
         drop(contenders);
         // The first round is not counted.
-        let elapsed = elapsed.into_inner().into_iter().map(|turns| turns[1..].to_vec()).collect();
-        let mut names = Vec::new();
-        let mut own = Vec::new();
-        for (name, server) in self.0 {
-            names.push(name);
-            own.push(own_part(server.id())?);
-            server.end()?;
-        }
-        Ok(Measured { names, processor, elapsed: Interleaved::of(elapsed), own })
+        let counted = |costs: Vec<Vec<f64>>| costs.into_iter().map(|turns| turns[1..].to_vec()).collect();
+        Ok(costs.into_inner().map(|costs| Interleaved::of(counted(costs))))
+    }
+
+    /// The same for what is measured of servers mostly, and their end.
+    ///
+    /// # Errors
+    ///
+    /// As [`contend`](Self::contend), and when a server does not end well.
+    pub(crate) fn rounds(self, rounds: usize, work: impl Fn(&Server) -> io::Result<Turn>) -> io::Result<Measured> {
+        let [processor, elapsed] = self.contend(rounds, |server| {
+            let turn = work(server)?;
+            Ok([turn.processor, turn.elapsed].map(|time| time.as_nanos() as f64 / turn.operations.max(1) as f64))
+        })?;
+        let own = self.0.iter().map(|(_, server)| own_part(server.id())).collect::<io::Result<_>>()?;
+        let names = self.names().collect();
+        self.end()?;
+        Ok(Measured { names, processor, elapsed, own })
+    }
+
+    /// Ends all of them.
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.0.into_iter().try_for_each(|(_, server)| server.end())
     }
 }
 

@@ -51,12 +51,21 @@ pub(crate) struct Cost {
 impl Profile {
     /// Runs this program under callgrind; `run` starts it and waits for its end.
     pub(crate) fn record(run: impl FnOnce(Command) -> io::Result<()>) -> io::Result<Self> {
+        let own = env::current_exe()?;
+        Self::record_any(|mut tool| {
+            tool.arg(own);
+            run(tool)
+        })
+    }
+
+    /// Runs any program under callgrind; `run` gets the command up to where its path is to follow.
+    pub(crate) fn record_any(run: impl FnOnce(Command) -> io::Result<()>) -> io::Result<Self> {
         let out = Scratch::new(TOOL);
         let mut file = std::ffi::OsString::from("--callgrind-out-file=");
         file.push(out.path());
         let mut tool = Command::new(TOOL);
         tool.args(["-q", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no"]);
-        tool.arg(file).arg(env::current_exe()?);
+        tool.arg(file);
         run(tool)?;
         Self::parse(&out.read()?)
     }

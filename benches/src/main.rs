@@ -18,13 +18,17 @@ mod callgrind;
 mod churn;
 mod connections;
 mod counts;
+mod curves;
+mod datagrams;
 mod echo;
 mod filters;
 mod flood;
 mod http;
 mod idle;
+mod implicit;
 mod instructions;
 mod interleaved;
+mod latency;
 mod lean;
 mod load;
 mod memory;
@@ -84,7 +88,7 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
         Command::Idle => idle::run(idle::FULL, &mut verdict)?,
         Command::Filters => filters::run(filters::FULL)?,
-        Command::Flood => flood::run(flood::FULL)?,
+        Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL })?,
         Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, &mut report)?,
         Command::Http => {
             http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, &mut verdict, &mut report)?;
@@ -93,13 +97,27 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
             churn::run(churn::Size { rounds: rounds(churn::FULL.rounds), ..churn::FULL }, &mut verdict, &mut report)?;
         }
         Command::Lean => lean::run(rounds(lean::BUILDS), &mut verdict, &mut report)?,
-        Command::Relay => relay::run(relay::FULL)?,
+        Command::Datagrams => {
+            datagrams::run(datagrams::Size { rounds: rounds(datagrams::FULL.rounds), ..datagrams::FULL }, &mut report)?;
+        }
+        Command::Latency => {
+            latency::run(latency::Size { rounds: rounds(latency::FULL.rounds), ..latency::FULL }, &mut report)?
+        }
+        Command::Implicit => {
+            let size = implicit::Size { rounds: rounds(implicit::FULL.rounds), ..implicit::FULL };
+            implicit::run(size, &mut verdict, &mut report)?;
+        }
+        Command::Curves => {
+            curves::run(curves::Size { rounds: rounds(curves::FULL.rounds), ..curves::FULL }, &mut report)?
+        }
+        Command::Relay => relay::run(relay::Size { rounds: rounds(relay::FULL.rounds), ..relay::FULL }, &mut report)?,
         Command::Memory => memory::run(memory::FULL, &mut verdict)?,
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
         Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, &mut report)?,
         Command::Quick => quick::run(&mut verdict, &mut report)?,
         Command::Serve { served, port } => serve::run(served, port)?,
+        Command::ServeDatagrams(receiving) => serve::datagrams(receiving)?,
         Command::Hold { style, deadlines } => serve::hold(style, deadlines)?,
         Command::Load { server, connections, requests } => load::run(server, connections, requests)?,
         Command::Arm { live, count } => timers::arm(live, count)?,

@@ -8,6 +8,7 @@
 //! Turned down: the benchmark suites that the runtimes publish themselves, each of which measures with its own harness, in
 //! its own process, at another moment.
 mod channels;
+mod curves;
 #[cfg(target_os = "linux")]
 mod monoio;
 mod ours;
@@ -35,6 +36,8 @@ use crate::report::Report;
 use crate::table::Table;
 use crate::versions;
 
+pub(crate) use self::curves::curves;
+
 /// What the second of the two that are ourselves is called.
 const AGAIN: &str = "mainspring again";
 
@@ -60,6 +63,9 @@ pub(crate) const FULL: Size =
 /// For whoever wants to see whether it has changed.
 pub(crate) const QUICK: Size =
     Size { rounds: 7, short: 4_000, long: 1_600, sleeping: 100, fired: 10_000, seconds: 1, live: 100_000 };
+
+/// For curves.
+pub(crate) const CURVES: Size = Size { rounds: 7, ..FULL };
 
 /// For the table about timers.
 pub(crate) const TIMERS_FULL: Size = Size { fired: 100_000, ..FULL };

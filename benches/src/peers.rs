@@ -28,8 +28,11 @@ pub(crate) struct Peer {
 
 #[derive(Clone, Copy)]
 enum Program {
-    /// This one, on several threads: it echoes on the leash.
-    Own,
+    /// This one.
+    Own {
+        /// It does so if it has several threads.
+        echoes_leash: bool,
+    },
     /// A package.
     Package(&'static str),
     /// One of the examples.
@@ -39,9 +42,14 @@ enum Program {
 }
 
 impl Peer {
-    /// A server of this program.
+    /// A server of this program that echoes on the leash before it serves others.
     pub(crate) const fn own(name: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self { name, program: Program::Own, arguments, buffer: None }
+        Self { name, program: Program::Own { echoes_leash: true }, arguments, buffer: None }
+    }
+
+    /// One that does not.
+    pub(crate) const fn plain(name: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self { name, program: Program::Own { echoes_leash: false }, arguments, buffer: None }
     }
 
     /// One of a package.
@@ -66,7 +74,7 @@ impl Peer {
 
     /// Whether it is ours, or written by hand: built in a moment.
     pub(crate) fn is_light(&self) -> bool {
-        matches!(self.program, Program::Own | Program::Package("echo-mainspring" | "echo-loop"))
+        matches!(self.program, Program::Own { .. } | Program::Package("echo-mainspring" | "echo-service" | "echo-loop"))
     }
 
     /// Starts it on the processors, as taskset(1) names them.
@@ -80,19 +88,19 @@ impl Peer {
     pub(crate) fn start_by(&self, mut command: Command) -> io::Result<Server> {
         let own = env::current_exe()?;
         let path = match self.program {
-            Program::Own => own,
+            Program::Own { .. } => own,
             Program::Package(package) => own.with_file_name(package),
             Program::Example(example) => own.with_file_name("examples").join(example),
             Program::Nginx => PathBuf::from("nginx"),
         };
         command.arg(path).args(self.arguments).args(self.buffer.map(|bytes| bytes.to_string()));
         match self.program {
-            Program::Own => {
+            Program::Own { echoes_leash: true } => {
                 let server = Server::start_as(command, self.name)?;
                 server.await_leash()?;
                 Ok(server)
             }
-            Program::Package(_) => Server::start_as(command, self.name),
+            Program::Own { .. } | Program::Package(_) => Server::start_as(command, self.name),
             Program::Example(_) => {
                 let address = free_address()?;
                 command.args(["--port", &address.port().to_string()]);
@@ -130,13 +138,15 @@ fn nginx_settings(address: SocketAddr, process: &Scratch) -> String {
 
 /// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together: the
 /// same servers would be built again for each command that wants others.
-const ALL: [&str; 19] = [
+const ALL: [&str; 21] = [
     "-p",
     "echo-loop",
     "-p",
     "echo-mainspring",
     "-p",
     "echo-may",
+    "-p",
+    "echo-service",
     "-p",
     "echo-mio",
     "-p",
@@ -153,7 +163,7 @@ const ALL: [&str; 19] = [
 ];
 
 /// What is built otherwise.
-const LIGHT: [&str; 4] = ["-p", "echo-loop", "-p", "echo-mainspring"];
+const LIGHT: [&str; 6] = ["-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service"];
 
 /// Builds what these need, in the profile that is measured.
 ///
@@ -161,6 +171,9 @@ const LIGHT: [&str; 4] = ["-p", "echo-loop", "-p", "echo-mainspring"];
 ///
 /// When cargo cannot be run, or fails.
 pub(crate) fn build(peers: &[Peer]) -> io::Result<()> {
+    if peers.iter().all(|peer| matches!(peer.program, Program::Own { .. })) {
+        return Ok(());
+    }
     eprintln!("building the servers");
     let wanted = if peers.iter().all(Peer::is_light) { &LIGHT[..] } else { &ALL[..] };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

@@ -23,6 +23,6 @@ pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> 
     filters::run(filters::QUICK)?;
     selectors::run(selectors::QUICK, verdict)?;
     echo::run(echo::Size { rounds: 3, requests: 5_000, shapes: 1, others: false }, report)?;
-    relay::run(relay::Size { rounds: 3, bytes: 16 << 20 })?;
+    relay::run(relay::Size { rounds: 3, bytes: 16 << 20 }, report)?;
     micro::run(micro::QUICK, report)
 }

@@ -5,6 +5,7 @@
 //! in what is counted (a second thread alone makes every cancellation point of the C library slower), and it ends with
 //! its client, however that ends.
 
+mod datagrams;
 mod futures;
 mod hand_written;
 mod held;
@@ -12,6 +13,7 @@ mod served;
 mod threads;
 mod ticks;
 
+pub(crate) use datagrams::{Receiving, serve as datagrams};
 pub(crate) use held::hold;
 pub(crate) use served::Served;
 pub(crate) use threads::{Threads, Way};

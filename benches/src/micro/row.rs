@@ -31,6 +31,8 @@ pub(super) enum Work {
     ChainedSpawn,
     Yield1,
     Yield200,
+    /// So many tasks at a time.
+    Lives(usize),
     PingPong,
     RoundTrip,
     Mpsc11,
@@ -147,6 +149,7 @@ pub(super) fn contender<'a, R: Runtime>(runtime: &'a R, work: Work, count: usize
         Work::ChainedSpawn => Contender::new(R::NAME, move || each(runtime.run(tasks::chained_spawn::<R>(count)))),
         Work::Yield1 => Contender::new(R::NAME, move || each(runtime.run(tasks::yield_1::<R>(count)))),
         Work::Yield200 => Contender::new(R::NAME, move || each(runtime.run(tasks::yield_200::<R>(count)))),
+        Work::Lives(tasks) => Contender::new(R::NAME, move || each(runtime.run(tasks::lives::<R>(tasks, count)))),
         Work::PingPong => Contender::new(R::NAME, move || each(runtime.run(tasks::ping_pong::<R>(count)))),
         Work::RoundTrip => Contender::new(R::NAME, move || each(runtime.run(channels::round_trip::<R>(count)))),
         Work::Mpsc11 => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_1_1::<R>(count)))),

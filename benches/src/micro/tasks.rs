@@ -15,6 +15,9 @@ const CHAIN: usize = 1000;
 /// Tasks that give way in turns.
 const YIELDING: usize = 200;
 
+/// How often each of many tasks gives way.
+const YIELDS: usize = 10;
+
 /// Starts a task and awaits it.
 pub(super) async fn spawn_and_join<R: Runtime>(count: usize) -> Duration {
     let start = Instant::now();
@@ -80,6 +83,27 @@ pub(super) async fn yield_200<R: Runtime>(count: usize) -> Duration {
     }
     for _ in 0..YIELDING {
         assert!(R::receive(&mut ends).await.is_some());
+    }
+    start.elapsed()
+}
+
+/// So many tasks at a time that start, give way a few times and end, `count` in all, which is a multiple.
+pub(super) async fn lives<R: Runtime>(tasks: usize, count: usize) -> Duration {
+    let (done, mut ends) = R::bounded(tasks);
+    let start = Instant::now();
+    for _ in 0..count / tasks {
+        for _ in 0..tasks {
+            let done = done.clone();
+            R::start(async move {
+                for _ in 0..YIELDS {
+                    R::yield_now().await;
+                }
+                assert!(R::send(&done, ()).await);
+            });
+        }
+        for _ in 0..tasks {
+            assert!(R::receive(&mut ends).await.is_some());
+        }
     }
     start.elapsed()
 }
