@@ -52,6 +52,8 @@ Commands:
   selectors      The selector beside those of mio and polling: system calls, instructions, times
   micro          Tasks, channels, timers and wakes beside tokio, smol and monoio: nanoseconds, three minutes
       --quick    The same with small counts, within 20 seconds
+  charts FOLDER REPORT...
+                 Draws each figure of some reports that --json wrote as an SVG file
   quick          All of it with small counts, within two minutes; asserts counts, never times
 
 Helpers, which the commands start:
@@ -119,6 +121,7 @@ pub(crate) enum Command {
     Timers,
     Selectors,
     Micro { quick: bool },
+    Charts { folder: PathBuf, reports: Vec<PathBuf> },
     Quick,
     Serve { served: Served, port: u16 },
     ServeDatagrams(Receiving),
@@ -177,6 +180,9 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,
         ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false) },
+        ["charts", folder, ref reports @ ..] if !reports.is_empty() => {
+            Command::Charts { folder: folder.into(), reports: reports.iter().map(PathBuf::from).collect() }
+        }
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve {
             served: Served {

@@ -15,6 +15,7 @@
 mod arguments;
 mod beside;
 mod callgrind;
+mod charts;
 mod churn;
 mod connections;
 mod counts;
@@ -115,6 +116,7 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
         Command::Timers => timers::run(timers::FULL, &mut verdict)?,
         Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
         Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, &mut report)?,
+        Command::Charts { folder, reports } => charts::run(&folder, &reports)?,
         Command::Quick => quick::run(&mut verdict, &mut report)?,
         Command::Serve { served, port } => serve::run(served, port)?,
         Command::ServeDatagrams(receiving) => serve::datagrams(receiving)?,
