@@ -3,8 +3,8 @@
 //! Drawn from the files that `--json` wrote, so that a chart can be drawn again without measuring again, and shows nothing
 //! that was not measured. A figure whose places are numbers is a curve, any other one is bars.
 //!
-//! The colours are variables of the picture's own style sheet, which has two sets of them and takes that of the reader's
-//! colour scheme, with a background of its own, so that it can be read wherever it is put. Small libraries were looked at
+//! The colours stand in the picture's own style sheet, which has two sets of them and takes that of the reader's colour
+//! scheme, with a background of its own, so that it can be read wherever it is put. Small libraries were looked at
 //! and turned down: they have no logarithmic axes, or fixed colours, or no way to show a spread.
 
 mod bars;
@@ -18,14 +18,48 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Colours by what they are for, light and dark. Lines take `--s0` to `--s5` in turns; bars of ours have `--s0`.
-const STYLE: &str = "\
-svg { --paper: #ffffff; --ink: #1f2328; --faint: #d1d9e0; --bar: #afb8c1;
-  --s0: #0969da; --s1: #54aeff; --s2: #57606a; --s3: #cf222e; --s4: #1a7f37; --s5: #9a6700; }
-@media (prefers-color-scheme: dark) { svg { --paper: #0d1117; --ink: #e6edf3; --faint: #30363d; --bar: #57606a;
-  --s0: #58a6ff; --s1: #1f6feb; --s2: #8b949e; --s3: #ff7b72; --s4: #3fb950; --s5: #d29922; } }
-rect.paper { fill: var(--paper); } text { fill: var(--ink); } .grid { stroke: var(--faint); }
-rect.bar { fill: var(--bar); } rect.ours { fill: var(--s0); } .spread { stroke: var(--ink); }";
+/// Colours of lines, which take them in turns; the first is that of our bars.
+const LINES: usize = 6;
+
+/// Colours for one scheme.
+struct Colours {
+    paper: &'static str,
+    ink: &'static str,
+    grid: &'static str,
+    bar: &'static str,
+    lines: [&'static str; LINES],
+}
+
+const LIGHT: Colours = Colours {
+    paper: "#ffffff",
+    ink: "#1f2328",
+    grid: "#d1d9e0",
+    bar: "#afb8c1",
+    lines: ["#0969da", "#54aeff", "#57606a", "#cf222e", "#1a7f37", "#9a6700"],
+};
+
+const DARK: Colours = Colours {
+    paper: "#0d1117",
+    ink: "#e6edf3",
+    grid: "#30363d",
+    bar: "#57606a",
+    lines: ["#58a6ff", "#1f6feb", "#8b949e", "#ff7b72", "#3fb950", "#d29922"],
+};
+
+impl Colours {
+    /// Rules of a style sheet. Without variables, which not everything that draws SVG understands.
+    fn rules(&self) -> String {
+        let Self { paper, ink, grid, bar, lines } = self;
+        let mut rules = format!(
+            ".paper {{ fill: {paper}; }} text {{ fill: {ink}; }} .grid {{ stroke: {grid}; }} .bar {{ fill: {bar}; }} \
+             .spread {{ stroke: {ink}; }}"
+        );
+        for (index, colour) in lines.iter().enumerate() {
+            let _ = write!(rules, " rect.s{index} {{ fill: {colour}; }} polyline.s{index} {{ stroke: {colour}; }}");
+        }
+        rules
+    }
+}
 
 /// Pixels of a picture from left to right.
 const WIDTH: f64 = 760.0;
@@ -82,9 +116,11 @@ fn file_name(figure: &str) -> String {
 /// A picture of this height around what is in it.
 fn picture(title: &str, height: f64, inside: &str) -> String {
     let title = escaped(title);
+    let (light, dark) = (LIGHT.rules(), DARK.rules());
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n\
+         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title>{title}</title>\n<style>\n{light}\n\
+         @media (prefers-color-scheme: dark) {{ {dark} }}\n</style>\n\
          <rect class=\"paper\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n\
          <text x=\"16\" y=\"24\" font-size=\"14\" font-weight=\"600\">{title}</text>\n{inside}</svg>\n"
     )
@@ -105,12 +141,12 @@ fn escaped(words: &str) -> String {
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// With three digits: 1.25, 12.5, 125, 1,250, 12.5M.
+/// With three digits at least: 1.25, 12.5, 125, 1,250, 12.5M.
 fn shown(number: f64) -> String {
     match number {
         n if n.round() >= 1e6 => format!("{}M", shown(n.round() / 1e6)),
         n if n >= 1e3 => format!("{:.0},{:03.0}", (n.round() / 1e3).floor(), n.round() % 1e3),
-        n if n >= 100.0 || n == n.round() => format!("{n:.0}"),
+        n if n >= 100.0 => format!("{n:.0}"),
         n if n >= 10.0 => format!("{n:.1}"),
         n => format!("{n:.2}"),
     }
@@ -141,7 +177,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits() {
         let all = [0.5, 1.0, 12.34, 123.4, 12_345.6, 999_999.9, 10_000_000.0].map(shown);
-        assert_eq!(all, ["0.50", "1", "12.3", "123", "12,346", "1M", "10M"]);
+        assert_eq!(all, ["0.50", "1.00", "12.3", "123", "12,346", "1.00M", "10.0M"]);
     }
 
     #[test]

@@ -40,10 +40,12 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Of a turn.
     pub(crate) time: Duration,
+    /// Whether others take part, which have to be built first.
+    pub(crate) others: bool,
 }
 
 /// For figures that are published.
-pub(crate) const FULL: Size = Size { rounds: 11, time: Duration::from_secs(1) };
+pub(crate) const FULL: Size = Size { rounds: 11, time: Duration::from_secs(1), others: true };
 
 const PEERS: [Peer; 9] = [
     Peer::other("mainspring, async", "echo-mainspring", &["async"]).with_buffer(512),
@@ -64,9 +66,10 @@ const PEERS: [Peer; 9] = [
 /// When a server does not start or answer, or falls behind by 10 s.
 pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     println!("{}\n", versions::of(&["mainspring", "mio", "tokio", "async-io", "may", "monoio"]));
+    let peers: Vec<_> = PEERS.into_iter().filter(|peer| size.others || peer.is_light()).collect();
     for (rate, name) in RATES {
         eprintln!("latency: {} rounds of {:?}, {rate} a second", size.rounds, size.time);
-        let servers = beside::start(&PEERS, "0", "1")?;
+        let servers = beside::start(&peers, "0", "1")?;
         let found = servers.contend(size.rounds, |server| measure(server.address, rate, size.time))?;
         let mut table = Table::new(["server", "p50, us", "times the first", "p99, us", "times", "p99.9, us", "times"]);
         for (index, server) in servers.names().enumerate() {

@@ -74,7 +74,12 @@ impl Peer {
 
     /// Whether it is ours, or written by hand: built in a moment.
     pub(crate) fn is_light(&self) -> bool {
-        matches!(self.program, Program::Own { .. } | Program::Package("echo-mainspring" | "echo-service" | "echo-loop"))
+        matches!(
+            self.program,
+            Program::Own { .. }
+                | Program::Example(_)
+                | Program::Package("echo-mainspring" | "echo-service" | "echo-loop")
+        )
     }
 
     /// Starts it on the processors, as taskset(1) names them.
@@ -138,32 +143,17 @@ fn nginx_settings(address: SocketAddr, process: &Scratch) -> String {
 
 /// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together: the
 /// same servers would be built again for each command that wants others.
-const ALL: [&str; 21] = [
-    "-p",
-    "echo-loop",
-    "-p",
-    "echo-mainspring",
-    "-p",
-    "echo-may",
-    "-p",
-    "echo-service",
-    "-p",
-    "echo-mio",
-    "-p",
-    "echo-monoio",
-    "-p",
-    "echo-smol",
-    "-p",
-    "echo-tokio",
-    "-p",
-    "http-hyper",
-    "-p",
-    "examples",
-    "--example=http",
+#[rustfmt::skip]
+const ALL: [&str; 22] = [
+    "-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "echo-may", "-p", "echo-mio",
+    "-p", "echo-monoio", "-p", "echo-smol", "-p", "echo-tokio", "-p", "http-hyper", "-p", "examples", "--bins", "--example=http",
 ];
 
 /// What is built otherwise.
-const LIGHT: [&str; 6] = ["-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service"];
+#[rustfmt::skip]
+const LIGHT: [&str; 10] = [
+    "-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "examples", "--bins", "--example=http",
+];
 
 /// Builds what these need, in the profile that is measured.
 ///

@@ -1,7 +1,8 @@
-//! Every command with small counts: what a continuous build runs on each change, within two minutes.
+//! Commands with small counts: what a continuous build runs on each change, within two minutes.
 //!
-//! It shows that all of it still runs, and that no count has left its figure. The counts keep to the same figures as in full. Times are shown, so
-//! that they are known to be measurable, and not asserted: on a machine that others use they say nothing.
+//! It shows that they still run, and that no count has left its figure. The counts keep to the same figures as in full.
+//! Times are shown, so that they are known to be measurable, and not asserted: on a machine that others use they say
+//! nothing. Peers take part where they are in this program anyway; nothing is built for them.
 //! A slope over few requests is as exact as one over many, but for the part of a select that falls to each.
 
 use std::io;
@@ -9,7 +10,10 @@ use std::time::Duration;
 
 use crate::report::Report;
 use crate::verdict::Verdict;
-use crate::{connections, echo, filters, idle, instructions, memory, micro, relay, selectors, syscalls, timers};
+use crate::{
+    churn, connections, datagrams, echo, filters, http, idle, implicit, instructions, latency, memory, micro, relay,
+    selectors, syscalls, timers,
+};
 
 /// Runs all of it.
 pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
@@ -22,6 +26,13 @@ pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> 
     timers::run(size, verdict)?;
     filters::run(filters::QUICK)?;
     selectors::run(selectors::QUICK, verdict)?;
+    let size = churn::Size { counted: [50, 150], rounds: 1, connections: 500, storms: 2, others: false };
+    churn::run(size, verdict, report)?;
+    let size = implicit::Size { connections: 50, counted: [1_000, 5_000], rounds: 1, requests: 2_000 };
+    implicit::run(size, verdict, report)?;
+    datagrams::run(datagrams::Size { rounds: 1, datagrams: 5_000 }, report)?;
+    latency::run(latency::Size { rounds: 1, time: Duration::from_millis(100), others: false }, report)?;
+    http::run(http::Size { rounds: 1, seconds: 1, others: false }, verdict, report)?;
     echo::run(echo::Size { rounds: 3, requests: 5_000, shapes: 1, others: false }, report)?;
     relay::run(relay::Size { rounds: 3, bytes: 16 << 20 }, report)?;
     micro::run(micro::QUICK, report)

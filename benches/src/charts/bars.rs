@@ -31,7 +31,7 @@ pub(super) fn draw(figure: &str, points: &[Point]) -> String {
             y += ROW;
         }
         for (index, point) in points.iter().filter(|point| point.at == **place).enumerate() {
-            let class = if index == 0 { "bar ours" } else { "bar" };
+            let class = if index == 0 { "bar s0" } else { "bar" };
             text(&mut out, LEFT - 8.0, y + 14.0, "end", &point.series);
             let _ = writeln!(
                 out,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Point, WIDTH, line, picture, shown, text};
+use super::{LINES, Point, WIDTH, line, picture, shown, text};
 
 /// Pixels: the frame of the lines.
 const LEFT: f64 = 70.0;
@@ -12,9 +12,6 @@ const BOTTOM: f64 = 340.0;
 
 /// Pixels between two names.
 const APART: f64 = 15.0;
-
-/// Colours before they begin again.
-const COLOURS: usize = 6;
 
 /// From the lowest to the highest value, as a place between 0 and 1.
 struct Axis {
@@ -40,6 +37,15 @@ impl Axis {
     }
 }
 
+/// A round number, without what says how exact it is.
+fn rounded(mark: f64) -> String {
+    match shown(mark) {
+        number if mark >= 1e6 => number.replace(".00", "").replace(".0", ""),
+        number if mark < 100.0 && number.contains('.') => number.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        number => number,
+    }
+}
+
 pub(super) fn draw(figure: &str, points: &[Point]) -> String {
     let at = |point: &Point| point.at.as_f64().unwrap_or(1.0).max(1.0);
     let across = Axis::of(points.iter().map(at), 1.0);
@@ -50,11 +56,11 @@ pub(super) fn draw(figure: &str, points: &[Point]) -> String {
     let mut out = String::new();
     for mark in up.marks(&[1.0, 2.0, 5.0]) {
         line(&mut out, "grid", [LEFT, y(mark)], [RIGHT, y(mark)]);
-        text(&mut out, LEFT - 8.0, y(mark) + 4.0, "end", &shown(mark));
+        text(&mut out, LEFT - 8.0, y(mark) + 4.0, "end", &rounded(mark));
     }
     for mark in across.marks(&[1.0]) {
         line(&mut out, "grid", [x(mark), TOP], [x(mark), BOTTOM]);
-        text(&mut out, x(mark), BOTTOM + 18.0, "middle", &shown(mark));
+        text(&mut out, x(mark), BOTTOM + 18.0, "middle", &rounded(mark));
     }
     let mut names: Vec<&str> = points.iter().map(|point| point.series.as_str()).collect();
     names.sort_unstable();
@@ -65,10 +71,10 @@ pub(super) fn draw(figure: &str, points: &[Point]) -> String {
     for (index, name) in names.iter().enumerate() {
         let own: Vec<_> = points.iter().filter(|point| point.series == *name).collect();
         let places: Vec<_> = own.iter().map(|point| format!("{:.1},{:.1}", x(at(point)), y(point.median))).collect();
-        let colour = index % COLOURS;
+        let colour = index % LINES;
         let _ = writeln!(
             out,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"var(--s{colour})\" stroke-width=\"2\"/>",
+            "<polyline class=\"s{colour}\" points=\"{}\" fill=\"none\" stroke-width=\"2\"/>",
             places.join(" ")
         );
         ends.extend(own.last().map(|point| (y(point.median), *name, colour)));
@@ -79,7 +85,7 @@ pub(super) fn draw(figure: &str, points: &[Point]) -> String {
         next = end.max(next);
         let _ = writeln!(
             out,
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"9\" height=\"9\" style=\"fill: var(--s{colour})\"/>",
+            "<rect class=\"s{colour}\" x=\"{:.1}\" y=\"{:.1}\" width=\"9\" height=\"9\"/>",
             RIGHT + 10.0,
             next - 5.0
         );
