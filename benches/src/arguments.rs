@@ -75,9 +75,9 @@ Helpers, which the commands start:
                  wake-before, wake-across or wake-storm
 
 Options:
-  --json FILE    Also writes what was compared as JSON: echo, http, churn, lean, udp,
-                 latency, implicit, curves, relay, micro
-  --rounds N     Other than as many rounds as for figures that are published: those and relay, flood
+  --json FILE    Also writes what was measured as JSON
+  --rounds N     Other than as many rounds as for figures that are published: echo, http, churn, lean, udp,
+                 latency, implicit, curves, relay, flood
   -h, --help     This text
 
 Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.

@@ -12,6 +12,7 @@ use mainspring::server::Sharing;
 
 use crate::counts::Slope;
 use crate::load;
+use crate::report::Report;
 use crate::serve::{Served, Way};
 use crate::server;
 use crate::strace::{self, FAILED};
@@ -32,7 +33,7 @@ pub(crate) struct Size(pub(crate) [usize; 2]);
 pub(crate) const FULL: Size = Size([200, 600]);
 
 /// Prints the table.
-pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !server::is_installed(strace::TOOL) {
         verdict.skip("system calls per connection", strace::TOOL);
         return Ok(());
@@ -68,6 +69,8 @@ pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict) -> io::Result<
             shown(life.vain_reads),
             shown(slope.sum(|name| WAITS.contains(&name))),
         ]);
+        let exact = life.accepts + life.registrations + life.ends + life.closes + life.others;
+        report.count("System calls per connection, the request left out", &served.to_string(), "life", exact);
         life.check(served, verdict);
     }
     println!("System calls per connection, one echo taken off\n\n{table}");

@@ -17,6 +17,7 @@ use mainspring::{io::write_all, net, spawn};
 
 use crate::interleaved::{Contender, Interleaved};
 use crate::load;
+use crate::report::Report;
 use crate::table::Table;
 
 /// The buffer of the flood at both ends, in bytes.
@@ -37,7 +38,7 @@ pub(crate) const FULL: Size = Size { rounds: 11, connections: 100, requests: 5_0
 const FIGURE: f64 = 2.0;
 
 /// Prints the table.
-pub(crate) fn run(size: Size) -> io::Result<()> {
+pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     eprintln!("flood: {} rounds of {} requests", size.rounds, size.requests);
     let server = Server::start()?;
     let elsewhere = TcpListener::bind("127.0.0.1:0")?;
@@ -59,6 +60,8 @@ pub(crate) fn run(size: Size) -> io::Result<()> {
     let run = Interleaved::run(size.rounds, &mut contenders)?;
     let mut table = Table::new(["flood", "p99, us", "times without", "at most"]);
     for (nth, name) in contenders.iter().map(Contender::name).enumerate() {
+        report.point("Flood: p99, us", name, "100 connections", run.cost(nth));
+        report.point("Flood: p99, times without", name, "100 connections", run.ratio(nth));
         let figure = if nth == 3 { format!("{FIGURE:.0}") } else { String::new() };
         table.row([name.to_owned(), run.cost(nth).to_string(), run.ratio(nth).to_string(), figure]);
     }

@@ -28,12 +28,14 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Of a turn.
     pub(crate) seconds: usize,
+    /// The first of the shapes that is run; those after it are.
+    pub(crate) from: usize,
     /// Whether others take part, which have to be built first.
     pub(crate) others: bool,
 }
 
 /// For figures that are published.
-pub(crate) const FULL: Size = Size { rounds: 9, seconds: 2, others: true };
+pub(crate) const FULL: Size = Size { rounds: 9, seconds: 2, from: 0, others: true };
 
 /// Connections, and how many requests are sent together on each.
 const SHAPES: [(usize, usize, &str); 3] = [(64, 1, "64"), (1_000, 1, "1,000"), (64, 16, "64 × 16")];
@@ -72,7 +74,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         peers.pop();
     }
     println!("{}\n", versions::of(&["mainspring", "hyper", "hyper-util", "tokio"]));
-    for (connections, depth, name) in SHAPES {
+    for (connections, depth, name) in SHAPES.into_iter().skip(size.from) {
         eprintln!("http: {} rounds of {} s, {connections} connections, {depth} at a time", size.rounds, size.seconds);
         let work = |server: &Server| load(server, connections, depth, size.seconds);
         let measured = beside::start(&peers, "0", "1")?.rounds(size.rounds, work)?;

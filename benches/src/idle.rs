@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::memory;
+use crate::report::Report;
 use crate::schedstat::Ran;
 use crate::server::Server;
 use crate::style::Style;
@@ -34,7 +35,7 @@ pub(crate) struct Size {
 pub(crate) const FULL: Size = Size { connections: 9_000, window: Duration::from_secs(10) };
 
 /// Prints the table.
-pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let Size { connections, window } = size;
     let mut table = Table::new(["style", "deadline", "times it ran", "processor time, ns", "at most"]);
     for (style, deadlines) in [(Style::Tick, false), (Style::Tick, true), (Style::Async, false), (Style::Async, true)] {
@@ -53,6 +54,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
             nanoseconds.to_string(),
             "0".to_owned(),
         ]);
+        report.count("Idle: times it ran", style.name(), deadline, ran.times as f64);
         verdict.at_most(&format!("times that an idle server ran, {style}, deadline {deadline}"), ran.times as f64, 0.0);
     }
     println!("{connections} idle connections for {} s\n\n{table}", window.as_secs());

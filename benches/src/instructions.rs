@@ -13,6 +13,7 @@ use std::io;
 use crate::callgrind::{self, Cost, Profile};
 use crate::counts::Slope;
 use crate::load;
+use crate::report::Report;
 use crate::serve::{Served, Threads};
 use crate::server::{self, Server};
 use crate::style::Style;
@@ -49,7 +50,7 @@ pub(crate) struct Size {
 pub(crate) const FULL: Size = Size { connections: 50, requests: [10_000, 30_000] };
 
 /// Prints the table, and with `profile` where the instructions are.
-pub(crate) fn run(size: Size, profile: bool, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, profile: bool, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !server::is_installed(callgrind::TOOL) {
         verdict.skip("instructions per request", callgrind::TOOL);
         return Ok(());
@@ -62,6 +63,7 @@ pub(crate) fn run(size: Size, profile: bool, verdict: &mut Verdict) -> io::Resul
         let cost = measure(served, &size)?;
         let instructions = cost.instructions();
         let own = instructions - cost.functions.sum(|name| LIBC.contains(&name));
+        report.count("Instructions per echoed request", &served.to_string(), "50 connections", instructions);
         let figure = match (served.style, served.threads) {
             (Style::Tick, None) => Some(TICK),
             (Style::Async, None) => Some(ASYNC),

@@ -11,6 +11,9 @@
 use std::fmt;
 use std::io;
 
+/// Fewer rounds than these have no middle half.
+const ROUNDS_MIN: usize = 5;
+
 /// One that takes part.
 pub(crate) struct Contender<'a> {
     name: &'static str,
@@ -79,8 +82,11 @@ impl Interleaved {
     }
 
     /// Whether this contender costs more than the first one, or less; none if that is no more than the pair, the first
-    /// and the second, differs by.
+    /// and the second, differs by, and if there are so few rounds that the middle half of the pair's says nothing.
     pub(crate) fn beyond_the_pair(&self, contender: usize) -> Option<bool> {
+        if self.0[0].len() < ROUNDS_MIN {
+            return None;
+        }
         let pair = self.ratio(1);
         let noise = pair.high.max(1.0 / pair.low).max(1.0);
         let ratio = self.ratio(contender).median;
@@ -168,6 +174,8 @@ mod tests {
         let run = Interleaved::of(costs);
         let beyond: Vec<_> = (0..6).map(|contender| run.beyond_the_pair(contender)).collect();
         assert_eq!(beyond, [None, None, None, Some(true), None, Some(false)]);
+        let few = Interleaved::of(vec![vec![1.0; 4], vec![1.0; 4], vec![9.0; 4]]);
+        assert_eq!(few.beyond_the_pair(2), None);
     }
 
     #[test]

@@ -83,13 +83,13 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
     match command {
         Command::Help => print!("{HELP}"),
         Command::Syscalls => {
-            syscalls::run(syscalls::FULL, &mut verdict)?;
-            connections::run(connections::FULL, &mut verdict)?;
+            syscalls::run(syscalls::FULL, &mut verdict, &mut report)?;
+            connections::run(connections::FULL, &mut verdict, &mut report)?;
         }
-        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict)?,
-        Command::Idle => idle::run(idle::FULL, &mut verdict)?,
+        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict, &mut report)?,
+        Command::Idle => idle::run(idle::FULL, &mut verdict, &mut report)?,
         Command::Filters => filters::run(filters::FULL)?,
-        Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL })?,
+        Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, &mut report)?,
         Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, &mut report)?,
         Command::Http => {
             http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, &mut verdict, &mut report)?;
@@ -112,9 +112,9 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
             curves::run(curves::Size { rounds: rounds(curves::FULL.rounds), ..curves::FULL }, &mut report)?
         }
         Command::Relay => relay::run(relay::Size { rounds: rounds(relay::FULL.rounds), ..relay::FULL }, &mut report)?,
-        Command::Memory => memory::run(memory::FULL, &mut verdict)?,
-        Command::Timers => timers::run(timers::FULL, &mut verdict)?,
-        Command::Selectors => selectors::run(selectors::FULL, &mut verdict)?,
+        Command::Memory => memory::run(memory::FULL, &mut verdict, &mut report)?,
+        Command::Timers => timers::run(timers::FULL, &mut verdict, &mut report)?,
+        Command::Selectors => selectors::run(selectors::FULL, &mut verdict, &mut report)?,
         Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, &mut report)?,
         Command::Charts { folder, reports } => charts::run(&folder, &reports)?,
         Command::Quick => quick::run(&mut verdict, &mut report)?,

@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
+use crate::report::Report;
 use crate::scratch::Scratch;
 use crate::server::{self, Server};
 use crate::style::Style;
@@ -39,7 +40,7 @@ pub(crate) struct Size {
 pub(crate) const FULL: Size = Size { counted: [1_000, 4_000], resident: [1_000, 9_000] };
 
 /// Prints the table.
-pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let counts = server::is_installed(TOOL);
     if !counts {
         verdict.skip("bytes in use per idle connection", TOOL);
@@ -53,10 +54,12 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
             let added = (size.counted[1] - size.counted[0]) as f64;
             let (bytes, blocks) = ((many.0 - few.0) / added, (many.1 - few.1) / added);
             cells = [format!("{bytes:.0}"), format!("{blocks:.2}")];
+            report.count("Bytes in use per idle connection", style.name(), "idle", bytes);
             verdict.at_most(&format!("bytes in use per idle connection, {style}"), bytes, figure);
         }
         let [few, many] = size.resident.map(|connections| resident(style, connections));
         let resident = (many? - few?) / (size.resident[1] - size.resident[0]) as f64;
+        report.count("Resident bytes per idle connection", style.name(), "idle", resident);
         let [bytes, blocks] = cells;
         table.row([style.to_string(), bytes, blocks, format!("{figure:.0}"), format!("{resident:.0}")]);
     }

@@ -79,21 +79,24 @@ struct Measured {
 
 /// Prints the table.
 pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
-    let measured = measure(size, &ROWS)?;
-    println!("{}", to_text("Tasks, channels and timers beside other runtimes", &measured));
-    for Measured { row, contenders } in &measured {
-        for (name, nanoseconds, ratio) in contenders {
-            report.point("Micro: nanoseconds", name, row.name, *nanoseconds);
-            report.point("Micro: times ours", name, row.name, *ratio);
-        }
-    }
+    table("Tasks, channels and timers beside other runtimes", "Micro", measure(size, &ROWS)?, report);
     Ok(())
 }
 
 /// Prints the rows about timers, for the command that counts their instructions.
-pub(crate) fn timers(size: Size) -> io::Result<()> {
-    println!("{}", to_text("Timers beside those of other runtimes", &measure(size, &TIMERS)?));
+pub(crate) fn timers(size: Size, report: &mut Report) -> io::Result<()> {
+    table("Timers beside those of other runtimes", "Timers", measure(size, &TIMERS)?, report);
     Ok(())
+}
+
+fn table(title: &str, figure: &str, measured: Vec<Measured>, report: &mut Report) {
+    println!("{}", to_text(title, &measured));
+    for Measured { row, contenders } in measured {
+        for (name, nanoseconds, ratio) in contenders {
+            report.point(&format!("{figure}: nanoseconds"), name, row.name, nanoseconds);
+            report.point(&format!("{figure}: times ours"), name, row.name, ratio);
+        }
+    }
 }
 
 fn measure(size: Size, rows: &'static [Row]) -> io::Result<Vec<Measured>> {

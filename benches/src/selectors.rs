@@ -34,6 +34,7 @@ use self::nothing::Nothing;
 use self::peer::Peer;
 use self::polling::{PollingEdge, PollingOneshot};
 pub(crate) use self::work::Work;
+use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::versions;
 
@@ -66,12 +67,12 @@ pub(crate) const QUICK: Size = Size {
 };
 
 /// Prints the tables.
-pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let processors = mainspring_sys::processors();
     println!("{}; {processors} processors\n", versions::of(&["mainspring-sys", "mio", "polling"]));
-    counts::system_calls(size.counts, verdict)?;
-    counts::instructions(size.counts, verdict)?;
-    times::run(size.times)
+    counts::system_calls(size.counts, verdict, report)?;
+    counts::instructions(size.counts, verdict, report)?;
+    times::run(size.times, report)
 }
 
 /// The command `select`: what is counted.

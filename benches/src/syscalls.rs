@@ -9,6 +9,7 @@ use std::io;
 
 use crate::counts::Slope;
 use crate::load;
+use crate::report::Report;
 use crate::serve::Served;
 use crate::server;
 use crate::strace;
@@ -33,7 +34,7 @@ pub(crate) struct Size {
 pub(crate) const FULL: Size = Size { connections: 50, requests: [10_000, 30_000] };
 
 /// Prints the table.
-pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !server::is_installed(strace::TOOL) {
         verdict.skip("system calls per request", strace::TOOL);
         return Ok(());
@@ -42,6 +43,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
     for served in Served::all() {
         let slope = measure(served, &size)?;
         let total = slope.total();
+        report.count("System calls per echoed request", &served.to_string(), "50 connections", total);
         let shown = slope.sorted().into_iter().filter(|(_, count)| *count >= SHOWN);
         let names: Vec<_> = shown.map(|(name, count)| format!("{name} {count:.3}")).collect();
         let figure = if served.style == Style::Loop { String::new() } else { format!("{FIGURE:.2}") };

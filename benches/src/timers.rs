@@ -18,6 +18,7 @@ use mainspring::time::{Clock, Sleep, sleep};
 
 use crate::callgrind::{self, Profile};
 use crate::micro;
+use crate::report::Report;
 use crate::server;
 use crate::stopwatch::Times;
 use crate::table::Table;
@@ -52,7 +53,7 @@ pub(crate) const FULL: Size = Size {
 };
 
 /// Prints the table.
-pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let counts = server::is_installed(callgrind::TOOL);
     if !counts {
         verdict.skip("instructions per sleep", callgrind::TOOL);
@@ -72,11 +73,14 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict) -> io::Result<()> {
             "30".to_owned(),
             format!("{:.1}", clock_reading(&size)?.best),
         ]);
+        if let Some(count) = counted {
+            report.count("Instructions to arm and cancel a sleep", "mainspring", live, count);
+        }
         instructions.extend(counted);
     }
     println!("Arming and cancelling a sleep\n\n{table}");
     if let Some(peers) = size.peers {
-        micro::timers(peers)?;
+        micro::timers(peers, report)?;
     }
     if let [few, many] = instructions[..] {
         verdict.at_most("instructions per sleep, many live to few", many / few, GROWTH);

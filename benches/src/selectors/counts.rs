@@ -9,6 +9,7 @@ use std::process::Command;
 use super::work::Work;
 use super::{MIO, NOTHING, OURS, PEERS};
 use crate::callgrind::{self, Profile};
+use crate::report::Report;
 use crate::server::is_installed;
 use crate::strace;
 use crate::table::Table;
@@ -38,7 +39,7 @@ const COUNTED: [Work; 6] = [
 const INSTRUCTIONS_MORE: f64 = 2.0;
 
 /// Prints the table of instructions; ours must be at most mio's, see [`INSTRUCTIONS_MORE`].
-pub(super) fn instructions(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(super) fn instructions(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !is_installed(callgrind::TOOL) {
         verdict.skip("instructions of the selectors", callgrind::TOOL);
         return Ok(());
@@ -51,6 +52,7 @@ pub(super) fn instructions(size: Size, verdict: &mut Verdict) -> io::Result<()> 
             _ => 0.0,
         };
         let counts = count(size, |peer| Ok(instructions_of(peer, work, size)? - without))?;
+        add("Selectors: instructions", work, counts, report);
         let most = counts[MIO] + INSTRUCTIONS_MORE;
         verdict.at_most(&format!("instructions, {}", work.title()), counts[OURS], most);
         let [a, b, c, d] = counts.map(|count| shown(count, 1));
@@ -90,7 +92,7 @@ const CALLED: [(Work, Figure); 6] = [
 const CALLS_MORE: f64 = 0.02;
 
 /// Prints the table of system calls.
-pub(super) fn system_calls(size: Size, verdict: &mut Verdict) -> io::Result<()> {
+pub(super) fn system_calls(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !is_installed(strace::TOOL) {
         verdict.skip("system calls of the selectors", strace::TOOL);
         return Ok(());
@@ -99,6 +101,7 @@ pub(super) fn system_calls(size: Size, verdict: &mut Verdict) -> io::Result<()> 
     let mut table = Table::new(["system calls", ours, mio, oneshot, edge, "ours must be"]);
     for (work, figure) in CALLED {
         let counts = count(size, |peer| system_calls_of(peer, work, size))?;
+        add("Selectors: system calls", work, counts, report);
         let what = format!("system calls, {}", work.title());
         let figure = match figure {
             Figure::Exactly(exactly) => {
@@ -134,6 +137,13 @@ fn count(size: Size, mut of: impl FnMut(&str) -> io::Result<f64>) -> io::Result<
         *count = of(peer)?;
     }
     Ok(counts)
+}
+
+/// What was counted, for the report.
+fn add(figure: &str, work: Work, counts: [f64; PEERS.len()], report: &mut Report) {
+    for (peer, count) in PEERS.iter().zip(counts).filter(|(_, count)| !count.is_nan()) {
+        report.count(figure, peer, work.title(), count.max(0.0));
+    }
 }
 
 /// With so many decimals; nothing for what was not counted, and 0 for what is below it by chance.

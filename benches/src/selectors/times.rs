@@ -16,6 +16,7 @@ use super::peer::Peer;
 use super::polling::{PollingEdge, PollingOneshot};
 use super::work::Work;
 use crate::interleaved::{Contender, Interleaved, Spread};
+use crate::report::Report;
 use crate::table::Table;
 
 /// Descriptors besides those of the work: of the selectors, the standard streams, a tool's.
@@ -32,8 +33,8 @@ pub(crate) struct Size {
 }
 
 /// Prints the table.
-pub(super) fn run(size: Size) -> io::Result<()> {
-    let [_, mio, oneshot, edge] = PEERS;
+pub(super) fn run(size: Size, report: &mut Report) -> io::Result<()> {
+    let [ours, mio, oneshot, edge] = PEERS;
     let mut table = Table::new(["times", "ours, ns", "ours again", mio, oneshot, edge, "beside mio"]);
     let limit = usize::try_from(mainspring_sys::descriptor_limit()?).unwrap_or(usize::MAX);
     for (work, operations) in rows(size) {
@@ -43,6 +44,10 @@ pub(super) fn run(size: Size) -> io::Result<()> {
         }
         eprintln!("selectors: times, {work}");
         let result = race(work, operations, size.rounds)?;
+        for (contender, name) in [ours, "ours again", mio, oneshot, edge].into_iter().enumerate() {
+            report.point("Selectors: nanoseconds", name, work.title(), result.cost(contender));
+            report.point("Selectors: times ours", name, work.title(), result.ratio(contender));
+        }
         let ratios = [1, 2, 3, 4].map(|contender| result.ratio(contender));
         let worth = worth(ratios[1], ratios[0]).to_owned();
         let [again, mio, oneshot, edge] = ratios.map(|ratio| ratio.to_string());
