@@ -51,7 +51,7 @@
 //! | `split`, owned halves | [`io::split`](crate::io::split()); all methods take `&self`, so an `Rc` of the stream does too |
 //! | `copy_bidirectional`, with sizes | [`io::copy_bidirectional`](crate::io::copy_bidirectional()), which holds no buffer while idle; in the kernel [`net::splice_bidirectional`](crate::net::splice_bidirectional()) |
 //! | a read that holds no buffer while it waits | [`io::read_pooled`](crate::io::read_pooled()) |
-//! | `Framed`, codecs | [`codec`](crate::codec) |
+//! | `Framed`, codecs | [`codec`](crate::codec): [`Lines`](crate::codec::Lines), [`Delimited`](crate::codec::Delimited), [`LengthDelimited`](crate::codec::LengthDelimited), [`Fixed`](crate::codec::Fixed), or one's own |
 //! | TLS | a state machine over std's `Read` and `Write`, as `rustls` is, inside [`ready`](crate::ready) |
 //!
 //! # Between tasks

@@ -96,6 +96,12 @@ impl Buffer {
         self.scanned = count;
     }
 
+    /// Overwrites what needs no second look, so that a decoder which takes one shows.
+    #[cfg(test)]
+    pub(super) fn overwrite_scanned(&mut self, byte: u8) {
+        self.bytes[self.start..self.start + self.scanned].fill(byte);
+    }
+
     /// Appends `bytes` at the end.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.space(bytes.len(), bytes.len()).copy_from_slice(bytes);

@@ -4,6 +4,9 @@
 //! [`Framed`] joins both to a source such as a socket, in the three styles of this crate: tick
 //! (`try_*`), poll, and async; [`FramedDatagrams`] joins them to a UDP socket. The protocols in [`crate::proto`] are built on it.
 //!
+//! [`Lines`], [`Delimited`], [`LengthDelimited`] and [`Fixed`] are the framings that most protocols have; a codec of one's own
+//! is built on one of them, or on nothing.
+//!
 //! What holds for each codec here: limits are finite unless raised by hand, memory grows by what has
 //! arrived and never by what a peer declares, no byte is searched twice, any split of the bytes gives
 //! the same items, and a failed encoding leaves no bytes behind.
@@ -13,17 +16,23 @@
 //! dependency, a counter per item and a buffer that one slow consumer keeps alive.
 mod buffer;
 mod decoder;
+mod delimited;
 mod encoder;
+mod fixed;
 mod framed;
 mod framed_datagrams;
+mod length_delimited;
 mod lines;
 mod next;
 
 pub use buffer::Buffer;
 pub use decoder::Decoder;
+pub use delimited::Delimited;
 pub use encoder::Encoder;
+pub use fixed::Fixed;
 pub use framed::Framed;
 pub use framed_datagrams::FramedDatagrams;
+pub use length_delimited::LengthDelimited;
 pub use lines::Lines;
 pub use next::Next;
 
