@@ -105,20 +105,15 @@ fn time(size: &Size, service: impl Service<u64, Response = u64, Error = io::Erro
 }
 
 /// How long so many calls take, one after the other.
-fn calls<'a>(
-    count: usize,
-    service: &'a impl Service<u64, Response = u64, Error = io::Error>,
-) -> impl Future<Output = io::Result<Duration>> + 'a {
-    async move {
-        let start = Instant::now();
-        let mut answer = 0;
-        for _ in 0..count {
-            yield_now().await;
-            answer = service.call(black_box(answer)).await?;
-        }
-        black_box(answer);
-        Ok(start.elapsed())
+async fn calls(count: usize, service: &impl Service<u64, Response = u64, Error = io::Error>) -> io::Result<Duration> {
+    let start = Instant::now();
+    let mut answer = 0;
+    for _ in 0..count {
+        yield_now().await;
+        answer = service.call(black_box(answer)).await?;
     }
+    black_box(answer);
+    Ok(start.elapsed())
 }
 
 fn clock(size: &Size) -> io::Result<Times> {
