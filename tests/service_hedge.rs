@@ -3,6 +3,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;
 
+use futures::future::join_all;
 use mainspring::service::{Hedge, RetryBudget, Service, ServiceExt, service_fn};
 use mainspring::testing;
 use mainspring::time::{Instant, sleep};
@@ -120,26 +121,16 @@ fn nothing_is_late_before_a_hundred_calls_are_known() {
 
 #[test]
 fn when_everything_is_late_the_budget_bounds_what_is_added() {
-    testing::Test::new().limit(Duration::from_secs(60)).run(async {
-        let slow = Cell::new(false);
-        let calls = Cell::new(0);
-        let service = service_fn(async |()| {
-            calls.set(calls.get() + 1);
-            sleep(if slow.get() { 100 * MILLISECOND } else { MILLISECOND }).await;
-            io::Result::Ok(())
-        });
-        let service = service.filter(Hedge::new());
-        for _ in 0..1_000 {
-            service.call(()).await.unwrap();
-        }
-        // Half of the calls are slow, which is soon the usual; the first ones are late.
-        for nth in 0..4_000 {
-            slow.set(nth % 2 == 0);
-            service.call(()).await.unwrap();
-        }
-        let extra = calls.get() - 5_000;
-        println!("{extra} second calls for 5,000");
-        assert!(extra > 20 && extra <= 250);
+    testing::run(async {
+        let scripted = Scripted::default();
+        let service = (&scripted).filter(Hedge::new());
+        scripted.known(&service).await;
+        let slow = vec![(Duration::from_millis(500), true); 2_000];
+        *scripted.script.borrow_mut() = slow;
+        join_all((0..1_000).map(|n| service.call(n))).await;
+        let extra = scripted.calls.get() - 1_000;
+        println!("{extra} second calls for 1,200");
+        assert!((55..=60).contains(&extra), "a twentieth");
     });
 }
 

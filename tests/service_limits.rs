@@ -125,6 +125,23 @@ fn a_call_that_has_ended_gives_its_place_back_before_it_is_dropped() {
 }
 
 #[test]
+fn a_place_that_was_handed_to_one_who_is_dropped_is_free_also_for_those_who_may_not_wait() {
+    testing::run(async {
+        let slow = Slow::default();
+        let limit = ConcurrencyLimit::new(1);
+        let (patient, hasty) = ((&slow).filter(limit.clone()), (&slow).filter(limit.clone().waiters(0)));
+        let (mut first, mut second) = (Box::pin(patient.call(SECOND)), Box::pin(patient.call(SECOND)));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+        first.await.unwrap();
+        assert_eq!((limit.in_flight(), hasty.status()), (1, Status::Busy), "it was handed over");
+        assert_eq!(hasty.call(SECOND).await, Err(Rejected::Full));
+        drop(second);
+        assert_eq!((limit.in_flight(), hasty.status()), (0, Status::Open));
+        assert_eq!(hasty.call(SECOND).await, Ok(()));
+    });
+}
+
+#[test]
 fn random_calls_and_drops_never_exceed_a_limit_and_leave_nothing_behind() {
     for seed in 0..30 {
         println!("seed {seed}");
@@ -233,6 +250,21 @@ fn a_call_that_is_dropped_while_it_waits_has_used_up_nothing() {
         assert_eq!(service.status(), Status::Busy, "there is no token");
         sleep(SECOND).await;
         assert_eq!(service.status(), Status::Open);
+    });
+}
+
+#[test]
+fn one_who_waits_is_not_overtaken_although_there_is_a_token() {
+    testing::run(async {
+        let service = service_fn(async |()| Ok::<_, Rejected>(()));
+        let service = service.filter(RateLimit::new(1, SECOND).burst(1));
+        service.call(()).await.unwrap();
+        let (mut waits, mut comes) = (Box::pin(service.call(())), Box::pin(service.call(())));
+        assert!(poll!(&mut waits).is_pending());
+        sleep(SECOND + SECOND / 2).await;
+        assert!(poll!(&mut comes).is_pending());
+        waits.await.unwrap();
+        comes.await.unwrap();
     });
 }
 

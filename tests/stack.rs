@@ -13,7 +13,7 @@ use mainspring::service::{
     BoxService, Either, Filter, NoRoute, Router, Service, ServiceBuilder, ServiceExt, Status, service_fn,
 };
 use mainspring::testing;
-use mainspring::time::sleep;
+use mainspring::time::{Instant, sleep};
 
 /// A service that answers with its name, and has a status that can be set.
 struct Backend {
@@ -191,7 +191,23 @@ fn a_timeout_of_a_builder_bounds_what_is_inside_of_it() {
             io::Result::Ok(seconds)
         });
         assert_eq!(service.call(1).await.unwrap(), 1);
+        let start = Instant::now();
         assert_eq!(service.call(3).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 2);
+    });
+}
+
+#[test]
+fn a_timeout_counts_from_when_its_call_first_waits() {
+    testing::run(async {
+        let service = service_fn(async |()| {
+            sleep(Duration::from_secs(2)).await;
+            io::Result::Ok(())
+        });
+        let service = service.timeout(Duration::from_secs(3));
+        let call = service.call(());
+        sleep(Duration::from_secs(60)).await;
+        assert!(call.await.is_ok());
     });
 }
 

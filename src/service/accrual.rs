@@ -211,6 +211,8 @@ mod tests {
         /// Until when it is dead.
         until: Option<u64>,
         probing: bool,
+        /// How often it has died since it was last revived.
+        deaths: u32,
     }
 
     impl Naive {
@@ -274,9 +276,10 @@ mod tests {
                     }
                     if dies {
                         let State::Dead(until) = accrual.state else { panic!("it should be dead") };
-                        let whole = 4 * SECOND << (accrual.times - 1).min(2);
+                        let whole = (4 * SECOND) << naive.deaths.min(2);
                         assert!((now + whole / 2..=now + whole).contains(&until));
                         naive.until = Some(until);
+                        naive.deaths += 1;
                         deaths += 1;
                     } else {
                         let is_dead = matches!(accrual.state, State::Dead(_));

@@ -205,8 +205,8 @@ impl<G, Request: Hash + Eq, Response, Error> Share<'_, G, Request, Response, Err
         drop(waker);
         flight.sharers.set(flight.sharers.get() - 1);
         if flight.sharers.get() == 0 {
+            // And the call is dropped with this last one.
             land(self.coalesce, &self.request, &flight);
-            drop(flight.call.take());
         }
     }
 }

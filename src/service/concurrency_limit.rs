@@ -92,12 +92,9 @@ impl ConcurrencyLimit {
 }
 
 impl Shared {
-    /// Takes a place, if there is one and nobody waits.
+    /// Takes a place, if there is one that was not handed over. Nobody is overtaken: while somebody waits, there is none.
     #[inline]
     fn take(&self) -> Option<Place<'_>> {
-        if self.waiting.get() > 0 {
-            return None;
-        }
         if self.taken.get() < self.max {
             self.taken.set(self.taken.get() + 1);
             return Some(Place(self));
