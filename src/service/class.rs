@@ -51,6 +51,10 @@ impl Class {
 /// };
 /// assert_eq!(by_code.classify(&Ok(503)), Class::Retryable);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not classify results of `{Response}` and `{Error}`",
+    note = "`Cautious`, the default, needs an error that is a `std::error::Error + 'static`; for others give `classifier(Idempotent)` or a closure"
+)]
 pub trait Classifier<Response, Error> {
     /// What `result` means.
     fn classify(&self, result: &Result<Response, Error>) -> Class;

@@ -37,6 +37,11 @@ use super::{Service, Status};
 /// let service = length.filter(Trim);
 /// assert_eq!(futures::executor::block_on(service.call("  four ")), Ok(4));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no filter of requests `{Request}` around `{S}`",
+    note = "an error that a filter adds (`Elapsed`, `Rejected`) has to convert into that of the service: `map_err` below it makes one that does",
+    note = "a request that may be sent twice (`Retry`, `Hedge`, `Coalesce`) has to be `Clone`"
+)]
 pub trait Filter<Request, S>
 where
     S: Service<Self::Inner>,

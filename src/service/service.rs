@@ -43,6 +43,10 @@ use super::Status;
 /// let answer = futures::executor::block_on(greeter.call("world")).unwrap();
 /// assert_eq!(answer, "hello, world");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service of requests `{Request}`",
+    note = "in a stack, each filter has to fit what is inside of it: the notes that follow say which one does not"
+)]
 pub trait Service<Request> {
     /// What a call that succeeds resolves to.
     type Response;
