@@ -8,7 +8,6 @@
 //! The stack is held to 100 ns by the design. It is shown and not asserted, as all times are; that nothing is allocated is
 //! asserted by `tests/service_cost.rs`.
 
-use std::future::Future;
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
