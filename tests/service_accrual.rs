@@ -202,6 +202,19 @@ fn a_peer_that_is_down_is_asked_by_one_caller_after_longer_and_longer() {
 }
 
 #[test]
+fn how_long_a_peer_is_left_alone_can_be_set() {
+    testing::run(async {
+        let backend = Backend::new(true);
+        let service = (&backend).filter(FailFast::new().backoff(Backoff::new(60 * SECOND, 60 * SECOND)));
+        service.call(()).await.unwrap_err();
+        sleep(29 * SECOND).await;
+        assert_eq!(service.status(), Status::Busy);
+        sleep(32 * SECOND).await;
+        assert_eq!(service.status(), Status::Open);
+    });
+}
+
+#[test]
 fn while_one_tries_again_the_others_are_rejected_and_its_success_lets_all_in() {
     testing::run(async {
         let backend = Backend::new(true);

@@ -54,13 +54,8 @@ impl FailFast {
     /// With the values above.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Backoff::new(Duration::from_secs(1), Duration::from_secs(32)))
-    }
-
-    /// Down for as long as `backoff` says.
-    #[must_use]
-    pub fn with(backoff: Backoff) -> Self {
-        let accrual = Accrual::new(policy(backoff), Random::from_entropy());
+        let policy = policy(Backoff::new(Duration::from_secs(1), Duration::from_secs(32)));
+        let accrual = Accrual::new(policy, Random::from_entropy());
         Self { classifier: Cautious, accrual: Rc::new(RefCell::new(accrual)) }
     }
 }
@@ -76,6 +71,14 @@ impl<C> FailFast<C> {
     #[must_use]
     pub fn classifier<D>(self, classifier: D) -> FailFast<D> {
         FailFast { classifier, accrual: self.accrual }
+    }
+
+    /// How long it is down, the first time and the following ones.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        let fresh = self.accrual.borrow().with_policy(policy(backoff));
+        self.accrual = Rc::new(RefCell::new(fresh));
+        self
     }
 }
 

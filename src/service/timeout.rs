@@ -58,19 +58,19 @@ where
     type Error = S::Error;
 
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
-        Projected::new(next.call(request), Deadline(Later::Unset(nanoseconds(self.duration))))
+        Projected::new(next.call(request), Deadline(FromFirstPoll::Unset(nanoseconds(self.duration))))
     }
 }
 
 /// A limit that is counted from its first poll.
-enum Later {
+enum FromFirstPoll {
     /// Not polled yet: how long it is, in nanoseconds.
     Unset(u64),
     /// It runs.
     Set(Limit),
 }
 
-impl Future for Later {
+impl Future for FromFirstPoll {
     type Output = ();
 
     #[inline]
