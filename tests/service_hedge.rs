@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use futures::future::join_all;
-use mainspring::service::{Hedge, RetryBudget, Service, ServiceExt, service_fn};
+use mainspring::service::{Hedge, RetryBudget, Service, ServiceExt};
 use mainspring::testing;
 use mainspring::time::{Instant, sleep};
 
