@@ -42,6 +42,8 @@ Commands:
   curves         The cost of an operation among 10 to 18,000 connections, 100 to 10,000,000 timers and
                  10 to 1,000,000 tasks; six minutes
   memory         Bytes per idle connection, in use (valgrind) and resident
+  scale          What 1, 10 and 100 million connections need of memory, descriptors and processors, from
+                 what one needs, and which limit of this system comes first; half a minute
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
   relay          Bytes from one connection to another: splice and copy beside tokio's copy and a thread
@@ -107,6 +109,7 @@ pub(crate) enum Command {
     Instructions { profile: bool },
     Memory,
     Idle,
+    Scale,
     Flood,
     Echo,
     Http,
@@ -175,6 +178,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["relay"] => Command::Relay,
         ["memory"] => Command::Memory,
         ["idle"] => Command::Idle,
+        ["scale"] => Command::Scale,
         ["filters"] => Command::Filters,
         ["flood"] => Command::Flood,
         ["timers"] => Command::Timers,

@@ -38,6 +38,7 @@ mod peers;
 mod quick;
 mod relay;
 mod report;
+mod scale;
 mod schedstat;
 mod scratch;
 mod selectors;
@@ -87,6 +88,7 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
             connections::run(connections::FULL, &mut verdict, &mut report)?;
         }
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict, &mut report)?,
+        Command::Scale => scale::run(&scale::FULL, &mut report)?,
         Command::Idle => idle::run(idle::FULL, &mut verdict, &mut report)?,
         Command::Filters => filters::run(filters::FULL)?,
         Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, &mut report)?,

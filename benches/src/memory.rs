@@ -98,11 +98,17 @@ fn resident(style: Style, connections: usize) -> io::Result<f64> {
     eprintln!("memory: {style}, {connections} connections");
     let server = Server::hold(Command::new(env::current_exe()?), style, false)?;
     let clients = idle(server.address, connections)?;
+    let bytes = resident_bytes(&server)?;
+    server.end()?;
+    drop(clients);
+    Ok(bytes)
+}
+
+/// The resident bytes of a server, what is mapped from files left out.
+pub(crate) fn resident_bytes(server: &Server) -> io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id()))?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
     let kilobytes: Option<f64> = kilobytes.and_then(|text| text.trim().parse().ok());
-    server.end()?;
-    drop(clients);
     Ok(kilobytes.ok_or_else(|| io::Error::other("no RssAnon in the status of a process"))? * 1024.0)
 }
 
