@@ -56,6 +56,7 @@ Commands:
       --quick    The same with small counts, within 20 seconds
   charts FOLDER REPORT...
                  Draws each figure of some reports that --json wrote as an SVG file
+  all            Every part above, one after the other: an hour and a quarter. What charts draw: all --json FILE
   quick          All of it with small counts, within two minutes; asserts counts, never times
 
 Helpers, which the commands start:
@@ -125,6 +126,7 @@ pub(crate) enum Command {
     Selectors,
     Micro { quick: bool },
     Charts { folder: PathBuf, reports: Vec<PathBuf> },
+    All,
     Quick,
     Serve { served: Served, port: u16 },
     ServeDatagrams(Receiving),
@@ -132,6 +134,31 @@ pub(crate) enum Command {
     Load { server: SocketAddr, connections: usize, requests: usize },
     Arm { live: usize, count: usize },
     Select { peer: String, work: Work, count: usize },
+}
+
+/// What `all` stands for, counts first.
+pub(crate) fn parts() -> [Command; 18] {
+    [
+        Command::Syscalls,
+        Command::Instructions { profile: false },
+        Command::Memory,
+        Command::Idle,
+        Command::Scale,
+        Command::Lean,
+        Command::Implicit,
+        Command::Echo,
+        Command::Http,
+        Command::Churn,
+        Command::Latency,
+        Command::Datagrams,
+        Command::Relay,
+        Command::Flood,
+        Command::Timers,
+        Command::Filters,
+        Command::Selectors,
+        Command::Micro { quick: false },
+        Command::Curves,
+    ]
 }
 
 /// What the command line asks for.
@@ -187,6 +214,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["charts", folder, ref reports @ ..] if !reports.is_empty() => {
             Command::Charts { folder: folder.into(), reports: reports.iter().map(PathBuf::from).collect() }
         }
+        ["all"] => Command::All,
         ["quick"] => Command::Quick,
         ["serve", style] => Command::Serve {
             served: Served {

@@ -12,9 +12,11 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io;
-use std::process::{self, Command, Stdio};
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use mainspring_sys::{set_thread_processors, thread_processors};
 
 use crate::interleaved::{Contender, Interleaved};
 use crate::peers::{self, Peer};
@@ -45,28 +47,41 @@ pub(crate) fn turn(server: &Server, work: impl FnOnce() -> io::Result<usize>) ->
 }
 
 /// Servers that run, with their names.
-pub(crate) struct Running(Vec<(&'static str, Server)>);
+pub(crate) struct Running {
+    servers: Vec<(&'static str, Server)>,
+    /// The processors of this thread before, which it goes back to.
+    before: Vec<usize>,
+}
 
-/// Moves this process to the processors of clients, and starts the servers on theirs, as taskset(1) names both.
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Why ignored: they were its own.
+        let _ = set_thread_processors(&self.before);
+    }
+}
+
+/// Moves this thread to the processors of clients, and starts the servers on theirs, as taskset(1) names them.
 ///
 /// # Errors
 ///
 /// When a server does not start, and where there are no such processors.
-pub(crate) fn start(peers: &[Peer], servers: &str, clients: &str) -> io::Result<Running> {
+pub(crate) fn start(peers: &[Peer], servers: &str, clients: &[usize]) -> io::Result<Running> {
     peers::build(peers)?;
-    let mut taskset = Command::new("taskset");
-    taskset.args(["-a", "-p", "-c", clients, &process::id().to_string()]);
-    match taskset.stdout(Stdio::null()).status()? {
-        status if status.success() => {}
-        _ => return Err(io::Error::other(format!("could not run on the processors {clients}: two are needed"))),
+    let before = thread_processors()?;
+    set_thread_processors(clients).map_err(|error| {
+        io::Error::new(error.kind(), format!("could not run on the processors {clients:?}, two are needed: {error}"))
+    })?;
+    let mut running = Running { servers: Vec::new(), before };
+    for peer in peers {
+        running.servers.push((peer.name, peer.start(servers)?));
     }
-    peers.iter().map(|peer| Ok((peer.name, peer.start(servers)?))).collect::<io::Result<_>>().map(Running)
+    Ok(running)
 }
 
 impl Running {
     /// How the tables name them.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(name, _)| *name)
+        self.servers.iter().map(|(name, _)| *name)
     }
 
     /// Gives each of them a turn in each round, of which several costs are taken; what a server still has to do then falls
@@ -80,7 +95,7 @@ impl Running {
         rounds: usize,
         work: impl Fn(&Server) -> io::Result<[f64; N]>,
     ) -> io::Result<[Interleaved; N]> {
-        let costs = RefCell::new([(); N].map(|()| vec![Vec::new(); self.0.len()]));
+        let costs = RefCell::new([(); N].map(|()| vec![Vec::new(); self.servers.len()]));
         let turn = |index: usize, server: &Server| {
             let found = work(server)?;
             rest(server)?;
@@ -90,7 +105,7 @@ impl Running {
             Ok(found[0])
         };
         let turn = &turn;
-        let contenders = self.0.iter().enumerate();
+        let contenders = self.servers.iter().enumerate();
         let mut contenders: Vec<_> =
             contenders.map(|(index, (name, server))| Contender::new(name, move || turn(index, server))).collect();
         Interleaved::run(rounds, &mut contenders)?;
@@ -110,15 +125,15 @@ impl Running {
             let turn = work(server)?;
             Ok([turn.processor, turn.elapsed].map(|time| time.as_nanos() as f64 / turn.operations.max(1) as f64))
         })?;
-        let own = self.0.iter().map(|(_, server)| own_part(server.id())).collect::<io::Result<_>>()?;
+        let own = self.servers.iter().map(|(_, server)| own_part(server.id())).collect::<io::Result<_>>()?;
         let names = self.names().collect();
         self.end()?;
         Ok(Measured { names, processor, elapsed, own })
     }
 
     /// Ends all of them.
-    pub(crate) fn end(self) -> io::Result<()> {
-        self.0.into_iter().try_for_each(|(_, server)| server.end())
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        mem::take(&mut self.servers).into_iter().try_for_each(|(_, server)| server.end())
     }
 }
 

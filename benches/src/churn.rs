@@ -77,7 +77,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         verdict.skip("system calls per connection", strace::TOOL);
     }
     eprintln!("churn: {} rounds of {} connections", size.rounds, size.connections);
-    let measured = beside::start(&peers, "0", "1")?.rounds(size.rounds, |server| {
+    let measured = beside::start(&peers, "0", &[1])?.rounds(size.rounds, |server| {
         beside::turn(server, || load::churn(server.address, size.connections, UNDER_WAY).map(|()| size.connections))
     })?;
     println!(
@@ -85,7 +85,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         measured.table("connection", "Churn", "churn", report)
     );
     eprintln!("churn: {} rounds of {} storms", size.rounds, size.storms);
-    let measured = beside::start(&peers, "0", "1")?.rounds(size.rounds, |server| {
+    let measured = beside::start(&peers, "0", &[1])?.rounds(size.rounds, |server| {
         // They are closed when the turn is over.
         let mut open = Vec::with_capacity(size.storms);
         beside::turn(server, || {

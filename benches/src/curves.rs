@@ -60,7 +60,7 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     let limit = descriptor_limit()? as usize - RESERVE;
     for is_busy in [true, false] {
         let what = if is_busy { "all of them busy" } else { "ten of them busy" };
-        let servers = beside::start(&PEERS, "0", "1")?;
+        let servers = beside::start(&PEERS, "0", &[1])?;
         let mut table = Table::new(["connections", "mainspring", "again", "hand-written loop", "tokio", "smol"]);
         for connections in CONNECTIONS.into_iter().filter(|connections| *connections <= limit) {
             eprintln!("curves: {connections} connections, {what}");

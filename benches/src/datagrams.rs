@@ -53,7 +53,7 @@ const PEERS: [Peer; 5] = [
 pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     println!("{}\n", versions::of(&["mainspring", "tokio"]));
     eprintln!("udp: {} rounds of {} datagrams", size.rounds, size.datagrams);
-    let measured = beside::start(&PEERS, "0", "1")?.rounds(size.rounds, |server| {
+    let measured = beside::start(&PEERS, "0", &[1])?.rounds(size.rounds, |server| {
         beside::turn(server, || load(server.address, size.datagrams).map(|()| size.datagrams))
     })?;
     println!(

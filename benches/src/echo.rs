@@ -88,13 +88,13 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
         |peers: &[Peer]| -> Vec<_> { peers.iter().filter(|peer| size.others || peer.is_light()).copied().collect() };
     for row in &SHAPES[..size.shapes] {
         let peers: Vec<_> = chosen(&ONE).into_iter().map(|peer| peer.with_buffer(row.buffer)).collect();
-        table("on one processor, the client on another", "Echo", &peers, ["0", "1"], row, size, report)?;
+        table("on one processor, the client on another", "Echo", &peers, ("0", &[1]), row, size, report)?;
     }
     table(
         "on two processors, which the client shares",
         "Echo on two",
         &chosen(&TWO),
-        ["0,1", "0,1"],
+        ("0,1", &[0, 1]),
         &SHAPES[0],
         size,
         report,
@@ -105,7 +105,7 @@ fn table(
     what: &str,
     figure: &str,
     peers: &[Peer],
-    [servers, clients]: [&str; 2],
+    (servers, clients): (&str, &[usize]),
     row: &Row,
     size: Size,
     report: &mut Report,

@@ -77,7 +77,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
     for (connections, depth, name) in SHAPES.into_iter().skip(size.from) {
         eprintln!("http: {} rounds of {} s, {connections} connections, {depth} at a time", size.rounds, size.seconds);
         let work = |server: &Server| load(server, connections, depth, size.seconds);
-        let measured = beside::start(&peers, "0", "1")?.rounds(size.rounds, work)?;
+        let measured = beside::start(&peers, "0", &[1])?.rounds(size.rounds, work)?;
         println!(
             "HTTP, {connections} connections, {depth} requests at a time on each, server and client on a processor each\n\n{}",
             measured.table("request", "HTTP", name, report)

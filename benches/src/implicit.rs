@@ -57,7 +57,7 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         verdict.skip("instructions and system calls by style", "valgrind or strace");
     }
     eprintln!("implicit: {} rounds of {} requests", size.rounds, size.requests);
-    let measured = beside::start(&PEERS, "0", "1")?.rounds(size.rounds, |server| {
+    let measured = beside::start(&PEERS, "0", &[1])?.rounds(size.rounds, |server| {
         let mut load = Load::connect(server.address, Shape::of(size.connections))?;
         beside::turn(server, || load.echo(size.requests).map(|()| size.requests))
     })?;

@@ -69,7 +69,7 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     let peers: Vec<_> = PEERS.into_iter().filter(|peer| size.others || peer.is_light()).collect();
     for (rate, name) in RATES {
         eprintln!("latency: {} rounds of {:?}, {rate} a second", size.rounds, size.time);
-        let servers = beside::start(&peers, "0", "1")?;
+        let servers = beside::start(&peers, "0", &[1])?;
         let found = servers.contend(size.rounds, |server| measure(server.address, rate, size.time))?;
         let mut table = Table::new(["server", "p50, us", "times the first", "p99, us", "times", "p99.9, us", "times"]);
         for (index, server) in servers.names().enumerate() {

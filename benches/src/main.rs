@@ -80,46 +80,63 @@ fn main() -> ExitCode {
 fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut report = Report::default();
+    if matches!(command, Command::All) {
+        for part in arguments::parts() {
+            let name = format!("{part:?}");
+            // What cannot be run must not keep the rest from being measured.
+            if let Err(error) = measure(part, rounds, &mut verdict, &mut report) {
+                verdict.failed(format!("{name}: {error}"));
+            }
+        }
+    } else {
+        measure(command, rounds, &mut verdict, &mut report)?;
+    }
+    if let Some(path) = json {
+        report.write(&path)?;
+    }
+    Ok(verdict)
+}
+
+fn measure(command: Command, rounds: Option<usize>, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let rounds = |of_figures: usize| rounds.unwrap_or(of_figures);
     match command {
+        Command::All => unreachable!("it is its parts"),
         Command::Help => print!("{HELP}"),
         Command::Syscalls => {
-            syscalls::run(syscalls::FULL, &mut verdict, &mut report)?;
-            connections::run(connections::FULL, &mut verdict, &mut report)?;
+            syscalls::run(syscalls::FULL, verdict, report)?;
+            connections::run(connections::FULL, verdict, report)?;
         }
-        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, &mut verdict, &mut report)?,
-        Command::Scale => scale::run(&scale::FULL, &mut report)?,
-        Command::Idle => idle::run(idle::FULL, &mut verdict, &mut report)?,
+        Command::Instructions { profile } => instructions::run(instructions::FULL, profile, verdict, report)?,
+        Command::Scale => scale::run(&scale::FULL, report)?,
+        Command::Idle => idle::run(idle::FULL, verdict, report)?,
         Command::Filters => filters::run(filters::FULL)?,
-        Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, &mut report)?,
-        Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, &mut report)?,
+        Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, report)?,
+        Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, report)?,
         Command::Http => {
-            http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, &mut verdict, &mut report)?;
+            http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, verdict, report)?;
         }
         Command::Churn => {
-            churn::run(churn::Size { rounds: rounds(churn::FULL.rounds), ..churn::FULL }, &mut verdict, &mut report)?;
+            churn::run(churn::Size { rounds: rounds(churn::FULL.rounds), ..churn::FULL }, verdict, report)?;
         }
-        Command::Lean => lean::run(rounds(lean::BUILDS), &mut verdict, &mut report)?,
+        Command::Lean => lean::run(rounds(lean::BUILDS), verdict, report)?,
         Command::Datagrams => {
-            datagrams::run(datagrams::Size { rounds: rounds(datagrams::FULL.rounds), ..datagrams::FULL }, &mut report)?;
+            datagrams::run(datagrams::Size { rounds: rounds(datagrams::FULL.rounds), ..datagrams::FULL }, report)?;
         }
         Command::Latency => {
-            latency::run(latency::Size { rounds: rounds(latency::FULL.rounds), ..latency::FULL }, &mut report)?
+            latency::run(latency::Size { rounds: rounds(latency::FULL.rounds), ..latency::FULL }, report)?
         }
         Command::Implicit => {
             let size = implicit::Size { rounds: rounds(implicit::FULL.rounds), ..implicit::FULL };
-            implicit::run(size, &mut verdict, &mut report)?;
+            implicit::run(size, verdict, report)?;
         }
-        Command::Curves => {
-            curves::run(curves::Size { rounds: rounds(curves::FULL.rounds), ..curves::FULL }, &mut report)?
-        }
-        Command::Relay => relay::run(relay::Size { rounds: rounds(relay::FULL.rounds), ..relay::FULL }, &mut report)?,
-        Command::Memory => memory::run(memory::FULL, &mut verdict, &mut report)?,
-        Command::Timers => timers::run(timers::FULL, &mut verdict, &mut report)?,
-        Command::Selectors => selectors::run(selectors::FULL, &mut verdict, &mut report)?,
-        Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, &mut report)?,
+        Command::Curves => curves::run(curves::Size { rounds: rounds(curves::FULL.rounds), ..curves::FULL }, report)?,
+        Command::Relay => relay::run(relay::Size { rounds: rounds(relay::FULL.rounds), ..relay::FULL }, report)?,
+        Command::Memory => memory::run(memory::FULL, verdict, report)?,
+        Command::Timers => timers::run(timers::FULL, verdict, report)?,
+        Command::Selectors => selectors::run(selectors::FULL, verdict, report)?,
+        Command::Micro { quick } => micro::run(if quick { micro::QUICK } else { micro::FULL }, report)?,
         Command::Charts { folder, reports } => charts::run(&folder, &reports)?,
-        Command::Quick => quick::run(&mut verdict, &mut report)?,
+        Command::Quick => quick::run(verdict, report)?,
         Command::Serve { served, port } => serve::run(served, port)?,
         Command::ServeDatagrams(receiving) => serve::datagrams(receiving)?,
         Command::Hold { style, deadlines } => serve::hold(style, deadlines)?,
@@ -127,8 +144,5 @@ fn run(Invocation { command, json, rounds }: Invocation) -> io::Result<Verdict> 
         Command::Arm { live, count } => timers::arm(live, count)?,
         Command::Select { peer, work, count } => selectors::select(&peer, work, count)?,
     }
-    if let Some(path) = json {
-        report.write(&path)?;
-    }
-    Ok(verdict)
+    Ok(())
 }

@@ -27,6 +27,11 @@ impl Verdict {
         }
     }
 
+    /// Notes what could not be done at all.
+    pub(crate) fn failed(&mut self, what: String) {
+        self.failures.push(what);
+    }
+
     /// Says loudly that something was not measured.
     pub(crate) fn skip(&self, what: &str, tool: &str) {
         println!("skipped: {what}: {tool} is not installed\n");
