@@ -35,5 +35,6 @@ pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> 
     http::run(http::Size { rounds: 1, seconds: 1, from: 2, others: false }, verdict, report)?;
     echo::run(echo::Size { rounds: 3, requests: 5_000, shapes: 1, others: false }, report)?;
     relay::run(relay::Size { rounds: 3, bytes: 16 << 20 }, report)?;
-    micro::run(micro::QUICK, report)
+    micro::run(micro::QUICK, report)?;
+    micro::curves(micro::QUICK, 1_000, 100, report)
 }
