@@ -80,6 +80,7 @@
 //! | services of tower | the feature `tower-service`, both ways |
 //! | an accept loop that survives, limits, a drain | [`Server`](crate::Server) |
 //! | pipelined requests, both sides | [`proto::pipeline`](crate::proto::pipeline) |
+//! | multiplexed requests, both sides | [`proto::multiplex`](crate::proto::multiplex) |
 //!
 //! # Looking inside
 //!

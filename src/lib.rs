@@ -79,7 +79,7 @@
 //!
 //! ```text
 //!  server  service               accept loop and drain; Service, filters
-//!  proto  codec                  pipelined dispatch; framing
+//!  proto  codec                  pipelined and multiplexed dispatch; framing
 //!  workers                       a reactor on each of N threads
 //!  net  time  channel  sync  io  what a task can wait for
 //!  reactor  task  tick  waker    the loop, tasks, implicit interest

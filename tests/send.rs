@@ -9,7 +9,7 @@ use mainspring::channel::{mpsc, oneshot};
 use mainspring::codec::{Framed, Lines};
 use mainspring::net::*;
 use mainspring::process::Child;
-use mainspring::proto::pipeline;
+use mainspring::proto::{multiplex, pipeline};
 use mainspring::server::{Connection, Draining, Server, ServerBuilder, Serving};
 use mainspring::service::BoxService;
 use mainspring::signal::{self, Signal};
@@ -109,6 +109,21 @@ fn what_belongs_to_a_reactor_stays_on_its_thread() {
             "pipeline::Connection<Lined,String>",
             <Is<pipeline::Connection<Lined, String>>>::SEND,
             <Is<pipeline::Connection<Lined, String>>>::SYNC,
+        ),
+        (
+            "multiplex::Client<String,String>",
+            <Is<multiplex::Client<String, String>>>::SEND,
+            <Is<multiplex::Client<String, String>>>::SYNC,
+        ),
+        (
+            "multiplex::Call<String,String>",
+            <Is<multiplex::Call<String, String>>>::SEND,
+            <Is<multiplex::Call<String, String>>>::SYNC,
+        ),
+        (
+            "multiplex::Connection<Lined,String>",
+            <Is<multiplex::Connection<Lined, String>>>::SEND,
+            <Is<multiplex::Connection<Lined, String>>>::SYNC,
         ),
         ("BoxService<u8,u8,u8>", <Is<BoxService<u8, u8, u8>>>::SEND, <Is<BoxService<u8, u8, u8>>>::SYNC),
     ];

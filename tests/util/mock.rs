@@ -21,7 +21,7 @@ pub(crate) struct Wire<I, O> {
     pub(crate) written: Vec<O>,
     /// How many messages may still be written.
     pub(crate) allowed: usize,
-    /// How many messages fit into `unwritten`.
+    /// How many messages fit into `unwritten`. 0 says "not yet" without a write.
     pub(crate) room: usize,
     /// The connection has failed: writing fails with this.
     pub(crate) broken: Option<ErrorKind>,
@@ -220,7 +220,7 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
         if wire.broken.is_none() && wire.unwritten.len() < wire.room {
             return Poll::Ready(Ok(()));
         }
-        if wire.lazy {
+        if wire.lazy || wire.room == 0 {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }

@@ -67,7 +67,7 @@ impl<Request, Response> Future for Call<Request, Response> {
         let mut waker = cx.waker().clone();
         match std::mem::replace(&mut self.stage, Stage::Finished) {
             Stage::New(request) => {
-                let queued = self.client.exchange.borrow_mut().enqueue(request, waker);
+                let queued = self.client.exchange.borrow_mut().calls.enqueue(request, waker);
                 match queued {
                     Ok(key) => self.stage = Stage::Queued(key),
                     Err((_request, error)) => return Poll::Ready(Err(error)),
@@ -76,7 +76,7 @@ impl<Request, Response> Future for Call<Request, Response> {
                 Poll::Pending
             }
             Stage::Queued(key) => {
-                let answer = self.client.exchange.borrow_mut().poll_answer(key, &mut waker);
+                let answer = self.client.exchange.borrow_mut().calls.poll_answer(key, &mut waker);
                 if answer.is_pending() {
                     self.stage = Stage::Queued(key);
                 }
@@ -91,7 +91,7 @@ impl<Request, Response> Drop for Call<Request, Response> {
     fn drop(&mut self) {
         if let Stage::Queued(key) = self.stage {
             // Why two statements: what is left of the call is dropped with nothing borrowed.
-            let left = self.client.exchange.borrow_mut().abandon(key);
+            let left = self.client.exchange.borrow_mut().calls.abandon(key);
             drop(left);
             self.client.wake_connection();
         }

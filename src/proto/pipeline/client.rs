@@ -93,12 +93,12 @@ impl<Request, Response> Client<Request, Response> {
 
     /// How many calls wait for their request to be written.
     pub fn waiting(&self) -> usize {
-        self.exchange.borrow().waiting()
+        self.exchange.borrow().calls.waiting()
     }
 
     /// Wakes the connection if it is parked.
     pub(super) fn wake_connection(&self) {
-        let parked = self.exchange.borrow_mut().unpark();
+        let parked = self.exchange.borrow_mut().calls.unpark();
         if let Some(waker) = parked {
             waker.wake();
         }
@@ -116,9 +116,9 @@ impl<Request, Response> Service<Request> for Client<Request, Response> {
     /// Busy while a call would have to wait, closed once the connection has ended.
     fn status(&self) -> Status {
         let exchange = self.exchange.borrow();
-        if exchange.is_closed() {
+        if exchange.calls.is_closed() {
             Status::Closed
-        } else if exchange.waiting() > 0 || exchange.in_flight() >= exchange.max_in_flight {
+        } else if exchange.calls.waiting() > 0 || exchange.in_flight() >= exchange.max_in_flight {
             Status::Busy
         } else {
             Status::Open

@@ -21,9 +21,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::exchange::{Completion, Exchange};
+use super::exchange::Exchange;
 use super::{Error, ErrorKind};
 use crate::proto::Transport;
+use crate::proto::calls::Completion;
 use crate::proto::watchdog::Watchdog;
 
 /// The most answers, and the most requests, that are moved in one poll. The task then goes to the back of the
@@ -113,7 +114,7 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
 
     /// Sets how many `calls` may wait to be written; further ones are rejected. Default 10,000. With 0, all are.
     pub fn max_waiting(self, calls: usize) -> Self {
-        self.exchange.borrow_mut().max_waiting = calls;
+        self.exchange.borrow_mut().calls.max_waiting = calls;
         self
     }
 
@@ -129,7 +130,7 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
     /// One poll; the numbers are those of the module. Ready is the end of the connection.
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         // Why a statement of its own: the waker before is dropped with nothing borrowed.
-        let parked = self.exchange.borrow_mut().park(cx.waker().clone());
+        let parked = self.exchange.borrow_mut().calls.park(cx.waker().clone());
         drop(parked);
 
         // 1.
@@ -268,7 +269,6 @@ impl<T: Transport<Request> + fmt::Debug, Request> fmt::Debug for Connection<T, R
 
 /// Gives every call its outcome. Drops and wakes with nothing borrowed.
 fn close<Q, R>(exchange: &RefCell<Exchange<Q, R>>, cause: Arc<str>) {
-    let (wakers, requests) = exchange.borrow_mut().close(cause);
-    drop(requests);
-    wakers.wake();
+    let ended = exchange.borrow_mut().close(cause);
+    drop(ended);
 }

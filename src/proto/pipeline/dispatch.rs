@@ -18,8 +18,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::ServeError;
-use super::phase::{Phase, Progress};
 use super::slots::Slots;
+use crate::proto::phase::{Phase, Progress};
 use crate::proto::watchdog::Watchdog;
 use crate::proto::{Deadlines, Transport};
 
@@ -226,7 +226,7 @@ where
     fn progress(&self) -> Progress {
         Progress {
             received: self.received,
-            answered: self.answered,
+            oldest: self.answered,
             in_flight: !self.slots.is_empty(),
             partial: self.transport.has_partial(),
             closing: self.is_closing(),

@@ -15,16 +15,14 @@ mod call;
 mod client;
 mod connection;
 mod dispatch;
-mod error;
 mod exchange;
-mod phase;
-mod serve_error;
 mod server;
 mod slots;
 
 pub use call::Call;
 pub use client::{Client, connect};
 pub use connection::Connection;
-pub use error::{Error, ErrorKind};
-pub use serve_error::ServeError;
 pub use server::{Server, serve};
+
+pub use super::error::{Error, ErrorKind};
+pub use super::serve_error::ServeError;

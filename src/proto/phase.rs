@@ -19,8 +19,8 @@ use crate::proto::Deadlines;
 pub(super) struct Progress {
     /// How many whole requests have been read.
     pub(super) received: u64,
-    /// How many answers have been handed to the transport.
-    pub(super) answered: u64,
+    /// The number of the oldest request that is not answered.
+    pub(super) oldest: u64,
     /// Whether calls are in flight.
     pub(super) in_flight: bool,
     /// Whether a part of a request has arrived.
@@ -48,7 +48,7 @@ impl Phase {
     pub(super) const fn of(progress: Progress) -> Self {
         match progress {
             Progress { closing: true, .. } => Self::Closing,
-            Progress { in_flight: true, answered, .. } => Self::Request(answered),
+            Progress { in_flight: true, oldest, .. } => Self::Request(oldest),
             Progress { partial: true, received, .. } => Self::PartialFrame(received),
             Progress { received: 0, .. } => Self::FirstByte,
             Progress { received, .. } => Self::Idle(received),
@@ -86,8 +86,8 @@ mod tests {
     fn each_state_of_a_connection_is_one_phase() {
         let start = Progress::default();
         let partial = Progress { partial: true, ..start };
-        let busy = Progress { received: 2, answered: 1, in_flight: true, ..start };
-        let rest = Progress { received: 2, answered: 2, ..start };
+        let busy = Progress { received: 2, oldest: 1, in_flight: true, ..start };
+        let rest = Progress { received: 2, oldest: 2, ..start };
         let rows = [
             (start, Phase::FirstByte),
             (partial, Phase::PartialFrame(0)),
@@ -107,9 +107,9 @@ mod tests {
     fn another_request_starts_another_phase_and_another_byte_does_not() {
         let partial = Progress { partial: true, ..Progress::default() };
         assert_eq!(Phase::of(partial), Phase::of(partial));
-        let waits = [1, 2].map(|received| Phase::of(Progress { received, answered: received, ..Progress::default() }));
+        let waits = [1, 2].map(|received| Phase::of(Progress { received, oldest: received, ..Progress::default() }));
         assert_ne!(waits[0], waits[1]);
-        let answers = [0, 1].map(|answered| Phase::of(Progress { received: 2, answered, in_flight: true, ..partial }));
+        let answers = [0, 1].map(|oldest| Phase::of(Progress { received: 2, oldest, in_flight: true, ..partial }));
         assert_ne!(answers[0], answers[1]);
     }
 

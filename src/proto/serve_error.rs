@@ -1,6 +1,6 @@
 //! Why a served connection failed.
 //!
-//! The outcome of [`serve`](super::serve) and [`Server::serve`](super::Server::serve), for a log or a counter.
+//! The outcome of `serve` of [`pipeline`](super::pipeline) and [`multiplex`](super::multiplex), for a log or a counter.
 //!
 //! It keeps apart what the peer or the network did and what the service did, which are fixed by different
 //! people. One boxed error was turned down: it would allocate, and could only be told apart by its text.

@@ -1,11 +1,11 @@
-//! Why a call on a pipelined connection failed, and whether it is safe to try again.
+//! Why a call on a connection failed, and whether it is safe to try again.
 //!
-//! Each failed [`Call`](super::Call) gets one. Middleware that retries reads [`Error::is_retryable`] alone.
+//! Each failed call of [`pipeline`](super::pipeline) and [`multiplex`](super::multiplex) gets one. Middleware that retries reads [`Error::is_retryable`] alone.
 //!
 //! The line that it draws is the write buffer: a request that has entered it may have reached the peer, and
 //! is never called retryable; one that has not left no trace. What is known about idempotence is known above.
 //!
-//! The error is a kind and a text. The transport's own error goes to the [`Connection`](super::Connection)
+//! The error is a kind and a text. The transport's own error goes to the connection's
 //! future, whole: it cannot be cloned for the calls that fail together, and sharing it was turned down, for
 //! then the error of a call could not be sent to another thread.
 use std::fmt;
@@ -41,10 +41,12 @@ pub struct Error {
 pub enum ErrorKind {
     /// The connection ended before the request was written. Safe to try again, on another connection.
     NotSent,
-    /// Too many calls wait already. Safe to try again, later or elsewhere.
+    /// Too many calls wait already, or the peer has refused to begin. Safe to try again, later or elsewhere.
     Rejected,
     /// The connection ended after the request was written, before its answer: it may have been carried out.
     ConnectionLost,
+    /// The peer has given the request up, and will not answer it: it may have been carried out in part.
+    Cancelled,
     /// The request has no encoding. Nothing was written, and trying again would fail again.
     Unencodable,
     /// The call took longer than a timeout around the client allows: it may have been carried out.
@@ -73,6 +75,7 @@ impl fmt::Display for Error {
             ErrorKind::NotSent => "the request was not sent",
             ErrorKind::Rejected => "the call was rejected",
             ErrorKind::ConnectionLost => "the connection was lost before the answer",
+            ErrorKind::Cancelled => "the peer gave the request up",
             ErrorKind::Unencodable => "the request cannot be encoded",
             ErrorKind::TimedOut => "the call timed out",
         };
