@@ -513,6 +513,18 @@ fn many_messages_are_moved_in_turns_and_flushed_together() {
 }
 
 #[test]
+fn a_transport_that_makes_room_only_when_flushed_is_not_waited_for_in_vain() {
+    in_virtual_time(|| {
+        let mut f = Fixture::<Message>::new();
+        f.peer.wire_mut().lazy = true;
+        f.peer.wire_mut().room = 2;
+        let _calls: Vec<_> = (0..5).map(|body| f.call(body)).collect();
+        f.go_on();
+        assert_eq!(f.written().len(), 5);
+    });
+}
+
+#[test]
 fn dropping_the_last_client_lets_calls_finish_and_then_closes() {
     in_virtual_time(|| {
         let mut f = Fixture::<Message>::new();

@@ -210,6 +210,12 @@ impl<Q, R> Calls<Q, R> {
         matches!(self.calls[key], State::Abandoned)
     }
 
+    /// Whether nothing is kept of any call.
+    #[cfg(test)]
+    pub(super) fn is_vacant(&self) -> bool {
+        self.calls.is_empty() && self.waiting.is_empty() && self.withdrawn == 0
+    }
+
     fn sweep(&mut self) {
         let calls = &mut self.calls;
         self.waiting.retain(|&key| {

@@ -183,3 +183,71 @@ impl<Q, R> Exchange<Q, R> {
         (self.calls.waiting() > 0 && self.is_full() && self.awaited() == 0).then_some(self.answered)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ErrorKind;
+
+    /// A number below `limit`, of a generator by Lehmer.
+    fn below(state: &mut u64, limit: usize) -> usize {
+        *state = *state * 48_271 % 0x7fff_ffff;
+        *state as usize % limit
+    }
+
+    #[test]
+    fn nothing_is_kept_of_calls_that_are_over() {
+        for seed in 1..=200 {
+            println!("seed {seed}");
+            let mut state = seed;
+            let is_answered = below(&mut state, 2) == 0;
+            let mut exchange = Exchange::<(), ()>::new(3..=6);
+            let (mut calls, mut flying) = (Vec::new(), Vec::new());
+            for _ in 0..below(&mut state, 300) {
+                match below(&mut state, 6) {
+                    0 | 1 => calls.extend(exchange.calls.enqueue((), Waker::noop().clone()).ok()),
+                    2 if !calls.is_empty() => {
+                        let key = calls.swap_remove(below(&mut state, calls.len()));
+                        drop(exchange.abandon(key));
+                    }
+                    3 => {
+                        if let Some((id, ())) = exchange.start() {
+                            assert!(!flying.contains(&id) && (3..=6).contains(&id), "{id} in {flying:?}");
+                            flying.push(id);
+                        }
+                    }
+                    4 if !flying.is_empty() => {
+                        let id = flying.swap_remove(below(&mut state, flying.len()));
+                        assert!(!matches!(exchange.complete(id, Ok(())), Completion::Unasked(_)));
+                    }
+                    _ => {
+                        if let Some(id) = exchange.next_cancel() {
+                            exchange.cancelled(id, is_answered);
+                            flying.retain(|flying| is_answered || *flying != id);
+                        }
+                    }
+                }
+                assert_eq!(exchange.in_flight(), flying.len());
+                calls.retain(|&key| exchange.calls.poll_answer(key, &mut Waker::noop().clone()).is_pending());
+            }
+            if below(&mut state, 2) == 0 {
+                drop(exchange.close("closed".into()));
+                for key in calls {
+                    let outcome = exchange.calls.poll_answer(key, &mut Waker::noop().clone());
+                    assert!(matches!(outcome, std::task::Poll::Ready(Err(_))), "{outcome:?}");
+                }
+                assert!(matches!(exchange.calls.enqueue((), Waker::noop().clone()), Err((_, error))
+                    if error.kind() == ErrorKind::NotSent));
+            } else {
+                calls.into_iter().for_each(|key| drop(exchange.abandon(key)));
+                for id in flying {
+                    exchange.complete(id, Ok(()));
+                }
+                assert_eq!(exchange.next_cancel(), None);
+                assert!(exchange.start().is_none());
+            }
+            assert_eq!((exchange.in_flight(), exchange.awaited()), (0, 0));
+            assert!(exchange.calls.is_vacant(), "{exchange:?}");
+        }
+    }
+}
