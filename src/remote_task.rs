@@ -7,6 +7,9 @@
 //! The task is one task, whose output goes to another thread instead of staying where it is ([`crate::work`]). A task that
 //! awaits another and sends what that returns needs no code here; it makes two tasks and two channels for each spawn.
 
+#[cfg(all(test, loom))]
+mod model;
+
 use std::future::Future;
 use std::task::{Poll, Waker};
 
@@ -48,6 +51,15 @@ pub(crate) fn task<T>() -> (Reply<T>, Arc<Shared<T>>) {
 }
 
 impl<T> Shared<T> {
+    /// Starts the task, which `insert` adds, unless it was aborted. Under the lock, so that an abort comes before it or finds
+    /// the task.
+    fn start(&self, insert: impl FnOnce() -> Number) {
+        let mut state = self.0.lock();
+        if !state.aborted {
+            state.task = Some(insert());
+        }
+    }
+
     /// Which task is to be aborted; one that has not been started will not be.
     pub(crate) fn abort(&self) -> Option<Number> {
         let mut state = self.0.lock();
@@ -68,16 +80,13 @@ impl<T> Shared<T> {
 impl<T: 'static> Reply<T> {
     /// Starts the task, on its reactor's thread.
     pub(crate) fn start(mut self, core: &Core, future: impl Future<Output = T> + 'static) {
-        let shared = self.shared.clone();
-        if shared.0.lock().aborted {
-            return;
-        }
         let room = match core.room() {
             Ok(room) => room,
             Err(error) => return self.set(Err(error)),
         };
+        let shared = self.shared.clone();
         let body = work::replying(Projected::new(Polled::new(future, ()), Some(self)));
-        shared.0.lock().task = Some(core.insert(room, body, false));
+        shared.start(|| core.insert(room, body, false));
     }
 }
 
