@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::locks::{Arc, Mutex};
 use crate::pin::Projected;
+use crate::wake::wake;
 use crate::waker::Number;
 use crate::work::{self, Polled};
 
@@ -104,8 +105,7 @@ impl<T> Drop for Reply<T> {
         state.output = self.output.take();
         let joiner = state.joiner.take();
         drop(state);
-        if let Some(joiner) = joiner {
-            joiner.wake();
-        }
+        // Also while a drop that has panicked goes on.
+        wake(joiner);
     }
 }

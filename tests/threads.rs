@@ -285,6 +285,29 @@ fn a_remote_handle_gives_output_abort_and_panic() {
 }
 
 #[test]
+fn a_waker_that_panics_when_it_hears_of_a_drop_that_panics_ends_nothing_else() {
+    struct DropPanics;
+    impl Drop for DropPanics {
+        fn drop(&mut self) {
+            panic!("{EXPECTED}: drop");
+        }
+    }
+    quiet();
+    let _limit = Limit::new();
+    let reactor = Reactor::new().unwrap();
+    let mut task = Box::pin(reactor.handle().spawn(|| async {
+        let _drop = DropPanics;
+        pending::<()>().await;
+    }));
+    reactor.block_on(turns(3)).unwrap();
+    assert!(poll_with(task.as_mut(), &Arc::new(PanickingWaker).into()).is_pending());
+    task.abort();
+    reactor.block_on(turns(3)).unwrap();
+    assert_eq!((reactor.stats().tasks, reactor.stats().panics), (0, 2));
+    assert!(futures::executor::block_on(task).unwrap_err().is_aborted());
+}
+
+#[test]
 fn spawns_that_wait_for_a_reactor_are_bounded() {
     let reactor = Reactor::new().unwrap();
     let handle = reactor.handle();
