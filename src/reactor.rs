@@ -348,7 +348,8 @@ impl Reactor {
     fn end_panicked(core: &Core, payload: Box<dyn Any + Send>) {
         core.counters.panics.add(1);
         core.contain(|| {
-            let task = core.tasks.borrow().get(core.account.task()).cloned();
+            // A task that has ended has not panicked: the waker of whoever awaits it has.
+            let task = core.tasks.borrow().get(core.account.task()).filter(|task| !task.is_done()).cloned();
             if let Some(task) = task {
                 let name = task.name();
                 core.contain(|| core.panics.report(name, &*payload));

@@ -8,7 +8,7 @@ use mainspring::{LongestPoll, OnPanic, Reactor, Stats, spawn};
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use util::runtime::{EXPECTED, Limit, quiet, run};
+use util::runtime::{EXPECTED, Limit, PanickingWaker, poll_with, quiet, run, turns};
 
 /// What a hook was told.
 type Told = Arc<Mutex<Vec<(Option<String>, String)>>>;
@@ -92,6 +92,22 @@ fn a_hook_that_panics_is_counted_and_hurts_nobody() {
     let error = reactor.block_on(task).unwrap().unwrap_err();
     assert_eq!(error.to_string(), format!("the task panicked: {EXPECTED}: the task"));
     assert_eq!(reactor.stats().panics, 2);
+}
+
+#[test]
+fn a_waker_that_panics_when_a_task_has_ended_is_no_panic_of_the_task() {
+    let (reactor, told) = reactor(OnPanic::Stop);
+    let handle = reactor.handle();
+    reactor
+        .block_on(async {
+            let (mut local, mut remote) = (Box::pin(spawn(async { 5 })), Box::pin(handle.spawn(|| async { 6 })));
+            let waker = Arc::new(PanickingWaker).into();
+            assert!(poll_with(local.as_mut(), &waker).is_pending() && poll_with(remote.as_mut(), &waker).is_pending());
+            turns(3).await;
+            assert_eq!((local.await.unwrap(), remote.await.unwrap()), (5, 6));
+        })
+        .unwrap();
+    assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (0, 2));
 }
 
 #[test]
