@@ -3,8 +3,8 @@
 //! For a relay: the reactor fills a conduit from one stream and drains it into the other, each a socket or the end of a
 //! pipe. On Linux the bytes stay in the kernel, where splice(2) moves pages into and out of pipes: between two sockets
 //! there is a pipe in the middle, and where one end is a pipe already, they go from the one to the other at once.
-//! Elsewhere, where a pipe cannot be had, and for what cannot be spliced, it is a buffer that is read into and written
-//! from. Which one it is, is decided here and nowhere else, and whoever uses it cannot tell.
+//! Elsewhere, where a pipe cannot be had, for what cannot be spliced and past urgent data, it is a buffer that is read
+//! into and written from. Which one it is, is decided here and nowhere else, and whoever uses it cannot tell.
 //!
 //! It is filled when it is empty and drained until it is, so that "not now" always means one of the ends: a pipe in the
 //! middle that was full would answer the same. Writing into its rest at the same time was turned down for that reason.
@@ -122,16 +122,27 @@ impl<'a> Conduit<'a> {
         self.len = match &mut self.way {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Way::Direct => match without_signal(|| splicing::splice(Call::FillConduit, self.from, self.to, SIZE)) {
+                Ok(0) => return self.fill_at_end(),
                 Ok(count) => {
                     self.moved += count as u64;
-                    return Ok(count > 0);
+                    return Ok(true);
                 }
-                // Something has come, and cannot go on.
-                Err(error) if splicing::is_put_off(&error) && splicing::is_ready(self.from, libc::POLLIN)? => 1,
+                Err(error) if splicing::is_put_off(&error) => {
+                    let ready = splicing::ready(self.from, libc::POLLIN | libc::POLLPRI)?;
+                    if ready & libc::POLLPRI != 0 {
+                        return self.fill_by_reading();
+                    }
+                    if ready == 0 {
+                        return Err(error);
+                    }
+                    // Something has come, and cannot go on.
+                    1
+                }
                 Err(error) => return self.fill_otherwise(error),
             },
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Way::Pipe(_, writer) => match splicing::splice(Call::FillConduit, self.from, &*writer, SIZE) {
+                Ok(0) => return self.fill_at_end(),
                 Ok(count) => count,
                 Err(error) => return self.fill_otherwise(error),
             },
@@ -149,6 +160,21 @@ impl<'a> Conduit<'a> {
         if error.raw_os_error() != Some(libc::EINVAL) {
             return Err(error);
         }
+        self.fill_by_reading()
+    }
+
+    /// splice(2) has come to the end, or to urgent data in front of it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn fill_at_end(&mut self) -> io::Result<bool> {
+        match self.from {
+            Inlet::Socket(socket) if socket.peek(&mut [0])? > 0 => self.fill_by_reading(),
+            _ => Ok(false),
+        }
+    }
+
+    /// From now on through a buffer: recv(2) goes past urgent data, at which splice(2) stops.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn fill_by_reading(&mut self) -> io::Result<bool> {
         self.way = Way::buffer();
         self.fill()
     }
@@ -169,8 +195,8 @@ impl<'a> Conduit<'a> {
                     Ok(count) => self.moved += count as u64,
                     // There is room by now, or what had come has gone elsewhere: the next call of `fill` knows.
                     Err(error)
-                        if error.kind() == io::ErrorKind::WouldBlock && splicing::is_ready(self.to, libc::POLLOUT)? => {
-                    }
+                        if error.kind() == io::ErrorKind::WouldBlock
+                            && splicing::ready(self.to, libc::POLLOUT)? != 0 => {}
                     Err(error) => return Err(error),
                 }
                 self.len = 0;
@@ -231,10 +257,11 @@ mod splicing {
         ask(call, Ask::Move(from.as_fd().as_raw_fd(), to.as_fd().as_raw_fd(), cut(call, len)))
     }
 
-    /// Whether the end is ready for what it does in a conduit, or has failed.
-    pub(super) fn is_ready(end: impl AsFd, event: i16) -> io::Result<bool> {
-        let mut record = pollfd { fd: end.as_fd().as_raw_fd(), events: event, revents: 0 };
-        Ok(ask(Call::PollConduit, Ask::Poll(&mut record))? > 0)
+    /// Which of `events` an end has, or that it has failed.
+    pub(super) fn ready(end: impl AsFd, events: i16) -> io::Result<i16> {
+        let mut record = pollfd { fd: end.as_fd().as_raw_fd(), events, revents: 0 };
+        ask(Call::PollConduit, Ask::Poll(&mut record))?;
+        Ok(record.revents)
     }
 
     /// Whether a splice may succeed later.

@@ -1,10 +1,12 @@
 //! Conduits: what comes out of one socket or pipe and goes into another.
 #![cfg(not(loom))]
+mod util;
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
 
 use mainspring_sys::{Conduit, Inlet, Outlet, Socket, pipe};
+use util::{send_urgent, tcp_pair};
 
 #[test]
 fn bytes_come_out_as_they_went_in_whatever_room_there_is_at_whatever_ends() {
@@ -83,6 +85,35 @@ fn of_two_ends_that_are_not_ready_the_one_is_waited_for_that_is_not() {
     while reader.read(&mut [0; 65_536]).is_ok() {}
     conduit.drain().unwrap();
     assert_eq!((conduit.is_empty(), conduit.moved(), reader.read(&mut [0; 9]).unwrap()), (true, 1, 1));
+}
+
+#[test]
+fn past_urgent_data_the_stream_goes_on_to_its_end() {
+    for (to_pipe, ends) in [(false, true), (true, true), (true, false)] {
+        let ((sender, from), (to_socket, receiver), (reader, writer)) = (tcp_pair(), tcp_pair(), pipe().unwrap());
+        let to: Outlet<'_> = if to_pipe { (&writer).into() } else { (&to_socket).into() };
+        sender.send(b"before").unwrap();
+        send_urgent(&sender);
+        sender.send(b"after").unwrap();
+        if ends {
+            sender.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut conduit = Conduit::new(&from, to);
+        let mut tries = 0;
+        // Loopback: what was sent has come. What has not ended says so at last.
+        while conduit.fill().unwrap_or(false) {
+            conduit.drain().unwrap();
+            tries += 1;
+            assert!(tries < 10, "it spins, after {} bytes", conduit.moved());
+        }
+        let mut buffer = [0; 64];
+        let mut received = Vec::new();
+        let receive = |buffer: &mut [u8]| if to_pipe { reader.read(buffer) } else { receiver.recv(buffer) };
+        while let Ok(count @ 1..) = receive(&mut buffer) {
+            received.extend_from_slice(&buffer[..count]);
+        }
+        assert_eq!(String::from_utf8(received).unwrap(), "beforeafter", "to a pipe: {to_pipe}, ends: {ends}");
+    }
 }
 
 #[test]
