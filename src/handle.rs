@@ -51,7 +51,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// In the handle that is returned: that the reactor has ended, or that too many wait.
+    /// In the handle that is returned: that the reactor has ended or is a parent process's, that too many wait, or that it has
+    /// 16,777,215 live tasks. What `make` has captured is dropped then.
     pub fn spawn<M, F>(&self, make: M) -> RemoteJoinHandle<F::Output>
     where
         M: FnOnce() -> F + Send + 'static,

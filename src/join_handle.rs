@@ -149,7 +149,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Errors
 ///
-/// A [`JoinError`] if the task was aborted, panicked, or its reactor ended before it did.
+/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did. Polled again
+/// after it returned the output, it answers as if the task had been aborted.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;

@@ -7,8 +7,9 @@
 //!
 //! The counts are of one thread. A task cell with atomic counts, as in async-task, frees a task from any thread that drops
 //! the last waker; here wakers hold nothing, and only the loop and the `JoinHandle`, on the reactor's thread, ever drop a
-//! future or an output. Slot and body in one allocation were turned down: where the body of a forgotten type stands has to
-//! be computed at each step, which costs more than a second pointer.
+//! future or an output, but for an output that was sent to another thread ([`crate::remote_task`]). Slot and body in one
+//! allocation were turned down: where the body of a forgotten type stands has to be computed at each step, which costs more
+//! than a second pointer.
 
 use std::cell::Cell;
 use std::mem;

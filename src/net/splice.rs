@@ -24,7 +24,7 @@ use super::tcp_stream::TcpStream;
 use super::unix_stream::UnixStream;
 use crate::source::Source;
 
-/// A stream between which and another [`splice_bidirectional`] moves bytes: made from a reference to it.
+/// One of the two streams between which [`splice_bidirectional`] moves bytes: made from a reference to it.
 #[derive(Clone, Copy)]
 pub struct SpliceEnd<'a>(&'a Stream);
 
@@ -110,7 +110,8 @@ impl fmt::Debug for SpliceTo<'_> {
 ///
 /// Between two streams it holds a pipe, two descriptors, also while there is nothing to move, and at most 64 KiB are on the
 /// way; [`io::copy`](crate::io::copy()) holds nothing then, and is the better choice for connections that are mostly idle.
-/// If `from` or `to` is a pipe itself, nothing more is held.
+/// If `from` or `to` is a pipe itself, nothing more is held. Urgent data is left out; on Linux, what a peer sends after it waits
+/// for the end-of-file if both are streams.
 ///
 /// # Errors
 ///
