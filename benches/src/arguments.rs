@@ -137,7 +137,7 @@ pub(crate) enum Command {
 }
 
 /// What `all` stands for, counts first.
-pub(crate) fn parts() -> [Command; 18] {
+pub(crate) fn parts() -> [Command; 19] {
     [
         Command::Syscalls,
         Command::Instructions { profile: false },
