@@ -75,10 +75,11 @@
 //! | `balance`, `discover`, `load` | [`service::balance`](crate::service::balance): endpoints are avoided by their status, and go by the resolver alone |
 //! | `steer` | [`Router`](crate::service::Router) |
 //! | `buffer`, `spawn_ready`, `ready_cache` | not here: they exist for `poll_ready`; a service is called through `&self`, and shared by an `Rc` |
-//! | `reconnect` | [`FailFast`](crate::service::FailFast) around what connects |
+//! | `reconnect` | [`Client`](crate::Client); [`FailFast`](crate::service::FailFast) around what connects |
 //! | `failureAccrual`, deadlines, statistics, as Finagle has them | [`FailureAccrual`](crate::service::FailureAccrual), [`Deadline`](crate::service::Deadline), [`Statistics`](crate::service::Statistics) |
 //! | services of tower | the feature `tower-service`, both ways |
 //! | an accept loop that survives, limits, a drain | [`Server`](crate::Server) |
+//! | a pool of connections, as `deadpool`, `bb8` and hyper's client have it | [`Client`](crate::Client), for any protocol; over all addresses of a name, with timeouts and retries |
 //! | pipelined requests, both sides | [`proto::pipeline`](crate::proto::pipeline) |
 //! | multiplexed requests, both sides | [`proto::multiplex`](crate::proto::multiplex) |
 //!

@@ -109,6 +109,7 @@ mod account;
 mod buffers;
 mod builder;
 pub mod channel;
+pub mod client;
 pub mod codec;
 pub mod compared;
 mod contain;
@@ -161,6 +162,7 @@ mod work;
 pub mod workers;
 
 pub use builder::Builder;
+pub use client::Client;
 pub use handle::Handle;
 pub use join_error::JoinError;
 pub use join_handle::{JoinHandle, RemoteJoinHandle};

@@ -1,0 +1,285 @@
+//! The settings of a client, all of them finite by default.
+//!
+//! Made by [`Client::builder`], and turned into a [`Client`] by [`ClientBuilder::connect`]. Setters do nothing but store, in any
+//! order; the name is looked up in `connect`, so that one that is not known is an error before anything is called.
+//!
+//! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Two are not settings:
+//! failure accrual and fail-fast are on, with the values of [`FailureAccrual`] and [`FailFast`](crate::service::FailFast),
+//! since they fail no call that could succeed elsewhere.
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::connector::{Connector, Make};
+use super::members::Members;
+use super::pool::Pool;
+use super::shelf::Shelf;
+use super::{Attempt, Client, NotDone};
+use crate::net::{Addresses, TcpStream, ToAddresses};
+use crate::service::balance::Balance;
+use crate::service::{ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, RetryBudget, Timeout};
+use crate::spawn::spawn;
+
+/// How long a call may take with all its attempts and waits: as long as a user waits for anything.
+const TOTAL: Duration = Duration::from_secs(30);
+
+/// How long one attempt may take: so that there is time for another.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// How long connecting may take, as in Finagle: a few round trips around the world.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// Connections to one endpoint, in items: a server of 10,000 connections has room for 150 such clients.
+const CONNECTIONS: usize = 64;
+
+/// Calls that wait for one of them, in items: as of a [`ConcurrencyLimit`].
+const WAITERS: usize = 10_000;
+
+/// How long a connection may be idle: less than servers have, which are to see the client close and not the other way round.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How old a connection may be: so that what has changed in the network is found within the hour.
+const AGE: Duration = Duration::from_secs(3600);
+
+/// How often a name is looked up.
+const LOOKUP: Duration = Duration::from_secs(30);
+
+/// Settings of a [`Client`].
+///
+/// ```
+/// use mainspring::Client;
+/// use std::time::Duration;
+///
+/// let settings = Client::builder()
+///     .connections(8)
+///     .attempt_timeout(Some(Duration::from_secs(2)))
+///     .age(None);
+/// # drop(settings);
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing before `connect`"]
+pub struct ClientBuilder<C = NotDone> {
+    /// What may be made again, and what is a failure.
+    classifier: C,
+    /// How long a call may take; none for ever.
+    timeout: Option<Duration>,
+    /// How long one attempt may take; none for ever.
+    attempt_timeout: Option<Duration>,
+    /// How long connecting may take; none for as long as the system tries.
+    connect_timeout: Option<Duration>,
+    /// How many attempts there are in all.
+    attempts: u32,
+    /// What they add at most; none for one of the client's own.
+    budget: Option<RetryBudget>,
+    pool: PoolSettings,
+    /// How often a name is looked up; none for once.
+    lookup: Option<Duration>,
+}
+
+/// Those of the pool of each endpoint.
+#[derive(Clone, Copy, Debug)]
+struct PoolSettings {
+    /// Connections at most.
+    connections: usize,
+    /// Idle connections that are kept.
+    keep: usize,
+    /// Calls that wait at most.
+    waiters: usize,
+    /// How long a connection may be idle; none for ever.
+    idle: Option<Duration>,
+    /// How old it may be; none for ever.
+    age: Option<Duration>,
+    /// Whether it is used on after a call that failed.
+    reuses_failed: bool,
+}
+
+impl ClientBuilder {
+    pub(super) const fn new() -> Self {
+        let pool = PoolSettings {
+            connections: CONNECTIONS,
+            keep: 0,
+            waiters: WAITERS,
+            idle: Some(IDLE),
+            age: Some(AGE),
+            reuses_failed: false,
+        };
+        Self {
+            classifier: NotDone,
+            timeout: Some(TOTAL),
+            attempt_timeout: Some(ATTEMPT),
+            connect_timeout: Some(CONNECT),
+            attempts: 3,
+            budget: None,
+            pool,
+            lookup: Some(LOOKUP),
+        }
+    }
+}
+
+impl<C> ClientBuilder<C> {
+    /// How long a call may take, with all its attempts and waits: 30 s by default. `None` for ever.
+    pub fn timeout(mut self, limit: Option<Duration>) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// How long one attempt may take, connecting included and the wait for a place left out: 10 s by default. `None` for ever.
+    pub fn attempt_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.attempt_timeout = limit;
+        self
+    }
+
+    /// How long connecting may take, with what the closure of [`connect`](Self::connect) does: 1 s by default. `None` for as
+    /// long as the system tries, which is minutes.
+    pub fn connect_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How many attempts a call has, the first among them: 3 by default; zero and one make none again.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// What attempts may add to the load: by default a fifth of the calls, and ten a second, of this client alone. Clients
+    /// that call the same service can share one.
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// What may be made again, and what is a failure of an endpoint: [`NotDone`] by default, which makes only such calls again
+    /// as were not sent; [`Idempotent`](crate::service::Idempotent) makes all again that have failed.
+    pub fn classifier<D>(self, classifier: D) -> ClientBuilder<D> {
+        let Self { timeout, attempt_timeout, connect_timeout, attempts, budget, pool, lookup, .. } = self;
+        ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, pool, lookup }
+    }
+
+    /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a time.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.pool.connections = connections.max(1);
+        self
+    }
+
+    /// How many idle connections to each endpoint are kept however long they are idle: none by default. Their age is still
+    /// bounded.
+    pub fn keep(mut self, connections: usize) -> Self {
+        self.pool.keep = connections;
+        self
+    }
+
+    /// How many calls to each endpoint wait while all connections are in use: 10,000 by default; further ones are rejected, and
+    /// with zero all of them.
+    pub fn waiters(mut self, calls: usize) -> Self {
+        self.pool.waiters = calls;
+        self
+    }
+
+    /// How long a connection may be idle until it is closed: 60 s by default. `None` for ever. What the server allows is to be
+    /// longer.
+    pub fn idle(mut self, limit: Option<Duration>) -> Self {
+        self.pool.idle = limit;
+        self
+    }
+
+    /// How old a connection becomes, from when it was made: between three quarters of an hour and an hour by default, at random
+    /// as of any age. It is closed when it is idle then, or after its call. `None` for ever.
+    pub fn age(mut self, limit: Option<Duration>) -> Self {
+        self.pool.age = limit;
+        self
+    }
+
+    /// Whether a connection is used on after a call that failed or was dropped: by default it is closed, since an answer that
+    /// comes late would be taken for that to the next call.
+    ///
+    /// For protocols that know which answer belongs to which call, or throw away the late ones as
+    /// [`pipeline`](crate::proto::pipeline) does, and report [`Status::Closed`](crate::service::Status::Closed) when the
+    /// connection is lost.
+    pub fn reuse_failed(mut self, reuse: bool) -> Self {
+        self.pool.reuses_failed = reuse;
+        self
+    }
+
+    /// How often a host name is looked up again: every 30 s by default, at least as long as names are
+    /// [kept](crate::Builder::names). `None` for never. Addresses are not looked up.
+    pub fn lookup_every(mut self, time: Option<Duration>) -> Self {
+        self.lookup = time;
+        self
+    }
+
+    /// A client of the servers at `addresses`, each of which is an endpoint of its own. `make` makes a service of each
+    /// connection, which is called by one call at a time. No connection is made before the first call.
+    ///
+    /// Dropping the service has to close the connection, and its status has to be Closed when it cannot be used any more.
+    ///
+    /// # Errors
+    ///
+    /// That of the lookup, `NotFound` if it finds no address, and when no reactor is running on this thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// A lookup that is under way goes on to its end, unheard. It has no limit but the system's:
+    /// [`timeout`](crate::time::timeout()) around this is one.
+    pub async fn connect<S, F>(self, addresses: impl ToAddresses, make: F) -> io::Result<Client<S, C>>
+    where
+        F: AsyncFn(TcpStream) -> io::Result<S> + 'static,
+        S: 'static,
+        C: Clone + 'static,
+    {
+        let addresses = addresses.to_addresses()?;
+        let found = addresses.clone().resolve().await?;
+        if found.is_empty() {
+            let message = format!("no address to connect to: {addresses:?}");
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
+        let (make, is_alone): (Rc<dyn Make<S>>, _) = (Rc::new(make), Rc::new(Cell::new(false)));
+        let (settings, alone) = (self.clone(), is_alone.clone());
+        let mut members =
+            Members::new(is_alone, move |address| settings.endpoint(address, make.clone(), alone.clone()));
+        members.update(found);
+
+        let retry = Retry::new().classifier(self.classifier.clone()).attempts(self.attempts);
+        let retry = match self.budget {
+            Some(budget) => retry.budget(budget),
+            None => retry,
+        };
+        let balance = Balance::new(members.endpoints()).classifier(self.classifier);
+        let stack = Filtered::new(self.timeout.map(Deadline::within), Filtered::new(retry, balance));
+        let is_name = matches!(addresses, Addresses::Lookup(..));
+        let follows = self.lookup.filter(|_| is_name).map(|every| {
+            let lookup = async move || addresses.clone().resolve().await;
+            spawn(members.follow(every, lookup)).abort_handle()
+        });
+        Ok(Client::new(stack, follows))
+    }
+
+    /// What belongs to one endpoint.
+    fn endpoint<S>(&self, address: SocketAddr, make: Rc<dyn Make<S>>, is_alone: Rc<Cell<bool>>) -> Attempt<S, C>
+    where
+        C: Clone,
+    {
+        let PoolSettings { connections, keep, waiters, idle, age, reuses_failed } = self.pool;
+        let connector = Connector { address, timeout: self.connect_timeout, make };
+        let pool = Pool::new(connector, is_alone, Shelf::new(keep, idle)).age(age).reuses_failed(reuses_failed);
+        let attempt = Filtered::new(self.attempt_timeout.map(Timeout::new), pool);
+        let limited = Filtered::new(ConcurrencyLimit::new(connections).waiters(waiters), attempt);
+        Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited)
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("timeout", &self.timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("attempts", &self.attempts)
+            .field("pool", &self.pool)
+            .field("lookup", &self.lookup)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! What makes the connections to one endpoint.
+//!
+//! A service whose response is a connection, so that [`FailFast`](crate::service::FailFast) goes around it. Called by the
+//! [pool](super::pool::Pool) when no connection is idle.
+//!
+//! Guarantees: connecting and what the user's closure does with the stream (a handshake, most often) take no longer than the
+//! timeout together; a future that is dropped closes the socket. `TCP_NODELAY` is on, as requests are written whole.
+//!
+//! The trade-off: the closure's future is boxed, an allocation for each connection, and in return its type is not part of that
+//! of the client, which can be named.
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Error;
+use crate::net::TcpStream;
+use crate::service::Service;
+use crate::time::timeout;
+
+/// Makes connections to one address.
+pub(super) struct Connector<S> {
+    pub(super) address: SocketAddr,
+    /// How long it may take; none for ever.
+    pub(super) timeout: Option<Duration>,
+    /// What makes a service of a stream.
+    pub(super) make: Rc<dyn Make<S>>,
+}
+
+impl<S> Service<()> for Connector<S> {
+    type Response = S;
+    type Error = Error<Infallible>;
+
+    async fn call(&self, (): ()) -> Result<S, Error<Infallible>> {
+        let connecting = async {
+            let stream = TcpStream::connect(self.address).await?;
+            stream.set_nodelay(true)?;
+            self.make.make(stream).await
+        };
+        let made = match self.timeout {
+            Some(limit) => timeout(limit, connecting).await.unwrap_or_else(|_elapsed| {
+                let message = format!("no connection within {limit:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, message))
+            }),
+            None => connecting.await,
+        };
+        made.map_err(|error| Error::Connect(self.address, error))
+    }
+}
+
+/// A closure that makes a service of a stream, with a boxed future, which makes it dyn-compatible.
+pub(super) trait Make<S> {
+    fn make(&self, stream: TcpStream) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>>;
+}
+
+impl<F, S> Make<S> for F
+where
+    F: AsyncFn(TcpStream) -> io::Result<S>,
+{
+    fn make(&self, stream: TcpStream) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>> {
+        Box::pin(self(stream))
+    }
+}
