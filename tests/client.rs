@@ -446,6 +446,23 @@ fn of_two_endpoints_the_one_that_refuses_costs_no_call() {
 }
 
 #[test]
+fn endpoints_that_cannot_be_reached_are_tried_once_and_then_again_after_a_while() {
+    testing::run(async {
+        let whom = vec![refuses(), refuses()];
+        let client = Client::builder().attempts(1).connect(whom, async |stream| Ok(Bytes(stream))).await.unwrap();
+        for round in 0..2 {
+            for call in 0..10 {
+                let error = client.call(10).await.unwrap_err();
+                let is_tried = matches!(error, Error::Connect(..));
+                let is_rejected = matches!(error, Error::Rejected(Rejected::Down));
+                assert_eq!((is_tried, is_rejected), (call < 2, call >= 2), "call {call} of round {round}: {error}");
+            }
+            sleep(SECOND).await;
+        }
+    });
+}
+
+#[test]
 fn an_endpoint_whose_calls_fail_is_left_alone() {
     testing::run(async {
         let (good, bad) = (Peer::new(), TcpListener::bind("127.0.0.1:0").unwrap());

@@ -37,6 +37,8 @@
 //! | [`Timeout`] of the attempt | |
 //! | [`FailFast`] around what connects | |
 //!
+//! [`Client`](crate::Client) is such a stack, put together, with its connections.
+//!
 //! Filters with a state (limits, budgets, what is thought of a service, statistics) share it among their clones, on one
 //! reactor: what belongs to one endpoint is made anew for each. No state takes a lock or an atomic operation, but that which a
 //! [`Coalesce`]d call is woken by.
