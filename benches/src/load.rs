@@ -168,3 +168,27 @@ pub(crate) fn run(server: SocketAddr, connections: usize, requests: usize) -> io
     eprintln!("{requests} requests over {connections} connections in {:.3} s", start.elapsed().as_secs_f64());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Result, copy};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    use super::{Load, Shape};
+
+    #[test]
+    fn requests_of_each_shape_are_answered() -> Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let echo = |stream: TcpStream| thread::spawn(move || copy(&mut &stream, &mut &stream));
+        thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(echo(stream))));
+        for (depth, bytes) in [(1, 64), (16, 64), (1, 16 << 10)] {
+            let mut answered = 0;
+            let mut load = Load::connect(address, Shape { connections: 5, depth, bytes })?;
+            load.echo_timed(20 * depth, |_| answered += 1)?;
+            assert_eq!(answered, 20);
+        }
+        Ok(())
+    }
+}
