@@ -6,17 +6,16 @@
 mod util {
     pub(crate) mod counting_waker;
     pub(crate) mod in_virtual_time;
+    pub(crate) mod manual;
     pub(crate) mod message;
     pub(crate) mod mock;
     pub(crate) mod task;
 }
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use futures::channel::{mpsc, oneshot};
@@ -25,71 +24,13 @@ use mainspring::service::{Service, service_fn};
 
 use util::counting_waker::CountingWaker;
 use util::in_virtual_time::in_virtual_time;
+use util::manual::Manual;
 use util::message::Message;
 use util::mock::{Peer, mock};
 use util::task::Task;
 
 type End = Result<(), ServeError<io::Error, io::Error>>;
 type Plain = Message<1_000, false>;
-
-/// Answers when the test says so. Calls go by the body of the request.
-struct Manual<M>(Rc<RefCell<Calls<M>>>);
-
-struct Calls<M> {
-    running: HashMap<u32, oneshot::Sender<io::Result<M>>>,
-    started: Vec<u32>,
-    polls: usize,
-}
-
-impl<M> Clone for Manual<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<const LAST: u64, const RICH: bool> Manual<Message<LAST, RICH>> {
-    fn new() -> Self {
-        Self(Rc::new(RefCell::new(Calls { running: HashMap::new(), started: Vec::new(), polls: 0 })))
-    }
-
-    /// Ends the call with a body ten larger than that of its request, or an error.
-    fn answer(&self, body: u32) {
-        self.end(body, Ok(Message::request(body + 10)));
-    }
-
-    fn end(&self, body: u32, answer: io::Result<Message<LAST, RICH>>) {
-        let call = self.0.borrow_mut().running.remove(&body).expect("the call runs");
-        call.send(answer).expect("the call was not dropped");
-    }
-
-    fn started(&self) -> Vec<u32> {
-        self.0.borrow().started.clone()
-    }
-
-    fn is_dropped(&self, body: u32) -> bool {
-        self.0.borrow().running[&body].is_canceled()
-    }
-}
-
-impl<const LAST: u64, const RICH: bool> Service<Message<LAST, RICH>> for Manual<Message<LAST, RICH>> {
-    type Response = Message<LAST, RICH>;
-    type Error = io::Error;
-
-    async fn call(&self, request: Message<LAST, RICH>) -> io::Result<Message<LAST, RICH>> {
-        let (sender, mut receiver) = oneshot::channel();
-        {
-            let mut calls = self.0.borrow_mut();
-            calls.running.insert(request.body, sender);
-            calls.started.push(request.body);
-        }
-        std::future::poll_fn(|cx| {
-            self.0.borrow_mut().polls += 1;
-            Future::poll(std::pin::Pin::new(&mut receiver), cx)
-        })
-        .await
-        .expect("the test answers")
-    }
-}
 
 /// A served connection, its service and the peer.
 struct Fixture<M: Frame + PartialEq = Message> {
