@@ -188,3 +188,36 @@ fn a_oneshot_delivers_its_value_although_the_waker_panics() {
         std::mem::forget(waker);
     }
 }
+
+#[test]
+fn an_end_that_is_dropped_by_a_panic_contains_the_panic_of_the_waker_that_it_wakes() {
+    let panicking = || hook_waker(|event| assert_ne!(event, Event::Wake, "from the waker"));
+    let unwind = |ends: Box<dyn std::any::Any>| {
+        let panic = catch_unwind(AssertUnwindSafe(move || {
+            let _ends = ends;
+            panic!("the first");
+        }));
+        assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"the first"));
+    };
+
+    let (sender, mut receiver) = oneshot::channel::<u32>();
+    assert!(Pin::new(&mut receiver).poll(&mut Context::from_waker(&panicking())).is_pending());
+    unwind(Box::new(sender));
+
+    let (mut sender, receiver) = oneshot::channel::<u32>();
+    assert!(sender.poll_closed(&mut Context::from_waker(&panicking())).is_pending());
+    unwind(Box::new(receiver));
+
+    let (sender, mut receiver) = mpsc::bounded::<u32>(1);
+    let mut receiving = pin!(receiver.recv());
+    assert!(poll(receiving.as_mut(), &panicking()).is_pending());
+    unwind(Box::new(sender));
+
+    let (sender, receiver) = mpsc::bounded::<u32>(1);
+    sender.try_send(1).unwrap();
+    let mut sending = [pin!(sender.send(2)), pin!(sender.send(3))];
+    for sending in &mut sending {
+        assert!(poll(sending.as_mut(), &panicking()).is_pending());
+    }
+    unwind(Box::new(receiver));
+}

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::Closed;
-use super::wait::{Wakers, poll_locked};
+use super::wait::{Wakers, poll_locked, wake};
 use crate::locks::{Arc, Mutex};
 use crate::scope;
 
@@ -167,7 +167,7 @@ impl<T> Drop for Sender<T> {
         let receiver = state.receiver.take();
         drop(state);
         if let Some(receiver) = receiver {
-            receiver.wake();
+            wake(receiver);
         }
         drop(own);
     }
@@ -308,7 +308,7 @@ impl<T> Drop for Receiver<T> {
         let unused = (state.value.take(), state.receiver.take());
         drop(state);
         if let Some(sender) = sender {
-            sender.wake();
+            wake(sender);
         }
         drop(unused);
     }

@@ -11,6 +11,7 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
+use std::thread;
 
 use crate::contain::contain;
 use crate::locks::Mutex;
@@ -80,18 +81,30 @@ pub(super) struct Wakers {
     pub(super) rest: Vec<Waker>,
 }
 
+/// Wakes one, from where a destructor may be calling: a panic of it is passed on, but not while the thread panics already,
+/// where a second one would end the process.
+pub(super) fn wake(waker: Waker) {
+    if thread::panicking() {
+        return crate::wake::wake([waker]);
+    }
+    waker.wake();
+}
+
 impl Wakers {
-    /// Wakes all. A panic of one does not keep the others from being woken; the first is passed on at the end.
+    /// Wakes all. A panic of one does not keep the others from being woken; the first is passed on at the end, as by [`wake`].
     #[inline]
     pub(super) fn wake(self) {
         if !self.rest.is_empty() {
             self.wake_many();
         } else if let Some(waker) = self.one {
-            waker.wake();
+            wake(waker);
         }
     }
 
     fn wake_many(self) {
+        if thread::panicking() {
+            return crate::wake::wake(self.one.into_iter().chain(self.rest));
+        }
         let mut first_panic = None;
         for waker in self.one.into_iter().chain(self.rest) {
             match panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {

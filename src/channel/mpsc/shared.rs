@@ -14,7 +14,7 @@ use std::mem;
 use std::task::{Poll, Waker, ready};
 
 use super::{SendError, TrySendError};
-use crate::channel::wait::{Wakers, poll_locked};
+use crate::channel::wait::{Wakers, poll_locked, wake};
 use crate::locks::Mutex;
 
 /// An emptied queue keeps memory for this many values: steady small traffic never allocates.
@@ -107,7 +107,7 @@ impl<T> Shared<T> {
         let receiver = state.receiver.take();
         drop(state);
         if let Some(receiver) = receiver {
-            receiver.wake();
+            wake(receiver);
         }
         drop(ticks);
     }
