@@ -21,7 +21,7 @@ use crate::table::Table;
 use crate::verdict::Verdict;
 
 /// What the connection that is still open at the end, or memory that is asked for on the way, may add per connection.
-const TOLERANCE: f64 = 0.02;
+const TOLERANCE: f64 = 0.05;
 
 /// The waits; how many connections one finds depends on the client.
 const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
