@@ -38,10 +38,6 @@ const COUNTED: [Work; 6] = [
 /// mio spends as well where there is a waker, and this one does not.
 const INSTRUCTIONS_MORE: f64 = 2.0;
 
-/// The same for a select of one event: the program has grown, and since then the compiler calls what it used to inline there.
-/// 58 for mio's 41, so the figure is missed; the guard is there to notice more.
-const INLINED_BEFORE: f64 = 20.0;
-
 /// Prints the table of instructions; ours must be at most mio's, see [`INSTRUCTIONS_MORE`].
 pub(super) fn instructions(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     if !is_installed(callgrind::TOOL) {
@@ -57,8 +53,7 @@ pub(super) fn instructions(size: Size, verdict: &mut Verdict, report: &mut Repor
         };
         let counts = count(size, |peer| Ok(instructions_of(peer, work, size)? - without))?;
         add("Selectors: instructions", work, counts, report);
-        let is_missed = matches!(work, Work::Ready { ready: 1, .. });
-        let most = counts[MIO] + if is_missed { INLINED_BEFORE } else { INSTRUCTIONS_MORE };
+        let most = counts[MIO] + INSTRUCTIONS_MORE;
         verdict.at_most(&format!("instructions, {}", work.title()), counts[OURS], most);
         let [a, b, c, d] = counts.map(|count| shown(count, 1));
         table.row([work.title(), a, b, c, d, shown(most, 1)]);

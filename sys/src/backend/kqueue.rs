@@ -80,15 +80,14 @@ impl Selector for OsSelector {
     fn select(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         let timeout = Timeout::of(timeout);
-        let mut wait =
-            |timeout| disturb(events.records(), timeout, |records, timeout| wait(self.kqueue(), records, timeout));
         let park = self.waker.park();
         // With a token there is no waiting, and it stays for `Waker::take`.
-        if timeout == Timeout::ZERO || !park.sleep() {
-            return wait(Timeout::ZERO);
+        let sleeps = timeout != Timeout::ZERO && park.sleep();
+        let timeout = if sleeps { timeout } else { Timeout::ZERO };
+        let result = disturb(events.records(), timeout, |records, timeout| wait(self.kqueue(), records, timeout));
+        if sleeps {
+            park.rise();
         }
-        let result = wait(timeout);
-        park.rise();
         result
     }
 
