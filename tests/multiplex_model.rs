@@ -13,20 +13,20 @@ mod util {
     pub(crate) mod in_virtual_time;
     pub(crate) mod mock;
     pub(crate) mod random;
+    pub(crate) mod rounds;
     pub(crate) mod task;
 }
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::io;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use mainspring::proto::multiplex::{self, Client, Error, ErrorKind, Frame, Role};
 
-use util::in_virtual_time::in_virtual_time;
 use util::mock::{Peer, mock};
 use util::random::Random;
+use util::rounds::{rounds, take};
 use util::task::Task;
 
 /// Ids go from 0 to this.
@@ -482,38 +482,46 @@ impl<'a> Round<'a> {
 
 #[test]
 fn every_call_has_its_own_outcome_and_nothing_is_left() {
-    in_virtual_time(|| {
-        let number = |name, default| env::var(name).map_or(default, |value| value.parse().expect("a number"));
-        let (operations, seed) = (number("MULTIPLEX_OPERATIONS", 100_000), number("MULTIPLEX_SEED", 0x5eed));
-        println!("MULTIPLEX_OPERATIONS={operations} MULTIPLEX_SEED={seed}");
-
-        let (mut random, mut seen) = (Random::new(seed), Seen::default());
-        let mut done = 0;
-        while done < operations {
-            let steps = 1 + random.below(300);
-            let mut round = Round::new(&mut random, &mut seen);
-            let mut after_the_end = 0;
-            for _ in 0..steps {
-                round.step();
-                done += 1;
-                after_the_end += usize::from(round.ended);
-                if after_the_end == 10 {
-                    break;
-                }
-            }
-            round.finish();
-        }
-        println!("{seen:?}");
-        let Seen { answered, late, strays, refused, given_up, not_sent, lost, .. } = seen;
-        let Seen { rejected, unencodable, withdrawn, abandoned, cancels, pongs, .. } = seen;
-        let counts = [answered, late, strays, refused, given_up, not_sent, lost].into_iter().chain([
+    let round = |random: &mut Random, seen: &mut Seen, steps| {
+        let mut round = Round::new(random, seen);
+        let taken = take(steps, || {
+            round.step();
+            round.ended
+        });
+        round.finish();
+        taken
+    };
+    rounds("MULTIPLEX", 100_000, round, |seen| {
+        let Seen {
+            answered,
+            late,
+            strays,
+            refused,
+            given_up,
+            not_sent,
+            lost,
             rejected,
             unencodable,
             withdrawn,
             abandoned,
             cancels,
             pongs,
-        ]);
-        assert!(counts.min() > Some(0) || operations < 10_000, "the run missed something: {seen:?}");
+            ..
+        } = *seen;
+        vec![
+            answered,
+            late,
+            strays,
+            refused,
+            given_up,
+            not_sent,
+            lost,
+            rejected,
+            unencodable,
+            withdrawn,
+            abandoned,
+            cancels,
+            pongs,
+        ]
     });
 }

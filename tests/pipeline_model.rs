@@ -12,19 +12,19 @@ mod util {
     pub(crate) mod in_virtual_time;
     pub(crate) mod mock;
     pub(crate) mod random;
+    pub(crate) mod rounds;
     pub(crate) mod task;
 }
 
 use std::collections::{HashMap, HashSet};
-use std::env;
 use std::io;
 use std::rc::Rc;
 
 use mainspring::proto::pipeline::{self, Client, Error, ErrorKind};
 
-use util::in_virtual_time::in_virtual_time;
 use util::mock::{Peer, mock};
 use util::random::Random;
+use util::rounds::{rounds, take};
 use util::task::Task;
 
 /// A request, or the answer to the request of the same number.
@@ -307,30 +307,17 @@ impl<'a> Round<'a> {
 
 #[test]
 fn every_call_has_its_own_outcome_and_nothing_is_left() {
-    in_virtual_time(|| {
-        let number = |name, default| env::var(name).map_or(default, |value| value.parse().expect("a number"));
-        let (operations, seed) = (number("PIPELINE_OPERATIONS", 20_000), number("PIPELINE_SEED", 0x5eed));
-        println!("PIPELINE_OPERATIONS={operations} PIPELINE_SEED={seed}");
-
-        let (mut random, mut seen) = (Random::new(seed), Seen::default());
-        let mut done = 0;
-        while done < operations {
-            let steps = 1 + random.below(300);
-            let mut round = Round::new(&mut random, &mut seen);
-            let mut after_the_end = 0;
-            for _ in 0..steps {
-                round.step();
-                done += 1;
-                after_the_end += usize::from(round.ended);
-                if after_the_end == 10 {
-                    break;
-                }
-            }
-            round.finish();
-        }
-        println!("{seen:?}");
-        let all =
-            [seen.answered, seen.not_sent, seen.lost, seen.rejected, seen.unencodable, seen.withdrawn, seen.abandoned];
-        assert!(all.iter().all(|&count| count > 0) || operations < 10_000, "the run missed something: {seen:?}");
+    let round = |random: &mut Random, seen: &mut Seen, steps| {
+        let mut round = Round::new(random, seen);
+        let taken = take(steps, || {
+            round.step();
+            round.ended
+        });
+        round.finish();
+        taken
+    };
+    rounds("PIPELINE", 20_000, round, |seen| {
+        let Seen { answered, not_sent, lost, rejected, unencodable, withdrawn, abandoned, .. } = *seen;
+        vec![answered, not_sent, lost, rejected, unencodable, withdrawn, abandoned]
     });
 }

@@ -57,7 +57,7 @@ Commands:
   charts FOLDER REPORT...
                  Draws each figure of some reports that --json wrote as an SVG file
   all            Every part above, one after the other: an hour and a quarter. What charts draw: all --json FILE
-  quick          All of it with small counts, within two minutes; asserts counts, never times
+  quick          All of it with small counts, within four minutes; asserts counts, never times
 
 Helpers, which the commands start:
   serve STYLE [--port P] [--threads N [--sharing WAY]]

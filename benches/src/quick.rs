@@ -1,4 +1,4 @@
-//! Commands with small counts: what a continuous build runs on each change, within two minutes.
+//! Commands with small counts: what a continuous build runs on each change, within four minutes.
 //!
 //! It shows that they still run, and that no count has left its figure. The counts keep to the same figures as in full.
 //! Times are shown, so that they are known to be measurable, and not asserted: on a machine that others use they say
