@@ -17,7 +17,7 @@ use async_lock::{Mutex, Semaphore};
 use futures_channel::oneshot;
 use monoio::io::AsyncReadRent;
 use monoio::task::JoinHandle;
-use monoio::time::{Instant, Sleep, TimeDriver, sleep};
+use monoio::time::{Instant, Sleep, TimeDriver, sleep, sleep_until};
 use monoio::{FusionDriver, FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
 use smol::channel;
 
@@ -165,9 +165,9 @@ impl Runtime for Monoio {
         sleep.reset(deadline);
     }
 
-    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static) {
+    fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static) {
         monoio::spawn(async move {
-            sleep(duration).await;
+            sleep_until(deadline).await;
             then();
         });
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mainspring::channel::{mpsc, oneshot};
 use mainspring::net;
 use mainspring::sync::{Notify, Semaphore};
-use mainspring::time::{Instant, Sleep, sleep};
+use mainspring::time::{Instant, Sleep, sleep, sleep_until};
 use mainspring::{Handle, JoinHandle, Reactor, spawn, yield_now};
 
 use super::runtime::Runtime;
@@ -188,9 +188,9 @@ impl Runtime for Mainspring {
         sleep.get_mut().reset(deadline);
     }
 
-    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static) {
+    fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static) {
         spawn(async move {
-            sleep(duration).await;
+            sleep_until(deadline).await;
             then();
         });
     }

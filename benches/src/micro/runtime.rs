@@ -111,8 +111,8 @@ pub(super) trait Runtime: Sized + 'static {
     /// Has it end at another moment.
     fn reset(sleep: Pin<&mut Self::Sleep>, deadline: Self::Instant);
 
-    /// Starts a task that sleeps, and then calls `then`.
-    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static);
+    /// Starts a task that sleeps until then, and calls `then`.
+    fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static);
 
     /// What it costs to have a deadline for each of `count` operations, moved as they go on: of a sleep that stands beside
     /// them, unless the runtime has something better.

@@ -165,9 +165,9 @@ impl Runtime for Smol {
         sleep.get_mut().set_at(deadline);
     }
 
-    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static) {
+    fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static) {
         Self::start(async move {
-            Timer::after(duration).await;
+            Timer::at(deadline).await;
             then();
         });
     }

@@ -102,7 +102,9 @@ pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Fired> {
             let place = nth * 7_919 % count;
             let due = first + WINDOW.mul_f64(place as f64 / count as f64);
             let fired = Arc::clone(&shared);
-            R::start_sleeping(due.saturating_duration_since(Instant::now()), move || {
+            // A moment, since a task may be run for the first time long after it was started.
+            let deadline = R::after(R::now(), due.saturating_duration_since(Instant::now()));
+            R::start_sleeping(deadline, move || {
                 let late = due.elapsed();
                 let mut fired = fired.lock().expect("no task panics");
                 fired.0.push(late);

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::runtime::{Builder, Handle, Runtime as Inner};
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::runtime::Runtime;
 use super::{channels, tasks};
@@ -183,9 +183,9 @@ impl<const THREADS: usize> Runtime for Tokio<THREADS> {
         sleep.reset(deadline);
     }
 
-    fn start_sleeping(duration: Duration, then: impl FnOnce() + Send + 'static) {
+    fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static) {
         tokio::spawn(async move {
-            sleep(duration).await;
+            sleep_until(deadline).await;
             then();
         });
     }
