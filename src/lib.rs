@@ -123,6 +123,7 @@ mod handle;
 pub mod io;
 mod join_error;
 mod join_handle;
+mod latch;
 mod locks;
 mod longest_poll;
 mod names;

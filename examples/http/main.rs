@@ -24,7 +24,7 @@ use clap::Parser;
 use examples::http::{Http, Incoming, Lingering, Response, limits};
 use examples::stop;
 use mainspring::codec::Framed;
-use mainspring::proto::{Deadlines, pipeline};
+use mainspring::proto::Deadlines;
 use mainspring::server::{Connection, Server};
 use mainspring::service::{Service, ServiceExt};
 
@@ -46,17 +46,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options) -> io::Result<()> {
-    // Why no idle timeout: the deadlines of the pipeline cover each phase of a connection.
-    let server = options.listen.bind(Server::builder().idle(None).drain(options.drain))?;
-    announce(server.local_addr());
     let deadlines = Deadlines {
         partial_frame: options.receive,
         request: options.timeout.saturating_add(GRACE),
         ..Deadlines::default()
     };
+    let server = options.listen.bind(Server::builder().deadlines(deadlines).drain(options.drain))?;
+    announce(server.local_addr());
     let make = move || {
         let service = Rc::new(App::new(options.plaintext).timeout(options.timeout).filter(Answers));
-        move |connection| serve_connection(connection, Rc::clone(&service), deadlines)
+        move |connection| serve_connection(connection, Rc::clone(&service))
     };
     let drained = server.run(make, stop())?;
     eprintln!(
@@ -66,13 +65,13 @@ fn serve(options: Options) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve_connection<S>(connection: Connection, service: Rc<S>, deadlines: Deadlines) -> io::Result<()>
+async fn serve_connection<S>(connection: Connection, service: Rc<S>) -> io::Result<()>
 where
     S: Service<Incoming, Response = Response, Error = Infallible>,
 {
-    let stream = Lingering::new(connection.stream, connection.draining.clone());
-    let framed = Framed::new(stream, Http::new()).max_frame(limits::REQUEST);
-    let server = pipeline::Server::new().deadlines(deadlines).drain(connection.draining);
+    let draining = connection.draining.clone();
+    let (stream, server) = connection.pipeline()?;
+    let framed = Framed::new(Lingering::new(stream, draining), Http::new()).max_frame(limits::REQUEST);
     server.serve(framed, &*service).await.map_err(io::Error::other)
 }
 

@@ -36,13 +36,22 @@ pub struct Deadlines {
     pub request: Duration,
 }
 
+impl Deadlines {
+    /// The defaults.
+    pub(crate) const DEFAULT: Self = Self {
+        first_byte: Duration::from_secs(30),
+        partial_frame: Duration::from_secs(30),
+        idle: Duration::from_secs(5 * 60),
+        request: Duration::from_secs(60),
+    };
+
+    /// No deadlines: for peers that are trusted.
+    pub const OFF: Self =
+        Self { first_byte: Duration::MAX, partial_frame: Duration::MAX, idle: Duration::MAX, request: Duration::MAX };
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
-        Self {
-            first_byte: Duration::from_secs(30),
-            partial_frame: Duration::from_secs(30),
-            idle: Duration::from_secs(5 * 60),
-            request: Duration::from_secs(60),
-        }
+        Self::DEFAULT
     }
 }

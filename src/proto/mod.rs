@@ -19,11 +19,13 @@ mod error;
 pub mod multiplex;
 mod phase;
 pub mod pipeline;
+mod pressure;
 mod serve_error;
 mod transport;
 mod watchdog;
 
 pub use deadlines::Deadlines;
+pub use pressure::{Admit, Pressure};
 pub use transport::Transport;
 
 use error::{Error, ErrorKind};

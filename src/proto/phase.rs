@@ -65,6 +65,11 @@ impl Phase {
         }
     }
 
+    /// Whether it is the peer who is waited for, who has promised nothing: such a wait is shortened under pressure.
+    pub(super) const fn is_idle(self) -> bool {
+        matches!(self, Self::FirstByte | Self::PartialFrame(_) | Self::Idle(_))
+    }
+
     /// The error of a phase that has lasted too long.
     pub(super) fn expired(self, limit: Duration) -> io::Error {
         let what = match self {

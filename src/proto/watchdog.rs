@@ -19,15 +19,17 @@ use super::alarm::Alarm;
 pub(super) struct Watchdog<P> {
     /// The phase that the alarm is set for. Written by `poll`.
     phase: Option<P>,
+    /// How long after the beginning of the phase it is set for. Written by `poll`.
+    limit: Duration,
     alarm: Alarm,
 }
 
 impl<P: Copy + PartialEq + Debug> Watchdog<P> {
     pub(super) fn new() -> Self {
-        Self { phase: None, alarm: Alarm::default() }
+        Self { phase: None, limit: Duration::MAX, alarm: Alarm::default() }
     }
 
-    /// Whether `phase` has lasted `limit`. Answers so once, and starts over. `Duration::MAX` is never, and
+    /// Whether `phase` has lasted `limit`, which may change while it lasts. Answers so once, and starts over. `Duration::MAX` is never, and
     /// leaves the alarm alone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, phase: P, limit: Duration) -> Poll<()> {
         if limit == Duration::MAX {
@@ -36,7 +38,11 @@ impl<P: Copy + PartialEq + Debug> Watchdog<P> {
         }
         if self.phase != Some(phase) {
             self.phase = Some(phase);
+            self.limit = limit;
             self.alarm.set(limit);
+        } else if self.limit != limit {
+            self.limit = limit;
+            self.alarm.move_to(limit);
         }
         ready!(self.alarm.poll(cx));
         self.phase = None;

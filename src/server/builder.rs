@@ -16,13 +16,19 @@ use mainspring_sys::Socket;
 
 use super::{Limits, Server, Sharing};
 use crate::net::{BACKLOG, TcpListener, ToAddresses};
+use crate::proto::Deadlines;
 use crate::workers::WorkersBuilder;
-
-/// How long a connection may say nothing.
-const IDLE: Duration = Duration::from_secs(300);
 
 /// How long a peer may leave no room to write.
 const WRITE: Duration = Duration::from_secs(60);
+
+/// How old a connection becomes, a tenth more or less, before it is to end once it has nothing to do: nginx's, so that
+/// clients find servers that were added, and what leaks in a connection leaks for an hour.
+const AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Requests in flight on one thread. A hundred of them with a connection's usual share of 1 MiB are few; this many with
+/// small ones are some megabytes, and seconds of work: a longer queue only makes all of them late.
+const IN_FLIGHT: usize = 10_000;
 
 /// How long a server that was asked to end waits for its connections.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -50,8 +56,12 @@ pub struct ServerBuilder {
     sharing: Option<Sharing>,
     /// Connections at one time, all threads together; none for a share of the descriptors.
     connections: Option<usize>,
-    /// How long one wait for bytes may last; none for ever.
-    idle: Option<Duration>,
+    /// How long each phase of a connection may last.
+    deadlines: Deadlines,
+    /// How old a connection becomes before it retires; none for no age.
+    age: Option<Duration>,
+    /// Requests in flight on one thread that are let in.
+    in_flight: usize,
     /// How long one wait for room to write may last; none for ever.
     write: Option<Duration>,
     /// How long `run` waits for open connections when it ends.
@@ -66,7 +76,9 @@ impl ServerBuilder {
             workers: WorkersBuilder::new().threads(1),
             sharing: None,
             connections: None,
-            idle: Some(IDLE),
+            deadlines: Deadlines::DEFAULT,
+            age: Some(AGE),
+            in_flight: IN_FLIGHT,
             write: Some(WRITE),
             drain: DRAIN,
             backlog: BACKLOG,
@@ -113,10 +125,39 @@ impl ServerBuilder {
         self
     }
 
-    /// How long one wait for bytes from a connection may last (its read timeout): 5 minutes by default. `None` for ever;
+    /// How long each phase of a connection may last: by default 30 s until the first byte, 30 s for a request that has begun
+    /// to arrive, 5 minutes between requests, 60 s for each request. [`Deadlines::OFF`] turns all of them off.
+    ///
+    /// [`Connection::pipeline`](super::Connection::pipeline) and [`multiplex`](super::Connection::multiplex) keep them. A
+    /// handler that reads the stream itself has the idle time as the stream's read timeout, and the rest in
+    /// [`Connection::deadlines`](super::Connection::deadlines).
+    pub const fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// How long one wait for bytes from a connection may last: [`Deadlines::idle`] alone. `None` for ever;
     /// zero is taken as the shortest possible.
     pub const fn idle(mut self, limit: Option<Duration>) -> Self {
-        self.idle = limit;
+        self.deadlines.idle = match limit {
+            Some(limit) => limit,
+            None => Duration::MAX,
+        };
+        self
+    }
+
+    /// How old a connection of [`Connection::pipeline`](super::Connection::pipeline) or
+    /// [`multiplex`](super::Connection::multiplex) becomes: an hour by default, and each a tenth more or less. Then it
+    /// takes no further request, answers those that it has, and is closed. `None` for no age; zero lets it end at once.
+    pub const fn max_age(mut self, age: Option<Duration>) -> Self {
+        self.age = age;
+        self
+    }
+
+    /// How many requests are in flight on each thread before further ones are rejected, as counted by
+    /// [`Connection::pressure`](super::Connection::pressure): 10,000 by default. Zero rejects all.
+    pub const fn in_flight(mut self, requests: usize) -> Self {
+        self.in_flight = requests;
         self
     }
 
@@ -195,7 +236,14 @@ impl ServerBuilder {
             Some(connections) => connections,
             None => usize::try_from(mainspring_sys::descriptor_limit()? / 4 * 3).unwrap_or(usize::MAX),
         };
-        let limits = Limits { idle: self.idle, write: self.write, backlog: self.backlog, drain: self.drain };
+        let limits = Limits {
+            deadlines: self.deadlines,
+            age: self.age,
+            in_flight: self.in_flight,
+            write: self.write,
+            backlog: self.backlog,
+            drain: self.drain,
+        };
         // From now on, whatever processors there are later.
         let threads = self.workers.count();
         Ok(Server { sockets, address, limits, connections, sharing, workers: self.workers.threads(threads) })

@@ -85,6 +85,16 @@ impl Load {
         Place { load: self.clone(), worker: None }
     }
 
+    /// How many places there are.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many of them are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// The thread with the fewest connections; of equals the first.
     pub(super) fn least(&self) -> usize {
         let lives = self.live.iter().map(|live| live.0.load(Ordering::Relaxed));

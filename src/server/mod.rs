@@ -6,16 +6,19 @@
 //! [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
 
 mod builder;
+mod connection;
 mod entrance;
 mod handoff;
-mod latch;
 mod load;
+mod retiring;
 mod serving;
 mod sharing;
 
+pub use crate::latch::Draining;
 pub use builder::ServerBuilder;
-pub use latch::Draining;
-pub use serving::{Connection, Drained, Serving};
+pub use connection::Connection;
+pub use retiring::Retiring;
+pub use serving::{Drained, Serving};
 pub use sharing::Sharing;
 
 use std::fmt;
@@ -30,6 +33,7 @@ use mainspring_sys::Socket;
 use crate::core::Core;
 use crate::locks::Mutex;
 use crate::net::ToAddresses;
+use crate::proto::Deadlines;
 use crate::workers::{Worker, WorkersBuilder};
 use entrance::Entrance;
 use load::Load;
@@ -75,8 +79,12 @@ pub struct Server {
 /// What a server holds its connections to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How long one wait for bytes may last.
-    pub(crate) idle: Option<Duration>,
+    /// How long each phase of a connection may last.
+    pub(crate) deadlines: Deadlines,
+    /// How old a connection becomes before it retires, about; none for no age.
+    pub(crate) age: Option<Duration>,
+    /// Requests in flight on one thread that are let in.
+    pub(crate) in_flight: usize,
     /// How long one wait for room to write may last.
     pub(crate) write: Option<Duration>,
     /// Connections that the system keeps until they are accepted, per listener.

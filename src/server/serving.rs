@@ -19,28 +19,18 @@ use std::time::Duration;
 use mainspring_sys::Socket;
 use slab::Slab;
 
-use super::Limits;
 use super::entrance::Door;
 use super::handoff::{self, Exchange, Handed};
-use super::latch::{Draining, Latch};
 use super::load::{Load, Place};
+use super::{Connection, Limits};
 use crate::channel::mpsc;
 use crate::core::Core;
 use crate::join_handle::JoinHandle;
+use crate::latch::{Draining, Latch};
 use crate::net::{TcpListener, TcpStream};
+use crate::proto::Pressure;
+use crate::random::Random;
 use crate::time::timeout;
-
-/// One accepted connection.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Connection {
-    /// Its stream, with the read and write timeouts of the server.
-    pub stream: TcpStream,
-    /// The address of the other end.
-    pub peer: SocketAddr,
-    /// Ready when the server is asked to drain.
-    pub draining: Draining,
-}
 
 /// What became of the connections of a server that was drained.
 ///
@@ -121,6 +111,10 @@ struct Shared {
     draining: Rc<Latch>,
     /// Woken when a connection ends.
     ended: Rc<Latch>,
+    /// How near to its limits this thread is.
+    pressure: Pressure,
+    /// For the ages of connections.
+    random: Random,
     /// The tasks of the connections.
     tasks: RefCell<Slab<Option<JoinHandle<()>>>>,
     /// Connections served.
@@ -148,6 +142,8 @@ impl Drop for Guard {
         if !self.good {
             self.shared.failed.set(self.shared.failed.get() + 1);
         }
+        // This one's place is given back right after.
+        self.shared.pressure.set_connections(self.shared.load.taken().saturating_sub(1), self.shared.load.limit());
         self.shared.ended.wake();
     }
 }
@@ -162,6 +158,8 @@ impl Serving {
         let shared = Rc::new(Shared {
             worker,
             limits,
+            pressure: Pressure::new(limits.in_flight),
+            random: Random::from_entropy(),
             load,
             draining: Rc::default(),
             ended: Rc::default(),
@@ -337,8 +335,9 @@ impl Shared {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let shortest = Duration::from_nanos(1);
+        let idle = Some(self.limits.deadlines.idle).filter(|limit| *limit < Duration::MAX);
         let limited = stream
-            .set_read_timeout(self.limits.idle.map(|limit| limit.max(shortest)))
+            .set_read_timeout(idle.map(|limit| limit.max(shortest)))
             .and_then(|()| stream.set_write_timeout(self.limits.write.map(|limit| limit.max(shortest))));
         if limited.is_err() {
             return;
@@ -347,7 +346,16 @@ impl Shared {
         let key = self.tasks.borrow_mut().insert(None);
         place.assign(self.worker);
         let guard = Guard { shared: self.clone(), key, _place: place, good: false };
-        let connection = Connection { stream, peer, draining: Draining::new(self.draining.clone()) };
+        self.pressure.set_connections(self.load.taken(), self.load.limit());
+        let connection = Connection {
+            stream,
+            peer,
+            draining: Draining::new(self.draining.clone()),
+            deadlines: self.limits.deadlines,
+            pressure: self.pressure.clone(),
+            // A tenth more or less, so that those who came together do not leave together.
+            age: self.limits.age.map(|age| age.saturating_sub(age / 10) + (age / 5).mul_f64(self.random.unit())),
+        };
         let handle = handle.clone();
         let task = crate::spawn(async move {
             let mut guard = guard;

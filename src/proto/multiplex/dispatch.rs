@@ -24,8 +24,9 @@ use futures_core::Stream;
 use super::slots::Slots;
 use super::{CONTROLS_MAX, Frame, Role, ServeError};
 use crate::proto::phase::{Phase, Progress};
+use crate::proto::pressure::Heard;
 use crate::proto::watchdog::Watchdog;
-use crate::proto::{Deadlines, Transport};
+use crate::proto::{Deadlines, Pressure, Transport};
 
 /// The most messages that are read, and the most that are pushed, in one poll. The task then goes to the back of the
 /// queue, so that a peer which never stops sending does not hold up the others.
@@ -60,6 +61,8 @@ pub(super) struct Dispatch<T, F: Future, R, E, S> {
     /// How many messages have been read.
     received: u64,
     deadlines: Deadlines,
+    /// Under which deadlines are shortened.
+    pressure: Option<Heard>,
     watchdog: Watchdog<Phase>,
 }
 
@@ -71,7 +74,7 @@ where
     E: From<io::Error>,
     R: Frame,
 {
-    pub(super) fn new(transport: T, max_in_flight: usize, deadlines: Deadlines) -> Self {
+    pub(super) fn new(transport: T, max_in_flight: usize, deadlines: Deadlines, pressure: Option<Pressure>) -> Self {
         Self {
             transport,
             slots: Slots::new(max_in_flight),
@@ -82,6 +85,7 @@ where
             flush_due: false,
             received: 0,
             deadlines,
+            pressure: pressure.map(Heard::new),
             watchdog: Watchdog::new(),
         }
     }
@@ -114,6 +118,10 @@ where
             }
             let phase = Phase::of(self.progress());
             let limit = phase.limit(&self.deadlines);
+            let limit = match &mut self.pressure {
+                Some(pressure) if phase.is_idle() => pressure.shorten(cx, limit),
+                _ => limit,
+            };
             if self.watchdog.poll(cx, phase, limit).is_pending() {
                 return Poll::Pending;
             }

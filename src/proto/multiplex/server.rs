@@ -18,7 +18,7 @@ use futures_core::Stream;
 
 use super::dispatch::Dispatch;
 use super::{Frame, ServeError};
-use crate::proto::{Deadlines, Transport};
+use crate::proto::{Deadlines, Pressure, Transport};
 use crate::service::Service;
 
 /// The most requests of one connection in flight by default: enough for calls that are slow, and few enough that a peer
@@ -93,6 +93,8 @@ where
 pub struct Server<D = Pending<()>> {
     max_in_flight: usize,
     deadlines: Deadlines,
+    /// Under which deadlines are shortened.
+    pressure: Option<Pressure>,
     /// When it resolves, the connection finishes what it has and closes.
     drain: D,
 }
@@ -106,7 +108,7 @@ impl Default for Server {
 impl Server {
     /// Makes the default settings: 128 requests in flight, all deadlines on, no drain.
     pub fn new() -> Self {
-        Self { max_in_flight: MAX_IN_FLIGHT, deadlines: Deadlines::default(), drain: pending() }
+        Self { max_in_flight: MAX_IN_FLIGHT, deadlines: Deadlines::default(), pressure: None, drain: pending() }
     }
 }
 
@@ -130,6 +132,12 @@ impl<D: Future<Output = ()>> Server<D> {
         Self { deadlines, ..self }
     }
 
+    /// Shortens the waits for a peer while `pressure` is high. By default nothing does.
+    #[must_use]
+    pub fn pressure(self, pressure: Pressure) -> Self {
+        Self { pressure: Some(pressure), ..self }
+    }
+
     /// Sets what ends the connection in good order, in place of the drain before.
     ///
     /// When `drain` resolves, the peer is told ([`Frame::go_away`]), if the protocol has a message for it. If it can
@@ -138,7 +146,7 @@ impl<D: Future<Output = ()>> Server<D> {
     /// flight are answered, the connection is closed.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
-        Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, drain }
+        Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }
     }
 
     /// Answers the requests that arrive on `transport` with `service`.
@@ -196,7 +204,7 @@ impl<D: Future<Output = ()>> Server<D> {
     {
         let (mut drain, mut pushes) = (pin!(self.drain), pin!(pushes));
         let mut call = |request| service.call(request);
-        let mut dispatch = Dispatch::new(transport, self.max_in_flight, self.deadlines);
+        let mut dispatch = Dispatch::new(transport, self.max_in_flight, self.deadlines, self.pressure);
         poll_fn(|cx| dispatch.poll(cx, drain.as_mut(), pushes.as_mut(), &mut call)).await
     }
 }

@@ -20,8 +20,9 @@ use std::task::{Context, Poll};
 use super::ServeError;
 use super::slots::Slots;
 use crate::proto::phase::{Phase, Progress};
+use crate::proto::pressure::Heard;
 use crate::proto::watchdog::Watchdog;
-use crate::proto::{Deadlines, Transport};
+use crate::proto::{Deadlines, Pressure, Transport};
 
 /// The most requests that are read in one poll. The task then goes to the back of the queue, so that a peer
 /// which never stops sending does not hold up the others.
@@ -51,6 +52,8 @@ pub(super) struct Dispatch<T, F: Future, E, S> {
     /// How many answers have been handed to the transport.
     answered: u64,
     deadlines: Deadlines,
+    /// Under which deadlines are shortened.
+    pressure: Option<Heard>,
     watchdog: Watchdog<Phase>,
 }
 
@@ -60,7 +63,7 @@ where
     F: Future<Output = Result<R, S>>,
     E: From<io::Error>,
 {
-    pub(super) fn new(transport: T, max_in_flight: usize, deadlines: Deadlines) -> Self {
+    pub(super) fn new(transport: T, max_in_flight: usize, deadlines: Deadlines, pressure: Option<Pressure>) -> Self {
         Self {
             transport,
             slots: Slots::new(max_in_flight),
@@ -70,6 +73,7 @@ where
             received: 0,
             answered: 0,
             deadlines,
+            pressure: pressure.map(Heard::new),
             watchdog: Watchdog::new(),
         }
     }
@@ -101,6 +105,10 @@ where
             }
             let phase = Phase::of(self.progress());
             let limit = phase.limit(&self.deadlines);
+            let limit = match &mut self.pressure {
+                Some(pressure) if phase.is_idle() => pressure.shorten(cx, limit),
+                _ => limit,
+            };
             if self.watchdog.poll(cx, phase, limit).is_pending() {
                 return Poll::Pending;
             }

@@ -14,7 +14,7 @@ use std::pin::pin;
 
 use super::ServeError;
 use super::dispatch::Dispatch;
-use crate::proto::{Deadlines, Transport};
+use crate::proto::{Deadlines, Pressure, Transport};
 use crate::service::Service;
 
 /// The most requests of one connection in flight, and the default: all of them are polled on each wake.
@@ -86,6 +86,8 @@ where
 pub struct Server<D = Pending<()>> {
     max_in_flight: usize,
     deadlines: Deadlines,
+    /// Under which deadlines are shortened.
+    pressure: Option<Pressure>,
     /// When it resolves, the connection finishes what it has and closes.
     drain: D,
 }
@@ -99,7 +101,7 @@ impl Default for Server {
 impl Server {
     /// Makes the default settings: 32 requests in flight, all deadlines on, no drain.
     pub fn new() -> Self {
-        Self { max_in_flight: MAX_IN_FLIGHT, deadlines: Deadlines::default(), drain: pending() }
+        Self { max_in_flight: MAX_IN_FLIGHT, deadlines: Deadlines::default(), pressure: None, drain: pending() }
     }
 }
 
@@ -126,6 +128,12 @@ impl<D: Future<Output = ()>> Server<D> {
         Self { deadlines, ..self }
     }
 
+    /// Shortens the waits for a peer while `pressure` is high. By default nothing does.
+    #[must_use]
+    pub fn pressure(self, pressure: Pressure) -> Self {
+        Self { pressure: Some(pressure), ..self }
+    }
+
     /// Sets what ends the connection in good order, in place of the drain before.
     ///
     /// When `drain` resolves, no further request is begun. Those that have arrived are answered, also one of which
@@ -133,7 +141,7 @@ impl<D: Future<Output = ()>> Server<D> {
     /// answer that is at once.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
-        Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, drain }
+        Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }
     }
 
     /// Answers the requests that arrive on `transport` with `service`.
@@ -161,7 +169,7 @@ impl<D: Future<Output = ()>> Server<D> {
     {
         let mut drain = pin!(self.drain);
         let mut call = |request| service.call(request);
-        let mut dispatch = Dispatch::new(transport, self.max_in_flight, self.deadlines);
+        let mut dispatch = Dispatch::new(transport, self.max_in_flight, self.deadlines, self.pressure);
         poll_fn(|cx| dispatch.poll(cx, drain.as_mut(), &mut call)).await
     }
 }
