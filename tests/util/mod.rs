@@ -6,6 +6,7 @@ pub(crate) mod dropped;
 #[cfg(mainspring_faults)]
 pub(crate) mod faulty;
 pub(crate) mod folder;
+pub(crate) mod heap;
 pub(crate) mod hook_waker;
 pub(crate) mod http;
 pub(crate) mod in_virtual_time;
