@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use examples::http::{Method, Request, Response, Status};
+use examples::http::{Method, NotServed, Request, Response, Status};
 use mainspring::Stats;
 use mainspring::service::Service;
-use mainspring::time::{Elapsed, sleep};
+use mainspring::time::sleep;
 
 /// What `/` answers.
 const PAGE: &str = "<!DOCTYPE html>
@@ -35,10 +35,10 @@ impl App {
 
 impl Service<Request> for App {
     type Response = Response;
-    /// Only that of the `Timeout` around it: the application itself answers everything.
-    type Error = Elapsed;
+    /// Only those of the filters around it: the application itself answers everything.
+    type Error = NotServed;
 
-    async fn call(&self, request: Request) -> Result<Response, Elapsed> {
+    async fn call(&self, request: Request) -> Result<Response, NotServed> {
         if self.plaintext {
             return Ok(Response::text("Hello, World!"));
         }

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 service on Mainspring's own reactor: a `Service` behind a `Timeout`, on a pipelined connection.
+//! An HTTP/1.1 service on Mainspring's own reactor: a `Service` behind a limit and a `Timeout`, on a pipelined connection.
 //!
 //! ```text
 //! cargo run --release --example http
@@ -9,11 +9,9 @@
 //! after the requests in flight; a second Ctrl-C ends it at once. `--help` names the options.
 #![forbid(unsafe_code)]
 
-mod answers;
 mod app;
 mod options;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -21,14 +19,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Parser;
-use examples::http::{Http, Incoming, Lingering, Response, limits};
+use examples::http;
 use examples::stop;
-use mainspring::codec::Framed;
 use mainspring::proto::Deadlines;
-use mainspring::server::{Connection, Server};
-use mainspring::service::{Service, ServiceExt};
+use mainspring::server::Server;
+use mainspring::service::ConcurrencyLimit;
 
-use answers::Answers;
 use app::App;
 use options::Options;
 
@@ -54,8 +50,12 @@ fn serve(options: Options) -> io::Result<()> {
     let server = options.listen.bind(Server::builder().deadlines(deadlines).drain(options.drain))?;
     announce(server.local_addr());
     let make = move || {
-        let service = Rc::new(App::new(options.plaintext).timeout(options.timeout).filter(Answers));
-        move |connection| serve_connection(connection, Rc::clone(&service))
+        let limit = ConcurrencyLimit::new(options.in_flight).waiters(options.in_flight);
+        let service = Rc::new(http::stack(App::new(options.plaintext), limit, options.timeout));
+        move |connection| {
+            let service = Rc::clone(&service);
+            async move { http::serve(connection, &*service).await }
+        }
     };
     let drained = server.run(make, stop())?;
     eprintln!(
@@ -63,16 +63,6 @@ fn serve(options: Options) -> io::Result<()> {
         drained.served, drained.finished, drained.aborted
     );
     Ok(())
-}
-
-async fn serve_connection<S>(connection: Connection, service: Rc<S>) -> io::Result<()>
-where
-    S: Service<Incoming, Response = Response, Error = Infallible>,
-{
-    let draining = connection.draining.clone();
-    let (stream, server) = connection.pipeline()?;
-    let framed = Framed::new(Lingering::new(stream, draining), Http::new()).max_frame(limits::REQUEST);
-    server.serve(framed, &*service).await.map_err(io::Error::other)
 }
 
 fn announce(address: SocketAddr) {

@@ -13,6 +13,9 @@ pub(crate) struct Options {
     /// How long the service may work on a request; then it is answered with 504
     #[arg(long, default_value = "5s", value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// How many requests are at work on each thread; as many more wait, and further ones are answered with 503
+    #[arg(long, default_value_t = 10_000, value_name = "REQUESTS")]
+    pub(crate) in_flight: usize,
     /// How long a request that has begun may take to arrive; then it is answered with 408
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub(crate) receive: Duration,

@@ -17,6 +17,7 @@
     clippy::panic
 )]
 
+mod answers;
 mod chunks;
 mod codec;
 mod date;
@@ -36,6 +37,7 @@ mod status;
 mod target;
 mod version;
 
+pub use answers::{NotServed, serve, stack};
 pub use codec::Http;
 pub use incoming::Incoming;
 pub use lingering::Lingering;

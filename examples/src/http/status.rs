@@ -27,6 +27,8 @@ pub enum Status {
     HeaderFieldsTooLarge,
     /// 501: a method or a transfer coding that this server does not know.
     NotImplemented,
+    /// 503: too much to do.
+    ServiceUnavailable,
     /// 504: the service did not answer in time.
     GatewayTimeout,
     /// 505: another version of HTTP.
@@ -49,6 +51,7 @@ impl Status {
             Self::ExpectationFailed => "417 Expectation Failed",
             Self::HeaderFieldsTooLarge => "431 Request Header Fields Too Large",
             Self::NotImplemented => "501 Not Implemented",
+            Self::ServiceUnavailable => "503 Service Unavailable",
             Self::GatewayTimeout => "504 Gateway Timeout",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
         }
