@@ -1,6 +1,7 @@
 //! Datagrams as items: each with its sender, and none that another one spoils.
 mod util;
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
@@ -129,5 +130,42 @@ fn a_tick_answers_each_line_and_sleeps_between() {
             assert_eq!(client.next().await.unwrap(), (number.to_string(), address));
         }
         task.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_future_of_ones_own_polls_both_directions_and_is_woken_by_either() {
+    run(async {
+        let ((mut server, address), (mut client, peer)) = (framed(), framed());
+        let echo = mainspring::spawn(async move {
+            for _ in 0..100 {
+                let (line, peer) = poll_fn(|cx| server.poll_next(cx)).await?;
+                poll_fn(|cx| server.poll_flush(cx)).await?;
+                server.start_send(line, peer)?;
+                poll_fn(|cx| server.poll_flush(cx)).await?;
+            }
+            io::Result::Ok(())
+        });
+        for number in 0..100 {
+            client.start_send(number.to_string(), address).unwrap();
+            // Both at once, from one waker.
+            let answer = poll_fn(|cx| {
+                assert!(client.poll_flush(cx)?.is_ready(), "a socket has room for one small datagram");
+                client.poll_next(cx)
+            });
+            assert_eq!(answer.await.unwrap(), (number.to_string(), address));
+        }
+        echo.await.unwrap().unwrap();
+        assert_ne!(peer, address);
+    });
+}
+
+#[test]
+#[should_panic(expected = "a datagram is sent before")]
+fn a_datagram_is_not_sent_over_another_that_is_kept() {
+    run(async {
+        let ((mut client, _), (_server, address)) = (framed(), framed());
+        client.start_send("one", address).unwrap();
+        let _ = client.start_send("two", address);
     });
 }

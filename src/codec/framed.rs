@@ -17,7 +17,7 @@ use crate::scope::{self, Owner};
 
 mod incoming;
 mod outgoing;
-mod polling;
+pub(super) mod polling;
 
 use incoming::Incoming;
 use outgoing::Outgoing;

@@ -4,14 +4,20 @@
 //! over is what the codec makes of the end of a stream. Each datagram is decoded by a copy of the codec, as it was given:
 //! nothing that one peer sends changes what is understood of another, and an error ends its datagram and nothing else.
 //!
+//! In three styles, as [`Framed`](super::Framed): tick (`try_*`), poll, of which a
+//! [`Transport`](crate::proto::Transport) over datagrams is made, and async.
+//!
 //! Turned down: [`Framed`](super::Framed) over a socket with `Read` and `Write`, to which two datagrams of two peers would
 //! be one run of bytes.
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
 
+use super::framed::polling::{check, settle};
 use super::{Buffer, Decoder, Encoder};
 use crate::net::UdpSocket;
+use crate::scope::{self, Owner};
 
 /// The longest datagram that is taken, in bytes, unless `max_datagram` says otherwise: the longest there is, RFC 768.
 const DATAGRAM_MAX: usize = 65_535;
@@ -48,11 +54,13 @@ pub struct FramedDatagrams<C> {
     /// The datagram that is to be sent, if it has an address.
     encoded: Vec<u8>,
     receiver: Option<SocketAddr>,
+    /// The waits of the poll style. They end with this object.
+    owner: Owner,
 }
 
 impl<C> FramedDatagrams<C> {
     /// Joins the two. The memory for one datagram is allocated with the first one.
-    pub const fn new(socket: UdpSocket, codec: C) -> Self {
+    pub fn new(socket: UdpSocket, codec: C) -> Self {
         Self {
             socket,
             codec,
@@ -61,6 +69,7 @@ impl<C> FramedDatagrams<C> {
             received: Buffer::new(),
             encoded: Vec::new(),
             receiver: None,
+            owner: Owner::new(),
         }
     }
 
@@ -119,6 +128,30 @@ impl<C: Decoder + Clone> FramedDatagrams<C> {
             let room = self.received.space(self.max_datagram + 1, self.max_datagram + 1);
             let Some((count, sender)) = self.socket.try_recv_from(room)? else { return Ok(None) };
             self.arrived(count, sender)?;
+        }
+    }
+
+    /// The poll of [`next`](Self::next), for a future of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As `next`.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(C::Item, SocketAddr), C::Error>> {
+        ready!(scope::poll_admit(cx));
+        loop {
+            if let Some(item) = self.decode()? {
+                scope::spend();
+                return Poll::Ready(Ok(item));
+            }
+            let room = self.received.space(self.max_datagram + 1, self.max_datagram + 1);
+            let (answer, outcome) = self.owner.enter(cx.waker(), || self.socket.try_recv_from(room));
+            match answer? {
+                Some((count, sender)) => self.arrived(count, sender)?,
+                None => {
+                    check(outcome)?;
+                    return Poll::Pending;
+                }
+            }
         }
     }
 
@@ -207,6 +240,38 @@ impl<C> FramedDatagrams<C> {
             }
         }
         Ok(Some(()))
+    }
+
+    /// Encodes a datagram, which leaves with the next flush. The poll style asks for room first: [`poll_flush`](Self::poll_flush).
+    ///
+    /// # Errors
+    ///
+    /// What the encoder says: nothing is sent then.
+    ///
+    /// # Panics
+    ///
+    /// If another datagram is kept.
+    pub fn start_send<I>(&mut self, item: I, receiver: SocketAddr) -> Result<(), C::Error>
+    where
+        C: Encoder<I>,
+    {
+        assert!(self.receiver.is_none(), "a datagram is sent before the one to {:?} has left", self.receiver);
+        self.encode(item, receiver)
+    }
+
+    /// Waits until the datagram that is kept has left, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(receiver) = self.receiver else { return Poll::Ready(Ok(())) };
+        let (answer, outcome) = self.owner.enter(cx.waker(), || self.socket.try_send_to(&self.encoded, receiver));
+        let left = settle(answer.map(|count| count.is_some()), outcome);
+        if left.is_ready() {
+            self.receiver = None;
+        }
+        left
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -203,7 +203,7 @@ impl<T: Read, C: Decoder> Stream for Framed<T, C> {
 }
 
 /// Turns the answer of a writing operation into a poll: done, not done, failed.
-fn settle(answer: io::Result<bool>, outcome: Outcome) -> Poll<io::Result<()>> {
+pub(in crate::codec) fn settle(answer: io::Result<bool>, outcome: Outcome) -> Poll<io::Result<()>> {
     match answer {
         Ok(true) => Poll::Ready(Ok(())),
         Ok(false) => match check(outcome) {
@@ -215,7 +215,7 @@ fn settle(answer: io::Result<bool>, outcome: Outcome) -> Poll<io::Result<()>> {
 }
 
 /// Refuses a "not yet" that nobody will be woken from.
-fn check(outcome: Outcome) -> io::Result<()> {
+pub(in crate::codec) fn check(outcome: Outcome) -> io::Result<()> {
     if outcome.blocked() || outcome.refused() {
         return Ok(());
     }
