@@ -1,10 +1,14 @@
 //! Shared by the example programs of this folder, and open to tests and benchmarks of them.
 //!
-//! [`http`] is HTTP/1.1 as a codec, [`options`] what every server takes on its command line, [`stop`] what ends one.
+//! [`http`] is HTTP/1.1 as a codec, [`dns`] a resolver, [`options`] what every server takes on its command line, [`stop`] what
+//! ends one, [`Shared`] a connection for all calls at once.
 #![forbid(unsafe_code)]
 
+pub mod dns;
 pub mod http;
 pub mod options;
+mod shared;
 mod stop;
 
+pub use shared::Shared;
 pub use stop::stop;

@@ -136,6 +136,7 @@ impl<C: Decoder + Clone> FramedDatagrams<C> {
     /// # Errors
     ///
     /// As `next`.
+    #[expect(clippy::type_complexity, reason = "it is what `next` says, in a `Poll`")]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(C::Item, SocketAddr), C::Error>> {
         ready!(scope::poll_admit(cx));
         loop {
