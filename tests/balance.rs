@@ -119,6 +119,26 @@ fn turns_are_taken_by_weight_and_evenly_spread() {
 }
 
 #[test]
+fn another_weight_is_heeded_and_nothing_else_is_forgotten() {
+    testing::run(async {
+        let (backends, endpoints) = backends(2);
+        let balance = Balance::round_robin(endpoints.clone());
+        assert!(endpoints.reweigh(&1, 3.0));
+        assert!(!endpoints.reweigh(&2, 3.0), "there is none");
+        for _ in 0..40 {
+            balance.call(()).await.unwrap();
+        }
+        // The same services, the second one three times as often.
+        assert_eq!((backends[0].calls(), backends[1].calls()), (10, 30));
+        assert!(endpoints.reweigh(&1, 1.0));
+        for _ in 0..40 {
+            balance.call(()).await.unwrap();
+        }
+        assert_eq!((backends[0].calls(), backends[1].calls()), (20, 20));
+    });
+}
+
+#[test]
 fn two_at_random_share_calls_by_weight() {
     testing::run(async {
         let backends: Vec<_> = (0..4).map(Backend::new).collect();

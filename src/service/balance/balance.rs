@@ -178,7 +178,7 @@ impl<K, S, C> Balance<K, S, C> {
                 By::Peak(decay) => endpoint.ewma.get().load(now, in_flight, decay),
                 By::InFlight | By::Turns => in_flight as f64,
             };
-            (endpoint.status(), load / endpoint.weight, index)
+            (endpoint.status(), load / endpoint.weight.get(), index)
         };
         let mut best = None;
         for _ in 0..PAIRS {
@@ -226,8 +226,8 @@ fn next_in_turn<Request, K, S: Service<Request>>(set: &Set<K, S>) -> (&Rc<Endpoi
     let mut gained = 0.0;
     let mut next: Option<&Rc<Endpoint<K, S>>> = None;
     for endpoint in set.endpoints.iter().filter(|endpoint| endpoint.status() == best) {
-        endpoint.turn.set(endpoint.turn.get() + endpoint.weight);
-        gained += endpoint.weight;
+        endpoint.turn.set(endpoint.turn.get() + endpoint.weight.get());
+        gained += endpoint.weight.get();
         if next.is_none_or(|next| endpoint.turn.get() > next.turn.get()) {
             next = Some(endpoint);
         }

@@ -15,8 +15,8 @@ pub(super) struct Endpoint<K, S> {
     pub(super) key: K,
     /// What is called.
     pub(super) service: S,
-    /// Its share of the calls, relative to the others.
-    pub(super) weight: f64,
+    /// Its share of the calls, relative to the others. Written by the set.
+    pub(super) weight: Cell<f64>,
     /// Calls that have begun and not ended.
     pub(super) in_flight: Cell<usize>,
     /// What they cost.
@@ -27,8 +27,21 @@ pub(super) struct Endpoint<K, S> {
 
 impl<K, S> Endpoint<K, S> {
     pub(super) fn new(key: K, service: S, weight: f64) -> Self {
-        assert!(weight.is_finite() && weight > 0.0, "a weight is {weight}, and must be finite and more than zero");
-        Self { key, service, weight, in_flight: Cell::new(0), ewma: Cell::default(), turn: Cell::new(0.0) }
+        check(weight);
+        Self {
+            key,
+            service,
+            weight: Cell::new(weight),
+            in_flight: Cell::new(0),
+            ewma: Cell::default(),
+            turn: Cell::new(0.0),
+        }
+    }
+
+    /// From now on it has this share.
+    pub(super) fn weigh(&self, weight: f64) {
+        check(weight);
+        self.weight.set(weight);
     }
 
     /// Whether it is open.
@@ -38,4 +51,9 @@ impl<K, S> Endpoint<K, S> {
     {
         self.service.status()
     }
+}
+
+/// A weight is one that can be divided by.
+fn check(weight: f64) {
+    assert!(weight.is_finite() && weight > 0.0, "a weight is {weight}, and must be finite and more than zero");
 }

@@ -56,8 +56,8 @@ pub(super) struct Set<K, S> {
 
 impl<K, S> Set<K, S> {
     fn new(endpoints: Vec<Rc<Endpoint<K, S>>>) -> Self {
-        let is_even = endpoints.windows(2).all(|pair| pair[0].weight == pair[1].weight);
-        let weights = endpoints.iter().filter(|_| !is_even).map(|endpoint| endpoint.weight);
+        let is_even = endpoints.windows(2).all(|pair| pair[0].weight.get() == pair[1].weight.get());
+        let weights = endpoints.iter().filter(|_| !is_even).map(|endpoint| endpoint.weight.get());
         let sums = weights.scan(0.0, |sum, weight| {
             *sum += weight;
             Some(*sum)
@@ -117,6 +117,19 @@ impl<K: PartialEq, S> Endpoints<K, S> {
             None => endpoints.push(endpoint),
         }
         self.replace(endpoints);
+    }
+
+    /// The endpoint called `key` has another share of the calls, and keeps all that is known of it; false if there is none.
+    ///
+    /// # Panics
+    ///
+    /// When `weight` is not finite, or not more than zero.
+    pub fn reweigh(&self, key: &K, weight: f64) -> bool {
+        let endpoints = self.now().endpoints.clone();
+        let Some(endpoint) = endpoints.iter().find(|known| known.key == *key) else { return false };
+        endpoint.weigh(weight);
+        self.replace(endpoints);
+        true
     }
 
     /// There is no endpoint called `key` any more; false if there was none. Calls that it has in flight go on.
