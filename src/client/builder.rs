@@ -1,7 +1,8 @@
 //! The settings of a client, all of them finite by default.
 //!
-//! Made by [`Client::builder`], and turned into a [`Client`] by [`ClientBuilder::connect`]. Setters do nothing but store, in any
-//! order; the name is looked up in `connect`, so that one that is not known is an error before anything is called.
+//! Made by [`Client::builder`], and turned into a [`Client`] by [`ClientBuilder::connect`], or by [`ClientBuilder::follow`] if
+//! somebody else resolves. Setters do nothing but store, in any order; the name is looked up in `connect`, so that one that is
+//! not known is an error before anything is called.
 //!
 //! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Two are not settings:
 //! failure accrual and fail-fast are on, with the values of [`FailureAccrual`] and [`FailFast`](crate::service::FailFast),
@@ -13,15 +14,19 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_core::Stream;
+
 use super::connector::{Connector, Make};
-use super::members::Members;
+use super::members::{Members, next};
 use super::pool::Pool;
 use super::shelf::Shelf;
 use super::{Attempt, Client, NotDone};
 use crate::net::{Addresses, TcpStream, ToAddresses};
-use crate::service::balance::Balance;
+use crate::service::balance::{Balance, Change, Endpoints};
 use crate::service::{ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, RetryBudget, Timeout};
 use crate::spawn::spawn;
+use crate::task::AbortHandle;
+use crate::time::timeout;
 
 /// How long a call may take with all its attempts and waits: as long as a user waits for anything.
 const TOTAL: Duration = Duration::from_secs(30);
@@ -236,25 +241,118 @@ impl<C> ClientBuilder<C> {
             let message = format!("no address to connect to: {addresses:?}");
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         }
-        let (make, is_alone): (Rc<dyn Make<S>>, _) = (Rc::new(make), Rc::new(Cell::new(false)));
-        let (settings, alone) = (self.clone(), is_alone.clone());
-        let mut members =
-            Members::new(is_alone, move |address| settings.endpoint(address, make.clone(), alone.clone()));
+        let mut members = self.members(make);
         members.update(found);
-
-        let retry = Retry::new().classifier(self.classifier.clone()).attempts(self.attempts);
-        let retry = match self.budget {
-            Some(budget) => retry.budget(budget),
-            None => retry,
-        };
-        let balance = Balance::new(members.endpoints()).classifier(self.classifier);
-        let stack = Filtered::new(self.timeout.map(Deadline::within), Filtered::new(retry, balance));
+        let endpoints = members.endpoints();
         let is_name = matches!(addresses, Addresses::Lookup(..));
         let follows = self.lookup.filter(|_| is_name).map(|every| {
             let lookup = async move || addresses.clone().resolve().await;
             spawn(members.follow(every, lookup)).abort_handle()
         });
-        Ok(Client::new(stack, follows))
+        Ok(self.client(endpoints, follows))
+    }
+
+    /// A client of the servers that a resolver of one's own finds: a registry, SRV records, a file. It says what has changed;
+    /// its services are `()`, since the client makes an endpoint of each address. An address that is inserted again keeps
+    /// its connections and has another weight. When the stream ends, the endpoints stay as they are.
+    ///
+    /// What a resolver removes has no further call, and those in flight end. Nothing else removes an endpoint: one that
+    /// fails is avoided, as one of [`connect`](Self::connect). A resolver that fails says nothing, and the last endpoints
+    /// go on.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the stream ends and there was no endpoint, `TimedOut` if there is none within the
+    /// [timeout](Self::timeout) of a call. When no reactor is running on this thread.
+    ///
+    /// # Panics
+    ///
+    /// When a weight is not finite, or not more than zero: here, or in the task that follows the changes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the stream.
+    ///
+    /// ```
+    /// use mainspring::channel::mpsc;
+    /// use mainspring::service::balance::Change;
+    /// use mainspring::service::{Service, service_fn};
+    /// use mainspring::{Client, Server};
+    ///
+    /// mainspring::run(async {
+    ///     let server = Server::bind("127.0.0.1:0")?;
+    ///     let address = server.local_addr();
+    ///     let _serving = server.serve(async |connection| connection.stream.write_all(b"!").await)?;
+    ///
+    ///     let (resolver, changes) = mpsc::bounded(16);
+    ///     resolver.try_send(Change::insert(address, ())).expect("room");
+    ///     let client = Client::builder().follow(changes, async |stream| {
+    ///         Ok(service_fn(async move |()| {
+    ///             let mut byte = [0];
+    ///             stream.read(&mut byte).await?;
+    ///             std::io::Result::Ok(byte[0])
+    ///         }))
+    ///     });
+    ///     assert_eq!(client.await?.call(()).await?, b'!');
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn follow<S, F>(
+        self,
+        changes: impl Stream<Item = Change<SocketAddr, ()>> + 'static,
+        make: F,
+    ) -> io::Result<Client<S, C>>
+    where
+        F: AsyncFn(TcpStream) -> io::Result<S> + 'static,
+        S: 'static,
+        C: Clone + 'static,
+    {
+        let (mut members, mut changes) = (self.members(make), Box::pin(changes));
+        let first = async {
+            while members.is_empty() {
+                let Some(change) = next(&mut changes).await else {
+                    let message = "no address to connect to: the resolver has ended without one";
+                    return Err(io::Error::new(io::ErrorKind::NotFound, message));
+                };
+                members.apply(change);
+            }
+            Ok(())
+        };
+        match self.timeout {
+            Some(limit) => timeout(limit, first).await??,
+            None => first.await?,
+        }
+        let endpoints = members.endpoints();
+        let follows = spawn(members.apply_all(changes)).abort_handle();
+        Ok(self.client(endpoints, Some(follows)))
+    }
+
+    /// The endpoints, none yet.
+    fn members<S, F>(&self, make: F) -> Members<Attempt<S, C>>
+    where
+        F: AsyncFn(TcpStream) -> io::Result<S> + 'static,
+        S: 'static,
+        C: Clone + 'static,
+    {
+        let (make, is_alone): (Rc<dyn Make<S>>, _) = (Rc::new(make), Rc::new(Cell::new(false)));
+        let (settings, alone) = (self.clone(), is_alone.clone());
+        Members::new(is_alone, move |address| settings.endpoint(address, make.clone(), alone.clone()))
+    }
+
+    /// What stands above the endpoints.
+    fn client<S>(self, endpoints: Endpoints<SocketAddr, Attempt<S, C>>, follows: Option<AbortHandle>) -> Client<S, C>
+    where
+        C: Clone,
+    {
+        let retry = Retry::new().classifier(self.classifier.clone()).attempts(self.attempts);
+        let retry = match self.budget {
+            Some(budget) => retry.budget(budget),
+            None => retry,
+        };
+        let balance = Balance::new(endpoints).classifier(self.classifier);
+        let stack = Filtered::new(self.timeout.map(Deadline::within), Filtered::new(retry, balance));
+        Client::new(stack, follows)
     }
 
     /// What belongs to one endpoint.

@@ -1,27 +1,33 @@
 //! The endpoints that a name stands for, as they change.
 //!
-//! Made by [`ClientBuilder::connect`](super::ClientBuilder::connect) of the first answer; of a name a task follows the next ones.
+//! Made by [`ClientBuilder`](super::ClientBuilder) of the first answer; a task follows the next ones, of the system's resolver or
+//! of another one.
 //!
 //! Guarantees: an address that stays keeps its endpoint, with its connections and what is thought of it; one that is gone gets
 //! no further call, and those in flight end. A lookup that fails, or finds nothing, changes nothing: the name server being down
 //! is no reason to stop.
 //!
 //! The trade-off: the system's resolver tells no time to live, so the time between lookups is a setting, 30 s as most records of
-//! services have it. A resolver of one's own fills [`Endpoints`] itself.
+//! services have it. One that knows better says what has changed, in its own time, and is believed whatever it says: also that
+//! there is no endpoint any more.
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::service::balance::Endpoints;
+use futures_core::Stream;
+
+use crate::service::balance::{Change, Endpoints};
 use crate::time::sleep;
 
 /// A set of endpoints by their addresses.
 pub(super) struct Members<T> {
     endpoints: Endpoints<SocketAddr, T>,
-    /// Those that are in it.
-    known: Vec<SocketAddr>,
+    /// Those that are in it, and what they weigh.
+    known: Vec<(SocketAddr, f64)>,
     /// Whether that is one; read by its pool.
     is_alone: Rc<Cell<bool>>,
     /// Makes an endpoint.
@@ -38,21 +44,58 @@ impl<T> Members<T> {
         self.endpoints.clone()
     }
 
-    /// These are the addresses from now on.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// These are the addresses from now on, all of the same weight.
     pub(super) fn update(&mut self, mut found: Vec<SocketAddr>) {
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
             return;
         }
-        self.is_alone.set(found.len() == 1);
-        for &address in found.iter().filter(|address| !self.known.contains(address)) {
-            self.endpoints.insert(address, (self.make)(address));
+        let gone = self.known.iter().map(|(address, _)| *address).filter(|address| !found.contains(address));
+        let gone: Vec<_> = gone.collect();
+        // In this order, so that the set is never empty.
+        found.into_iter().for_each(|address| self.insert(address, 1.0));
+        gone.into_iter().for_each(|address| self.remove(address));
+    }
+
+    /// Does what `change` says.
+    pub(super) fn apply(&mut self, change: Change<SocketAddr, ()>) {
+        match change {
+            Change::Insert { key, service: (), weight } => self.insert(key, weight),
+            Change::Remove(address) => self.remove(address),
         }
-        for gone in self.known.iter().filter(|address| !found.contains(address)) {
-            self.endpoints.remove(gone);
+    }
+
+    fn insert(&mut self, address: SocketAddr, weight: f64) {
+        match self.known.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, known)) if *known == weight => return,
+            Some((_, known)) => {
+                self.endpoints.reweigh(&address, weight);
+                *known = weight;
+            }
+            None => {
+                self.endpoints.insert_weighted(address, (self.make)(address), weight);
+                self.known.push((address, weight));
+            }
         }
-        self.known = found;
+        self.is_alone.set(self.known.len() == 1);
+    }
+
+    fn remove(&mut self, address: SocketAddr) {
+        self.endpoints.remove(&address);
+        self.known.retain(|(known, _)| *known != address);
+        self.is_alone.set(self.known.len() == 1);
+    }
+
+    /// Applies what a resolver says, until it says no more.
+    pub(super) async fn apply_all(mut self, mut changes: Pin<Box<impl Stream<Item = Change<SocketAddr, ()>>>>) {
+        while let Some(change) = next(&mut changes).await {
+            self.apply(change);
+        }
     }
 
     /// Asks `lookup` each time that `every` has passed, for ever.
@@ -64,6 +107,11 @@ impl<T> Members<T> {
             }
         }
     }
+}
+
+/// The next item of a stream.
+pub(super) async fn next<C: Stream>(changes: &mut Pin<Box<C>>) -> Option<C::Item> {
+    poll_fn(|cx| changes.as_mut().poll_next(cx)).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`Deadline`] | of the whole, waits and attempts together |
 //! | [`Retry`] | of what was not done for certain, within a budget |
-//! | [`Balance`] | over the addresses of the name, which is looked up again |
+//! | [`Balance`] | over the addresses of the name, which is looked up again, or of a [resolver](ClientBuilder::follow) |
 //! | [`FailureAccrual`] | for each endpoint, which leaves alone what fails |
 //! | [`ConcurrencyLimit`] | for each endpoint: as many calls as connections, the others wait in order |
 //! | [`Timeout`] | of the attempt |
@@ -89,7 +89,7 @@ pub struct Client<S = (), C = NotDone> {
 
 struct Shared<S, C> {
     stack: Stack<S, C>,
-    /// The task that looks the name up again.
+    /// The task that follows the addresses.
     follows: Option<AbortHandle>,
 }
 
