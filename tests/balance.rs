@@ -10,7 +10,7 @@ use futures::poll;
 use mainspring::channel::mpsc;
 use mainspring::service::balance::{Balance, Change, Endpoints};
 use mainspring::service::{Class, FailureAccrual, Filtered, Service, ServiceExt, Status};
-use mainspring::time::sleep;
+use mainspring::time::{Instant, sleep};
 use mainspring::{spawn, testing, yield_now};
 
 mod util;
@@ -358,6 +358,28 @@ fn an_endpoint_that_is_taken_for_dead_gets_its_probes_alone() {
         println!("{failed} of 6,000 in a minute");
         // Five, and a probe after 5 to 10, 10 to 20 and 20 to 40 s; what is called by chance besides.
         assert!((5..=15).contains(&failed));
+    });
+}
+
+#[test]
+fn an_endpoint_that_is_back_has_calls_once_its_time_is_over_however_fast_the_others_are() {
+    testing::run(async {
+        let backends: Vec<_> = (0..4).map(Backend::new).collect();
+        let around = |backend: &Backend| Filtered::new(FailureAccrual::new().seed(1), backend.clone());
+        let endpoints: Endpoints<_, _> = backends.iter().map(|backend| (backend.0, around(backend))).collect();
+        let balance = Balance::new(endpoints).seed(2);
+        backends.iter().for_each(|backend| backend.1.takes.set(MILLISECOND));
+        backends[0].1.fails.set(true);
+        while balance.call(()).await.is_ok() {}
+        backends[0].1.fails.set(false);
+        backends[0].calls();
+        let start = Instant::now();
+        while backends[0].1.calls.get() == 0 {
+            balance.call(()).await.unwrap();
+        }
+        println!("called again after {:?}", start.elapsed());
+        // The five seconds that a failure counts, and not as long as a latency of five seconds would be known.
+        assert!((4_000 * MILLISECOND..6_000 * MILLISECOND).contains(&start.elapsed()));
     });
 }
 

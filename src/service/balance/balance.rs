@@ -1,8 +1,8 @@
 //! The service that sends each call to one of several endpoints.
 //!
 //! See [the module](super) for where it belongs. A call chooses its endpoint at its first poll, is counted as its load until it
-//! ends or is dropped, and leaves there what it took. A call that failed counts as slow, five seconds or what was set, since
-//! what fails fast would otherwise look best; one that was dropped counts for as long as it has taken.
+//! ends or is dropped, and leaves there what it took. A call that failed counts as slow, five seconds or what was set and for
+//! so long, since what fails fast would otherwise look best; one that was dropped counts for as long as it has taken.
 //!
 //! Guarantees: an endpoint that is not open is not called while one of four pairs at random has one that is; then the least bad
 //! that was seen is called, so no call fails for bad endpoints alone, and few that are left are not run over by the load of
@@ -120,7 +120,8 @@ impl<K, S, C> Balance<K, S, C> {
         self
     }
 
-    /// How slow a call counts that has failed, if it was faster; zero takes failures for what they took.
+    /// How slow a call counts that has failed, if it was faster, and for how long from then on: what is left of that time is
+    /// what the endpoint costs. Zero takes failures for what they took.
     #[must_use]
     pub fn penalty(mut self, penalty: Duration) -> Self {
         self.penalty = nanoseconds(penalty);
@@ -269,15 +270,18 @@ struct Track<'a, K, S, C> {
 }
 
 impl<K, S, C> Track<'_, K, S, C> {
-    /// It is no longer in flight, and has taken so long, or counts for as long as `least`.
+    /// It is no longer in flight, and has taken so long; and counts for as long as `penalty` besides.
     #[inline]
-    fn leave(&self, least: u64) {
+    fn leave(&self, penalty: u64) {
         self.endpoint.in_flight.set(self.endpoint.in_flight.get() - 1);
         let By::Peak(decay) = self.balance.by else { return };
         if let Some(since) = self.since {
             let now = Instant::now();
             let mut ewma = self.endpoint.ewma.get();
-            ewma.observe(now.nanoseconds(), nanoseconds(now - since).max(least), decay);
+            ewma.observe(now.nanoseconds(), nanoseconds(now - since), decay);
+            if penalty > 0 {
+                ewma.penalise(now.nanoseconds(), penalty);
+            }
             self.endpoint.ewma.set(ewma);
         }
     }

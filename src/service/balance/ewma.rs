@@ -4,8 +4,12 @@
 //! all latencies, each of which weighs less the older it is, `exp(-age / decay)`: what the peak-sensitive moving average of
 //! Finagle comes to when it is asked for each call. Samples come unevenly, so it is time that weighs and not their number.
 //!
+//! A failure is a penalty beside it, which is over as a call that took so long would be: what is left of it is the cost until
+//! then. As a latency it would be forgotten as slowly as one, and a service that answers in a millisecond would for 85 s have
+//! no call for one failure that counts five seconds, nor the probe by which it is found to be back.
+//!
 //! Guarantees: one call that was slow is known at once, and forgotten in a few times `decay`, also if nobody calls; so an
-//! endpoint that was slow is tried again. The cost is a word and a time.
+//! endpoint that was slow is tried again. The cost is a word and two times.
 //!
 //! The trade-off: a peak, and not a mean. A mean needs many calls to see that an endpoint has become slow, which all wait.
 
@@ -20,6 +24,8 @@ pub(super) struct Ewma {
     cost: f64,
     /// When that was so.
     at: u64,
+    /// When the penalty is over.
+    penalty_ends: u64,
 }
 
 impl Ewma {
@@ -27,13 +33,25 @@ impl Ewma {
     #[inline]
     pub(super) fn observe(&mut self, now: u64, latency: u64, decay: u64) {
         // Not zero, which is for nothing known.
-        self.cost = self.cost(now, decay).max(latency.max(1) as f64);
+        self.cost = self.latency(now, decay).max(latency.max(1) as f64);
         self.at = self.at.max(now);
+    }
+
+    /// A call has failed, which counts for as long as `penalty`.
+    #[inline]
+    pub(super) fn penalise(&mut self, now: u64, penalty: u64) {
+        self.penalty_ends = self.penalty_ends.max(now.saturating_add(penalty));
+    }
+
+    /// What it has come down to, or what is left of the penalty if that is more.
+    #[inline]
+    pub(super) fn cost(&self, now: u64, decay: u64) -> f64 {
+        self.latency(now, decay).max(self.penalty_ends.saturating_sub(now) as f64)
     }
 
     /// What it has come down to.
     #[inline]
-    pub(super) fn cost(&self, now: u64, decay: u64) -> f64 {
+    fn latency(&self, now: u64, decay: u64) -> f64 {
         let age = now.saturating_sub(self.at);
         self.cost * (-(age as f64) / decay as f64).exp()
     }
@@ -76,6 +94,18 @@ mod tests {
                 now += random.below(decay / 10 + 2);
             }
         }
+    }
+
+    #[test]
+    fn a_penalty_is_what_is_left_of_it_and_then_nothing() {
+        let mut ewma = Ewma::default();
+        ewma.observe(100, 7, 1_000_000);
+        ewma.penalise(100, 500);
+        ewma.penalise(200, 50);
+        assert_eq!([100, 300, 590].map(|now| ewma.cost(now, u64::MAX)), [500.0, 300.0, 10.0]);
+        assert!(ewma.cost(600, u64::MAX) <= 7.0 && ewma.cost(600, u64::MAX) > 6.9);
+        ewma.penalise(600, u64::MAX);
+        assert!(ewma.cost(601, 1) > 1e19);
     }
 
     #[test]
