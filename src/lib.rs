@@ -120,6 +120,8 @@ mod direction;
 mod due;
 mod forked;
 mod handle;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 mod join_error;
 mod join_handle;

@@ -31,6 +31,11 @@ impl Core {
         self.timers.borrow_mut().insert(deadline, timer)
     }
 
+    /// Arms a new timer for one that sleeps.
+    pub(crate) fn insert_sleep(&self, deadline: u64, waker: &Waker) -> Key {
+        self.insert_timer(deadline, Timer::Sleep(Some(waker.clone())))
+    }
+
     /// Arms a timer of this reactor anew.
     pub(crate) fn arm_timer(&self, key: Key, deadline: u64) {
         self.timers.borrow_mut().arm(key, deadline);

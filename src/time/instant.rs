@@ -44,6 +44,12 @@ impl Instant {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), Core::recent)))
     }
 
+    /// The moment of `nanoseconds` of a clock.
+    #[cfg(feature = "hyper")]
+    pub(crate) const fn at(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
     pub(crate) const fn nanoseconds(self) -> u64 {
         self.0
     }

@@ -15,7 +15,6 @@ use std::time::Duration;
 use super::Instant;
 use crate::core::Core;
 use crate::scope;
-use crate::timer::Timer;
 use crate::wheel::Key;
 
 /// Waits for `duration`, counted from now.
@@ -169,7 +168,7 @@ impl Sleep {
     fn poll_with(&mut self, waker: &std::task::Waker) -> io::Result<bool> {
         if let State::New = self.state {
             let core = Core::running("a timer")?;
-            let key = core.insert_timer(self.deadline.nanoseconds(), Timer::Sleep(Some(waker.clone())));
+            let key = core.insert_sleep(self.deadline.nanoseconds(), waker);
             self.state = State::Armed(core, key);
             return Ok(false);
         }

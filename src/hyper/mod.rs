@@ -1,0 +1,39 @@
+//! hyper 1 on a reactor: the traits of its `rt` module; with the feature `hyper` alone.
+//!
+//! | hyper asks for | here |
+//! |---|---|
+//! | `rt::Read`, `rt::Write` | [`Pollable`](crate::io::Pollable), around a stream, or whatever reads and writes as std does |
+//! | `rt::Timer`, `rt::Sleep` | [`Timer`], [`Sleep`] |
+//! | `rt::Executor` | [`Executor`] |
+//!
+//! HTTP/1 needs the first alone, HTTP/2 an executor too. **A server needs the timer in any case**: without one hyper turns its
+//! timeout for the head of a request off, and a peer that sends half a head holds its connection for ever. The features of
+//! hyper itself (`http1`, `http2`, `server`, `client`) are the user's to choose.
+//!
+//! Nothing of it need be `Send` but what hyper demands of a sleep, and nothing on the path of a request is shared between
+//! threads. Connections by a poll interface of the sockets themselves were turned down: TLS on a socket would need an adapter
+//! that `Pollable` is for both.
+//!
+//! ```text
+//! use hyper::server::conn::http1;
+//! use mainspring::{Server, hyper::Timer, io::Pollable, server::Connection, signal};
+//!
+//! async fn serve(connection: Connection) -> io::Result<()> {
+//!     let stream = Pollable::new(connection.stream);
+//!     let served = http1::Builder::new().timer(Timer).serve_connection(stream, service_fn(answer));
+//!     served.await.map_err(io::Error::other)
+//! }
+//!
+//! Server::bind("127.0.0.1:8080")?.run(|| serve, async { signal::ctrl_c().await })?;
+//! ```
+//!
+//! The whole of it, with both versions of HTTP on one port and a drain, is `examples/interop/hyper.rs`, over the adapters of
+//! `examples/interop/src/hyper.rs`.
+mod executor;
+mod io;
+mod sleep;
+mod timer;
+
+pub use executor::Executor;
+pub use sleep::Sleep;
+pub use timer::Timer;
