@@ -126,7 +126,8 @@ impl Future for Sleep {
             }
         }
         if let State::New = self.state {
-            let core = Core::running("a timer").unwrap_or_else(|error| panic!("a sleep was polled outside a reactor: {error}"));
+            let core = Core::running("a timer")
+                .unwrap_or_else(|error| panic!("a sleep was polled outside a reactor: {error}"));
             if self.deadline > Instant::now() {
                 let key = core.insert_sleep(self.deadline.nanoseconds(), cx.waker());
                 self.state = State::Armed(Entry { reactor: core.number, epoch: core.epoch, key });

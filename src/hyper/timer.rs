@@ -68,7 +68,9 @@ fn to_std(instant: Instant) -> StdInstant {
     let at = instant.nanoseconds();
     let (ahead, behind) = (at.saturating_sub(nanoseconds), nanoseconds.saturating_sub(at));
     // Why it is never out of range: 584 years ahead, and as long ago as the clock has run.
-    std.checked_add(Duration::from_nanos(ahead)).and_then(|at| at.checked_sub(Duration::from_nanos(behind))).unwrap_or(std)
+    std.checked_add(Duration::from_nanos(ahead))
+        .and_then(|at| at.checked_sub(Duration::from_nanos(behind)))
+        .unwrap_or(std)
 }
 
 /// The same moment in the terms of the wheel; saturates.
