@@ -9,7 +9,7 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::server::conn::auto;
 use mainspring::hyper::{Executor, Timer};
-use mainspring::io::Pollable;
-use mainspring::server::Connection;
+use mainspring::io::{HalfClose, Pollable};
+use mainspring::server::{Connection, Draining};
 
 /// How long the head of a request may take to arrive. It is also how long a connection of HTTP/1.1 may be idle, since hyper
 /// begins to count when it begins to wait.
@@ -59,9 +59,35 @@ where
     B: Body + 'static,
     B::Error: Into<Any>,
 {
-    let Connection { stream, mut draining, .. } = connection;
+    let Connection { stream, draining, .. } = connection;
     // What is written is whole already: hyper writes a head and its body together.
     stream.set_nodelay(true)?;
+    serve_stream(builder, stream, draining, service).await
+}
+
+/// The same over a stream of any kind, such as TLS.
+///
+/// # Errors
+///
+/// As [`serve`].
+///
+/// # Cancel safety
+///
+/// As [`serve`].
+pub async fn serve_stream<T, S, B>(
+    builder: &auto::Builder<Executor>,
+    stream: T,
+    mut draining: Draining,
+    service: S,
+) -> io::Result<()>
+where
+    T: Read + Write + HalfClose + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Future: 'static,
+    S::Error: Into<Any>,
+    B: Body + 'static,
+    B::Error: Into<Any>,
+{
     let mut served = pin!(builder.serve_connection(Pollable::new(stream), service));
     let mut drains = false;
     let end = poll_fn(|cx| {
