@@ -16,6 +16,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use mainspring::net::TcpStream;
 use mainspring::ready;
 use mainspring::server::{Connection, Draining};
 use mainspring::time::timeout;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::{HandshakeError, HandshakeRole, MidHandshake};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -34,7 +36,11 @@ use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Bytes of the largest message and of the largest frame, for there is one of them in memory per connection.
-pub const MESSAGE_MAX: usize = 4 << 20;
+pub const MESSAGE_MAX: usize = 16 << 20;
+
+/// How long a peer that is refused may take to hear of it, and reads of what it has sent meanwhile.
+const GOODBYE: Duration = Duration::from_secs(2);
+const LEFTOVERS_MAX: usize = 4096;
 
 /// Bytes that are read at once, reserved for each connection. The crate's own 128 KiB are meant for few connections.
 const READ_SIZE: usize = 16 * 1024;
@@ -43,7 +49,7 @@ const READ_SIZE: usize = 16 * 1024;
 const CONTROL_MAX: usize = 512;
 
 /// The bounds of a connection. Messages are written at once, since each is flushed anyway.
-fn bounds() -> WebSocketConfig {
+pub(crate) fn bounds() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_SIZE)
         .write_buffer_size(0)
@@ -135,7 +141,7 @@ pub async fn send(socket: &mut WebSocket<TcpStream>, message: Message) -> Result
 /// # Errors
 ///
 /// Those of [`accept`], `TimedOut` when it lasts over 10 s, and those of reading and sending. A closing handshake that is
-/// complete is none.
+/// complete is none. A peer that breaks the protocol is told so by the code of its error.
 ///
 /// # Cancel safety
 ///
@@ -145,8 +151,39 @@ pub async fn echo(connection: Connection) -> Result<(), Error> {
     let mut socket = timeout(HANDSHAKE, accept(stream)).await.map_err(io::Error::from)??;
     match converse(&mut socket, draining).await {
         Err(Error::ConnectionClosed) => Ok(()),
-        end => end,
+        Err(error) => {
+            // Why ignored: the peer may be gone, and the first error is the one that tells.
+            let _ = timeout(GOODBYE, refuse(&mut socket, &error)).await;
+            Err(error)
+        }
+        Ok(()) => Ok(()),
     }
+}
+
+/// The code with which RFC 6455 §7.4.1 has an error answered; none where there is nobody to tell.
+fn code_of(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+/// Tells the peer what it has done, if that is worth telling, and gives it the time to read it: what is closed with unread
+/// bytes is reset, and the telling lost.
+async fn refuse(socket: &mut WebSocket<TcpStream>, error: &Error) -> Result<(), Error> {
+    let Some(code) = code_of(error) else { return Ok(()) };
+    ready(|| socket.close(Some(CloseFrame { code, reason: Utf8Bytes::default() }))).await?;
+    let stream = socket.get_ref();
+    stream.shutdown(Shutdown::Write)?;
+    for _ in 0..LEFTOVERS_MAX {
+        if stream.read_pooled().await?.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Echoes until the end, which is always an error: `ConnectionClosed` when all went well.

@@ -1,6 +1,7 @@
 //! What tests of several examples share: the example as a child process, and other programs that talk to it.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod browser;
 pub(crate) mod certificate;
 pub(crate) mod program;
 pub(crate) mod tool;
