@@ -39,7 +39,7 @@ impl Program {
         stdout.read_line(&mut first).expect("stdout can be read");
         assert_eq!(first, "ready\n", "the first line on stdout");
         let line = receiver.recv_timeout(PATIENCE).expect("the program says where it listens");
-        let address = line.rsplit_once("//").and_then(|(_, address)| address.parse().ok());
+        let address = line.rsplit(['/', ' ']).next().and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
         Self { child, address, stderr: receiver, _stdout: stdout }
     }
