@@ -44,7 +44,7 @@ impl<T> Members<T> {
         self.endpoints.clone()
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 

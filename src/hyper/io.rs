@@ -31,15 +31,15 @@ impl<S: Read> rt::Read for Pollable<S> {
 
 impl<S: Write + HalfClose> rt::Write for Pollable<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pollable::poll_write(&mut self, cx, buffer)
+        Self::poll_write(&mut self, cx, buffer)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pollable::poll_flush(&mut self, cx)
+        Self::poll_flush(&mut self, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pollable::poll_shutdown(&mut self, cx)
+        Self::poll_shutdown(&mut self, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -51,6 +51,6 @@ impl<S: Write + HalfClose> rt::Write for Pollable<S> {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pollable::poll_write_vectored(&mut self, cx, buffers)
+        Self::poll_write_vectored(&mut self, cx, buffers)
     }
 }
