@@ -135,7 +135,9 @@ pub(crate) enum Join {
 /// That a task can be added.
 pub(crate) struct Room(());
 
-/// How many slots without a task are kept to be used again, in items: a table that was large once gives its memory back.
+/// How many slots are kept when they have no task, in items: the first that were made, which lie side by side. What a burst
+/// makes beyond them is given back. To keep whichever were emptied first would leave them strewn over the memory of the burst,
+/// so that none of it is given back and each spawn misses the cache.
 const SPARE_MAX: usize = 4096;
 
 /// All tasks of a reactor.
@@ -144,7 +146,7 @@ pub(crate) struct Tasks {
     root: Task,
     /// The root, the tasks that have not ended, those whose output is waited for, and slots without a task.
     slots: Vec<Task>,
-    /// Which slots have no task, at most `SPARE_MAX`.
+    /// Which of the first `SPARE_MAX` slots have no task.
     free: Vec<u32>,
     /// Which places of the table have no slot any more. Used when `free` is empty, so that slots are made for a burst alone.
     given_back: Vec<u32>,
@@ -289,7 +291,7 @@ impl Tasks {
         let slot = self.slots.get_mut(number.index() as usize)?;
         let body = slot.body.take();
         slot.number.set(self.root.number());
-        if self.free.len() < SPARE_MAX {
+        if (number.index() as usize) < SPARE_MAX {
             self.free.push(number.index());
         } else {
             *slot = self.root.clone();
