@@ -545,6 +545,21 @@ fn a_name_that_has_no_address_is_an_error_before_any_call() {
 }
 
 #[test]
+fn a_client_of_known_addresses_is_made_where_no_reactor_runs() {
+    let make = |addresses: &[SocketAddr]| Client::builder().connect_to(addresses, async |stream| Ok(Bytes(stream)));
+    assert_eq!(make(&[]).unwrap_err().kind(), io::ErrorKind::NotFound);
+    let address = refuses();
+    let client = make(&[address, refuses()]).unwrap();
+    testing::run(async move {
+        let peer = Peer::at(address);
+        for _ in 0..20 {
+            assert_eq!(client.call(10).await.unwrap(), 11);
+        }
+        assert_eq!(peer.accepted(), 1);
+    });
+}
+
+#[test]
 fn a_client_has_a_name_of_its_own_and_fits_in_io_results() {
     struct Driver {
         client: Client<Bytes, NotDone>,

@@ -238,8 +238,7 @@ impl<C> ClientBuilder<C> {
         let addresses = addresses.to_addresses()?;
         let found = addresses.clone().resolve().await?;
         if found.is_empty() {
-            let message = format!("no address to connect to: {addresses:?}");
-            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            return Err(no_address(&addresses));
         }
         let mut members = self.members(make);
         members.update(found);
@@ -250,6 +249,42 @@ impl<C> ClientBuilder<C> {
             spawn(members.follow(every, lookup)).abort_handle()
         });
         Ok(self.client(endpoints, follows))
+    }
+
+    /// As [`connect`](Self::connect), of servers whose addresses are known: nothing is looked up, so there is nothing to wait
+    /// for. For where a client is made outside of a future, as for each thread of a [`Server`](crate::Server).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no address.
+    ///
+    /// ```
+    /// use mainspring::service::{Service, service_fn};
+    /// use mainspring::{Client, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let client = Client::builder().connect_to(&[server.local_addr()], async |stream| {
+    ///     Ok(service_fn(async move |bytes: &'static [u8]| stream.write_all(bytes).await))
+    /// })?;
+    /// mainspring::run(async {
+    ///     let _serving = server.serve(async |_connection| Ok(()))?;
+    ///     client.call(b"hello").await.map_err(std::io::Error::from)
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn connect_to<S, F>(self, addresses: &[SocketAddr], make: F) -> io::Result<Client<S, C>>
+    where
+        F: AsyncFn(TcpStream) -> io::Result<S> + 'static,
+        S: 'static,
+        C: Clone + 'static,
+    {
+        if addresses.is_empty() {
+            return Err(no_address(&addresses));
+        }
+        let mut members = self.members(make);
+        members.update(addresses.to_vec());
+        let endpoints = members.endpoints();
+        Ok(self.client(endpoints, None))
     }
 
     /// A client of the servers that a resolver of one's own finds: a registry, SRV records, a file. It says what has changed;
@@ -367,6 +402,10 @@ impl<C> ClientBuilder<C> {
         let limited = Filtered::new(ConcurrencyLimit::new(connections).waiters(waiters), attempt);
         Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited)
     }
+}
+
+fn no_address(addresses: &dyn fmt::Debug) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no address to connect to: {addresses:?}"))
 }
 
 impl<C> fmt::Debug for ClientBuilder<C> {
