@@ -233,7 +233,13 @@ fn about(name: &[u8], words: &[Vec<u8>]) -> Result<Value, Refusal> {
     let about = words.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
     Ok(match (name, &*about) {
         (b"COMMAND", b"COUNT") => Value::Integer(0),
-        (b"COMMAND", _) | (b"CONFIG", b"GET") => Value::Array(Vec::new()),
+        (b"COMMAND", _) => Value::Array(Vec::new()),
+        // A name and its value: nothing is saved, and whatever else there is has none.
+        (b"CONFIG", b"GET") => {
+            let name = words.get(2).cloned().unwrap_or_default();
+            let value = if name.eq_ignore_ascii_case(b"appendonly") { "no" } else { "" };
+            Value::Array(vec![Value::Bulk(name), Value::Bulk(value.into())])
+        }
         (b"CLIENT", b"SETNAME" | b"SETINFO") => Value::ok(),
         _ => return Err("ERR unknown subcommand".into()),
     })

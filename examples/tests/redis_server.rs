@@ -93,6 +93,7 @@ fn redis_benchmark_meets_no_error() {
         println!("{rates:?}");
         assert_eq!(rates.len(), 12, "{report}");
         assert!(rates.iter().all(|(_, rate)| *rate > 0.0) && !report.contains("rror"), "{report}");
+        assert_eq!(cli(program.address, &["config", "get", "save"]), "save");
     }
 }
 

@@ -11,8 +11,10 @@ use super::{Status, limits};
 /// A body whose last chunk has not arrived.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    /// The data so far, at most `limits::BODY`.
+    /// The data so far, at most `limit`.
     pub(super) body: Vec<u8>,
+    /// How long it may become, in bytes; what arrives for it may be twice as long.
+    limit: usize,
     /// Where in the buffer the next part begins.
     position: usize,
     /// Where in the buffer the first chunk began.
@@ -34,9 +36,9 @@ enum Part {
 }
 
 impl Chunks {
-    /// For chunks that begin at `start` in the buffer.
-    pub(super) const fn new(start: usize) -> Self {
-        Self { body: Vec::new(), position: start, start, part: Part::Size }
+    /// For chunks that begin at `start` in the buffer, of a body of at most `limit` bytes.
+    pub(super) const fn new(start: usize, limit: usize) -> Self {
+        Self { body: Vec::new(), limit, position: start, start, part: Part::Size }
     }
 
     /// Goes on; answers where the body ends in the buffer once it has arrived.
@@ -76,10 +78,10 @@ impl Chunks {
     /// What follows the line that ended at `end` and gave this size.
     fn next_chunk(&self, end: usize, size: u64) -> Result<Part, Status> {
         let framed = end.saturating_sub(self.start);
-        let room = limits::BODY.saturating_sub(self.body.len());
+        let room = self.limit.saturating_sub(self.body.len());
         match usize::try_from(size) {
             Ok(0) => Ok(Part::Trailer),
-            Ok(size) if size <= room && framed <= limits::CHUNKED_BODY => Ok(Part::Data(size)),
+            Ok(size) if size <= room && framed <= self.limit.saturating_mul(2) => Ok(Part::Data(size)),
             _ => Err(Status::ContentTooLarge),
         }
     }

@@ -74,7 +74,7 @@ impl Http {
             let body = match head.framing {
                 Framing::Empty => return Ok(Some(self.request(buffer, head, Vec::new(), end))),
                 Framing::Length(length) => Body::Length(end, end.saturating_add(length)),
-                Framing::Chunked => Body::Chunked(Chunks::new(end)),
+                Framing::Chunked => Body::Chunked(Chunks::new(end, limits::BODY)),
             };
             // Once a part of the body is there, nobody waits for permission.
             let asked = head.expects_continue && buffer.len() == end;
@@ -157,6 +157,17 @@ impl Decoder for Http {
     }
 }
 
+impl Http {
+    /// The form of the next response, which is about to be written.
+    pub(super) fn owed(&mut self) -> io::Result<Owed> {
+        let Some(owed) = self.owed.pop_front() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a response was sent that no request asked for"));
+        };
+        self.last = owed.persistence == Persistence::Closing;
+        Ok(owed)
+    }
+}
+
 impl Encoder<Response> for Http {
     type Error = io::Error;
 
@@ -165,10 +176,7 @@ impl Encoder<Response> for Http {
             output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             return Ok(());
         }
-        let Some(owed) = self.owed.pop_front() else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a response was sent that no request asked for"));
-        };
-        self.last = owed.persistence == Persistence::Closing;
+        let owed = self.owed()?;
         response.write(owed, output)
     }
 
@@ -178,13 +186,13 @@ impl Encoder<Response> for Http {
 }
 
 /// Takes empty lines off the front: some clients send one behind a body (RFC 9112, section 2.2).
-fn skip_empty_lines(buffer: &mut Buffer) {
+pub(super) fn skip_empty_lines(buffer: &mut Buffer) {
     while buffer.as_slice().starts_with(b"\r\n") {
         buffer.consume(2);
     }
 }
 
-fn head_end(buffer: &mut Buffer) -> Result<Option<usize>, Status> {
+pub(super) fn head_end(buffer: &mut Buffer) -> Result<Option<usize>, Status> {
     lines::section_end(buffer, 0, limits::HEAD).map_err(|reason| match reason {
         NoLine::BareLineFeed => Status::BadRequest,
         NoLine::TooLong if buffer.as_slice().iter().take(limits::HEAD).any(|&byte| byte == b'\n') => {

@@ -24,3 +24,9 @@ pub const REQUEST: usize = HEAD + CHUNKED_BODY + HEAD;
 
 /// What is still read and thrown away after the last response of a connection.
 pub const LINGERING: usize = 32 * BODY;
+
+/// The body of an answer that a proxy passes on. Beyond it: 502.
+pub const ANSWER: usize = 16 * BODY;
+
+/// A whole such answer as it arrives, chunks with their sizes: what `Framed::max_frame` is to be set to.
+pub const WHOLE_ANSWER: usize = HEAD + 2 * ANSWER + HEAD;

@@ -8,6 +8,8 @@
 //! All of it is total: no indexing, no unwrapping and no unchecked arithmetic on what a peer has sent, which the lints
 //! below hold it to. Memory grows by what has arrived, up to [`limits`].
 //!
+//! [`relay`] are the two codecs of a proxy, one for each of its sides.
+//!
 //! Bodies arrive whole. Streaming them was turned down for an example: it needs a channel for each body.
 #![deny(
     clippy::indexing_slicing,
@@ -31,6 +33,7 @@ mod lines;
 mod lingering;
 mod method;
 mod owed;
+pub mod relay;
 mod request;
 mod response;
 mod status;

@@ -27,7 +27,9 @@ pub enum Status {
     HeaderFieldsTooLarge,
     /// 501: a method or a transfer coding that this server does not know.
     NotImplemented,
-    /// 503: too much to do.
+    /// 502: who was asked for the answer has given none.
+    BadGateway,
+    /// 503: too much to do, or nobody to do it.
     ServiceUnavailable,
     /// 504: the service did not answer in time.
     GatewayTimeout,
@@ -51,6 +53,7 @@ impl Status {
             Self::ExpectationFailed => "417 Expectation Failed",
             Self::HeaderFieldsTooLarge => "431 Request Header Fields Too Large",
             Self::NotImplemented => "501 Not Implemented",
+            Self::BadGateway => "502 Bad Gateway",
             Self::ServiceUnavailable => "503 Service Unavailable",
             Self::GatewayTimeout => "504 Gateway Timeout",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
