@@ -19,7 +19,6 @@ use futures_core::Stream;
 use super::connector::{Connector, Make};
 use super::members::{Members, next};
 use super::pool::Pool;
-use super::shelf::Shelf;
 use super::{Attempt, Client, NotDone};
 use crate::net::{Addresses, TcpStream, ToAddresses};
 use crate::service::balance::{Balance, Change, Endpoints};
@@ -89,6 +88,8 @@ pub struct ClientBuilder<C = NotDone> {
 struct PoolSettings {
     /// Connections at most.
     connections: usize,
+    /// Calls on each at one time.
+    calls: usize,
     /// Idle connections that are kept.
     keep: usize,
     /// Calls that wait at most.
@@ -105,6 +106,7 @@ impl ClientBuilder {
     pub(super) const fn new() -> Self {
         let pool = PoolSettings {
             connections: CONNECTIONS,
+            calls: 1,
             keep: 0,
             waiters: WAITERS,
             idle: Some(IDLE),
@@ -164,9 +166,50 @@ impl<C> ClientBuilder<C> {
         ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, pool, lookup }
     }
 
-    /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a time.
+    /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a time, unless
+    /// [told otherwise](Self::calls_per_connection).
     pub fn connections(mut self, connections: usize) -> Self {
         self.pool.connections = connections.max(1);
+        self
+    }
+
+    /// How many calls a connection serves at one time: 1 by default, at least 1. Another connection is made when all have so
+    /// many, and calls that come while one is made wait for it.
+    ///
+    /// For protocols that [pipeline](crate::proto::pipeline) or [multiplex](crate::proto::multiplex): calls of several tasks
+    /// share a connection, and what they write at the same time is one write. A connection that is closed for a call that has
+    /// failed is closed behind the others that it has, unless [`reuse_failed`](Self::reuse_failed) is set.
+    ///
+    /// ```
+    /// use mainspring::codec::{Framed, Lines};
+    /// use mainspring::proto::pipeline;
+    /// use mainspring::service::{Service, service_fn};
+    /// use mainspring::{Client, Server, spawn};
+    ///
+    /// mainspring::run(async {
+    ///     let server = Server::bind("127.0.0.1:0")?;
+    ///     let address = server.local_addr();
+    ///     let serving = server.serve(async |connection| {
+    ///         let echo = service_fn(async |line: String| std::io::Result::Ok(line));
+    ///         let lines = Framed::new(connection.stream, Lines::new());
+    ///         pipeline::serve(lines, &echo).await.map_err(std::io::Error::other)
+    ///     })?;
+    ///     let client = Client::builder().connections(2).calls_per_connection(100).reuse_failed(true);
+    ///     let client = client.connect(address, async |stream| {
+    ///         let (client, connection) = pipeline::connect(Framed::new(stream, Lines::new()));
+    ///         spawn(connection);
+    ///         Ok(client)
+    ///     });
+    ///     let client = client.await?;
+    ///     let calls = (0..50).map(|number| client.call(number.to_string()));
+    ///     futures::future::try_join_all(calls).await?;
+    ///     assert_eq!(serving.connections(), 1);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn calls_per_connection(mut self, calls: usize) -> Self {
+        self.pool.calls = calls.max(1);
         self
     }
 
@@ -177,7 +220,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How many calls to each endpoint wait while all connections are in use: 10,000 by default; further ones are rejected, and
+    /// How many calls to each endpoint wait while all connections have as many as they serve: 10,000 by default; further ones are rejected, and
     /// with zero all of them.
     pub fn waiters(mut self, calls: usize) -> Self {
         self.pool.waiters = calls;
@@ -217,7 +260,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// A client of the servers at `addresses`, each of which is an endpoint of its own. `make` makes a service of each
-    /// connection, which is called by one call at a time. No connection is made before the first call.
+    /// connection, which is called by one call at a time unless [told otherwise](Self::calls_per_connection). No connection is
+    /// made before the first call.
     ///
     /// Dropping the service has to close the connection, and its status has to be Closed when it cannot be used any more.
     ///
@@ -395,11 +439,12 @@ impl<C> ClientBuilder<C> {
     where
         C: Clone,
     {
-        let PoolSettings { connections, keep, waiters, idle, age, reuses_failed } = self.pool;
+        let PoolSettings { connections, calls, keep, waiters, idle, age, reuses_failed } = self.pool;
         let connector = Connector { address, timeout: self.connect_timeout, make };
-        let pool = Pool::new(connector, is_alone, Shelf::new(keep, idle)).age(age).reuses_failed(reuses_failed);
+        let pool = Pool::new(connector, is_alone, keep, idle).age(age).reuses_failed(reuses_failed).calls(calls);
+        let places = connections.saturating_mul(calls);
         let attempt = Filtered::new(self.attempt_timeout.map(Timeout::new), pool);
-        let limited = Filtered::new(ConcurrencyLimit::new(connections).waiters(waiters), attempt);
+        let limited = Filtered::new(ConcurrencyLimit::new(places).waiters(waiters), attempt);
         Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited)
     }
 }

@@ -53,6 +53,22 @@ impl Error<Infallible> {
             Self::Call(never) => match never {},
         }
     }
+
+    /// The same once more, for another call that has waited for the same.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Rejected(rejected) => Self::Rejected(*rejected),
+            Self::Connect(address, error) => Self::Connect(
+                *address,
+                match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::new(error.kind(), error.to_string()),
+                },
+            ),
+            Self::Elapsed(elapsed) => Self::Elapsed(*elapsed),
+            Self::Call(never) => match *never {},
+        }
+    }
 }
 
 impl<E: fmt::Display> fmt::Display for Error<E> {
