@@ -140,7 +140,8 @@ fn median(mut rates: Vec<f64>) -> f64 {
 fn measure(server: &str, name: &str, bench: Bench) -> Result<f64, Failure> {
     mainspring::run(async {
         let Bench { connections, depth, requests } = bench;
-        let redis = Redis::connect(server, Settings { connections, ..Settings::default() }).await?;
+        // As many connections as there are tasks, as redis-benchmark has them.
+        let redis = Redis::connect(server, Settings { connections, batches: 1, ..Settings::default() }).await?;
         let command = match name {
             "SET" => Command::new("SET").arg("key:bench").arg("xxx"),
             name => Command::new(name).arg("key:bench"),

@@ -63,7 +63,7 @@ fn batches_of_many_tasks_have_their_own_answers() {
     const ROUNDS: i64 = 20;
     let real = RealRedis::start();
     mainspring::run(async {
-        let redis = Redis::connect(real.address, Settings { connections: 4, ..Settings::default() }).await.unwrap();
+        let redis = Redis::connect(real.address, Settings { batches: 8, ..Settings::default() }).await.unwrap();
         let mut tasks = JoinSet::new();
         for task in 0..TASKS {
             let redis = redis.clone();
@@ -93,7 +93,7 @@ fn batches_of_many_tasks_have_their_own_answers() {
     .expect("a reactor");
     let clients = tool("redis-cli", &["-p", &real.address.port().to_string(), "info", "stats"]);
     let received = clients.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    // The pool's, and that of redis-cli itself.
+    // Four that have eight batches each, and that of redis-cli itself.
     assert_eq!(received, Some("5"), "{clients}");
 }
 

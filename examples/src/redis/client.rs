@@ -11,7 +11,7 @@ use mainspring::service::Service;
 use super::connection::{Careful, Connection};
 use super::{Command, Error, Value};
 
-/// Commands in a batch, in items: as many as may wait on a connection.
+/// Commands in a batch, in items: so that one holds nobody up for long.
 const BATCH: usize = 10_000;
 
 /// What a [`Redis`] is made with.
@@ -19,8 +19,10 @@ const BATCH: usize = 10_000;
 pub struct Settings {
     /// The number of the database; 0 by default.
     pub database: u32,
-    /// Connections at most, in items; 16 by default. Each carries one batch at a time.
+    /// Connections at most, in items; 4 by default. Another one is made when all are full.
     pub connections: usize,
+    /// Batches that a connection carries at one time, in items; 64 by default. Commands of several tasks share a write.
+    pub batches: usize,
     /// How often a batch is tried that can be made again; 9 by default, which with the waits between them is as long as a
     /// server takes to restart.
     pub attempts: u32,
@@ -30,7 +32,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { database: 0, connections: 16, attempts: 9, timeout: Duration::from_secs(10) }
+        Self { database: 0, connections: 4, batches: 64, attempts: 9, timeout: Duration::from_secs(10) }
     }
 }
 
@@ -64,15 +66,18 @@ impl Redis {
     ///
     /// Those of the lookup, and when no reactor is running on this thread.
     pub async fn connect(addresses: impl ToAddresses, settings: Settings) -> io::Result<Self> {
-        let Settings { database, connections, attempts, timeout } = settings;
+        let Settings { database, connections, batches, attempts, timeout } = settings;
         let client = Client::builder()
             .classifier(Careful)
             .connections(connections)
+            .calls_per_connection(batches)
             .attempts(attempts)
             .timeout(Some(timeout))
             // The pipeline throws away answers that come late.
             .reuse_failed(true)
-            .connect(addresses, async move |stream| Connection::open(stream, database).await)
+            .connect(addresses, async move |stream| {
+                Connection::open(stream, database, batches.saturating_mul(BATCH)).await
+            })
             .await?;
         Ok(Self { client })
     }

@@ -38,11 +38,12 @@ impl AsRef<Command> for Part {
 }
 
 impl Connection {
-    /// Of a stream that has just been connected: to the database of this number, 0 being the one that all begin with.
-    pub(super) async fn open(stream: TcpStream, database: u32) -> io::Result<Self> {
+    /// Of a stream that has just been connected: to the database of this number, 0 being the one that all begin with. So many
+    /// `commands` may wait on it, all that its batches can have, so that none is sent in part.
+    pub(super) async fn open(stream: TcpStream, database: u32, commands: usize) -> io::Result<Self> {
         let framed = Framed::new(stream, Replies::new()).max_frame(limits::FRAME);
         let (pipeline, work) = pipeline::connect(framed);
-        mainspring::spawn(work);
+        mainspring::spawn(work.max_waiting(commands));
         let this = Self { pipeline };
         if database > 0 {
             let select = Command::new("SELECT").arg(database.to_string());
