@@ -31,6 +31,8 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     /// Hears of the end of its stdout, and so of its own.
     ended: mpsc::Receiver<()>,
+    /// Hears what it says later on stderr, line by line.
+    said: mpsc::Receiver<String>,
 }
 
 impl Program {
@@ -56,7 +58,14 @@ impl Program {
         let address = greeting.trim().rsplit(' ').next().and_then(|word| word.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {greeting:?}"));
         // What it says later is shown with the output of the test.
-        thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+        let (say, said) = mpsc::channel();
+        thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                // Why ignored: the test may be over.
+                let _ = say.send(line);
+            }
+        });
 
         let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut first = String::new();
@@ -69,17 +78,23 @@ impl Program {
             assert_eq!(rest, "", "more on stdout than \"ready\"");
             let _ = end.send(());
         });
-        Self { child, greeting, address, ended }
+        Self { child, greeting, address, ended, said }
     }
 
     /// Sends `signal` (`TERM`, `INT`) and waits for the end, at most for `limit`.
-    pub(crate) fn end(mut self, signal: &str, limit: Duration) -> ExitStatus {
+    pub(crate) fn end(self, signal: &str, limit: Duration) -> ExitStatus {
+        self.end_and_say(signal, limit).0
+    }
+
+    /// The same, with the lines that it has said on stderr since it was ready.
+    pub(crate) fn end_and_say(mut self, signal: &str, limit: Duration) -> (ExitStatus, Vec<String>) {
         let id = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
         assert!(sent.expect("a shell").success(), "cannot send {signal} to {id}");
         let ended = self.ended.recv_timeout(limit);
         assert!(ended.is_ok(), "{:?} has not ended {limit:?} after {signal}", self.greeting);
-        self.child.wait().expect("the status of a child")
+        let status = self.child.wait().expect("the status of a child");
+        (status, self.said.iter().collect())
     }
 }
 
