@@ -53,6 +53,7 @@
 //! | a read that holds no buffer while it waits | [`io::read_pooled`](crate::io::read_pooled()) |
 //! | `Framed`, codecs | [`codec`](crate::codec): [`Lines`](crate::codec::Lines), [`Delimited`](crate::codec::Delimited), [`LengthDelimited`](crate::codec::LengthDelimited), [`Fixed`](crate::codec::Fixed), or one's own |
 //! | TLS | a state machine over std's `Read` and `Write`, as `rustls` is, inside [`ready`](crate::ready) |
+//! | I/O traits that are polled, for libraries | [`io::Pollable`](crate::io::Pollable) over anything of std's; the traits of hyper and of futures-io by features |
 //!
 //! # Between tasks
 //!

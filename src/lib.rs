@@ -101,6 +101,10 @@
 //! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name, and
 //!   what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking work was
 //!   started, a poll was the longest so far) is an event; all with the target `mainspring`.
+//! * `hyper`: the traits of the `rt` module of [`hyper`](https://docs.rs/hyper) 1, in the module of that name: HTTP/1 and HTTP/2
+//!   on a reactor.
+//! * `futures-io`: `AsyncRead` and `AsyncWrite` of [`futures-io`](https://docs.rs/futures-io), for
+//!   [`io::Pollable`](crate::io::Pollable).
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
 //!   `service::tower`.
 #![deny(unsafe_code)]

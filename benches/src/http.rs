@@ -1,9 +1,9 @@
 //! Plain text over HTTP/1.1: our example beside hyper, nginx and the least that can answer, with wrk(1) as the client.
 //!
 //! The example is a service behind a timeout, with deadlines for each phase of a connection; hyper is as its documentation
-//! writes it, on one thread of tokio; nginx is one process that returns the text from its settings. The hand-written loop
-//! looks for empty lines and answers with the same bytes each: the floor. All send as many headers but nginx, which has
-//! two more.
+//! writes it, on one thread of tokio and on a reactor of ours, there also with its timeout for the head of a request; nginx is
+//! one process that returns the text from its settings. The hand-written loop looks for empty lines and answers with the same
+//! bytes each: the floor. All send as many headers but nginx, which has two more.
 
 use std::fs;
 use std::io;
@@ -40,12 +40,15 @@ pub(crate) const FULL: Size = Size { rounds: 9, seconds: 2, from: 0, others: tru
 /// Connections, and how many requests are sent together on each.
 const SHAPES: [(usize, usize, &str); 3] = [(64, 1, "64"), (1_000, 1, "1,000"), (64, 16, "64 × 16")];
 
-const PEERS: [Peer; 6] = [
+const PEERS: [Peer; 9] = [
     Peer::example("mainspring, example http", "http", &["--plaintext"]),
     Peer::example("the same once more", "http", &["--plaintext"]),
     Peer::other("hand-written loop", "echo-loop", &["http"]).with_buffer(4_096),
     Peer::other("hyper, tokio", "http-hyper", &["default"]),
     Peer::other("hyper, tokio, pipeline_flush", "http-hyper", &["pipelined"]),
+    Peer::other("hyper, mainspring", "http-hyper-mainspring", &["default"]),
+    Peer::other("hyper, mainspring, pipeline_flush", "http-hyper-mainspring", &["pipelined"]),
+    Peer::other("hyper, mainspring, head timeout", "http-hyper-mainspring", &["timed"]),
     Peer::nginx("nginx, one process"),
 ];
 

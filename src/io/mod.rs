@@ -19,13 +19,16 @@
 //!
 //! The functions make a source of no kind: where a wrapper says `WouldBlock` and no source of the running reactor did,
 //! nothing would ever wake the task, so the answer is an error. Each step costs a unit of the task's budget, also on a
-//! reader in memory, so that a long copy gives way to others. Traits of our own (`AsyncRead`, as in other runtimes) were
-//! turned down: every wrapper in the world would have to be written again for them.
+//! reader in memory, so that a long copy gives way to others. [`Pollable`] is for libraries that poll. Traits of our own
+//! (`AsyncRead`, as in other runtimes) were turned down: every wrapper in the world would have to be written again for
+//! them.
 
 mod attempt;
 mod copy;
 mod copy_bidirectional;
 mod flush;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod half_close;
 mod lines;
 mod poll_try;

@@ -7,6 +7,20 @@
 //! which is no advice to be asked for free, so [`FromTower`] is always [`Open`](super::Status::Open). A service here is not
 //! `Send` and its future borrows it, so [`IntoTower`] boxes each call and serves executors of one thread; a `Send` adapter
 //! would have to name the future's type, which `async fn call` has none of.
+//! Of the layers in the crate `tower` 0.5, those that need no runtime run here:
+//!
+//! | runs | needs tokio running |
+//! |---|---|
+//! | `util`: all of it, `BoxService` for what is `Send` | |
+//! | `filter`, `steer`, `load_shed` | |
+//! | `limit::concurrency` | `limit::rate`: here [`RateLimit`](super::RateLimit) |
+//! | `retry` with a policy of one's own | `retry::backoff`: here [`Retry`](super::Retry) |
+//! | `buffer` by `Buffer::pair`, its worker spawned | `Buffer::new`, `spawn_ready` |
+//! | | `timeout`: here [`Timeout`](super::Timeout) |
+//! | | `hedge`: here [`Hedge`](super::Hedge) |
+//! | | `make::MakeConnection`: here [`Client`](crate::Client) |
+//!
+//! `examples/interop/tests/tower.rs` has each of the left column at work.
 mod from_tower;
 mod into_tower;
 
