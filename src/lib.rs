@@ -104,7 +104,7 @@
 //! * `hyper`: the traits of the `rt` module of [`hyper`](https://docs.rs/hyper) 1, in the module of that name: HTTP/1 and HTTP/2
 //!   on a reactor.
 //! * `futures-io`: `AsyncRead` and `AsyncWrite` of [`futures-io`](https://docs.rs/futures-io), for
-//!   [`io::Pollable`](crate::io::Pollable).
+//!   [`io::Pollable`].
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
 //!   `service::tower`.
 #![deny(unsafe_code)]
