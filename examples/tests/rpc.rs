@@ -46,6 +46,15 @@ impl Method for Sleep {
     type Response = u64;
 }
 
+/// So many texts of so many bytes.
+struct Texts;
+
+impl StreamMethod for Texts {
+    const NUMBER: u32 = 5;
+    type Request = (u64, u64);
+    type Item = String;
+}
+
 /// Fails with what it is told.
 struct Fail;
 
@@ -131,6 +140,12 @@ fn server(seen: Rc<Seen>) -> Server {
             Ok(milliseconds)
         })
         .on::<Fail>(async |text| Err(text))
+        .on_stream::<Texts>(async |(count, length), items: Sink<String>| {
+            for _ in 0..count {
+                items.send(&"x".repeat(length as usize)).await?;
+            }
+            Ok(())
+        })
         .on_stream::<Count>(async move |(from, to), items: Sink<u64>| {
             let _ends = Ends(&seen.streams_ended);
             for number in from..=to {
@@ -153,7 +168,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
             sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(PATIENCE / 2, waiting).await.unwrap_or_else(|_| panic!("it has not come to pass that {what}"));
+    timeout(PATIENCE / 4, waiting).await.unwrap_or_else(|_| panic!("it has not come to pass that {what}"));
 }
 
 #[test]
@@ -267,6 +282,40 @@ fn a_stream_has_all_its_items_in_order_and_then_its_end() {
             matches!(items.next().await, Some(Err(Error::Failed(Failure::Failed(text)))) if text == "that was all")
         );
         assert!(items.next().await.is_none());
+    });
+}
+
+#[test]
+fn the_end_of_a_stream_does_not_overtake_what_is_long_to_write() {
+    run(async {
+        let Fixture { client, .. } = Fixture::new(64).await;
+        for count in [1, 2, 7, 40] {
+            let (mut items, mut texts) = (client.stream::<Texts>(&(count, 900_000)), 0);
+            while let Some(item) = items.next().await {
+                assert_eq!(item.unwrap().len(), 900_000);
+                texts += 1;
+            }
+            assert_eq!(texts, count);
+        }
+    });
+}
+
+#[test]
+fn a_server_ends_what_is_late_though_its_client_says_nothing() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let seen = Rc::new(Seen::default());
+        let server = server(seen.clone());
+        spawn(async move { server.serve(listener.accept().await?.0, pending()).await });
+        // A call of id 7 and method 3, no stream, 100 ms left, of which it takes a minute.
+        let request =
+            [&[0, 0, 0, 25, 0, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 100][..], &60_000_u64.to_be_bytes()];
+        stream.write_all(&request.concat()).await.unwrap();
+        let mut answer = [0; 10];
+        mainspring::io::read_exact(&mut &stream, &mut answer).await.unwrap();
+        assert_eq!(answer, [0, 0, 0, 6, 2, 0, 0, 0, 7, 3], "a failure, since it is late");
+        assert_eq!((seen.begun.get(), seen.ended.get()), (1, 1));
     });
 }
 
