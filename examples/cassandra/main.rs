@@ -86,14 +86,14 @@ async fn run(options: Options) -> io::Result<()> {
         io::Result::Ok((session, events))
     };
     let (session, mut events) = timeout(limit, starting).await.map_err(late)??;
-    while options.events {
-        let Some(event) = events.recv().await else {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the node has closed the connection"));
-        };
+    if !options.events {
+        return Ok(());
+    }
+    while let Some(event) = events.recv().await {
         writeln!(io::stdout(), "{event}")?;
     }
     drop(session);
-    Ok(())
+    Err(io::Error::new(ErrorKind::UnexpectedEof, "the node has closed the connection"))
 }
 
 fn main() -> ExitCode {
