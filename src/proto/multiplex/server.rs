@@ -180,8 +180,10 @@ impl<D: Future<Output = ()>> Server<D> {
 
     /// As [`serve`](Self::serve), and sends what `pushes` gives as well, as it is.
     ///
-    /// The stream is polled while there is room to write and no answer waits, so a peer that does not read holds it up.
-    /// It may end before the connection does, and does not keep it open.
+    /// The stream is polled while there is room to write and no answer waits, so a peer that does not read holds it up, and an
+    /// answer overtakes what was pushed before it and is not written. It may end before the connection does, and does not
+    /// keep it open: when the last answer is written and nothing more is read, what it has left is not sent. A call whose
+    /// answer is to come behind its pushes, as the end of a stream of items, waits until the transport has them.
     ///
     /// # Errors
     ///
