@@ -3,35 +3,28 @@
 use std::time::Duration;
 
 use examples::http::{Method, NotServed, Request, Response, Status};
-use mainspring::Stats;
 use mainspring::service::Service;
 use mainspring::time::sleep;
 
-/// What `/` answers.
-const PAGE: &str = "<!DOCTYPE html>
-<html lang=\"en\">
-<title>Mainspring</title>
-<h1>Hello from Mainspring</h1>
-<ul>
-<li><a href=\"/plaintext\">/plaintext</a>: 'Hello, World!'
-<li>POST /echo: the body, back again
-<li><a href=\"/slow?ms=1000\">/slow?ms=1000</a>: an answer after so many milliseconds
-<li><a href=\"/stats\">/stats</a>: what the reactor has done, as JSON
-</ul>
-</html>
+use super::figures;
+
+/// What `/` answers to a browser: it shows what `/events` sends. It asks for nothing else, from here or elsewhere.
+const DASHBOARD: &str = include_str!("dashboard.html");
+
+/// What `/` answers to all others.
+const HELLO: &str = "Hello from Mainspring
+
+GET  /           this, or in a browser a live view of the reactor
+GET  /plaintext  'Hello, World!'
+POST /echo       the body, back again
+GET  /slow?ms=1000
+                 an answer after so many milliseconds
+GET  /stats      what the reactor has done, as JSON
+GET  /events     the same and more, twice a second, as server-sent events
 ";
 
 /// The routes.
-pub(crate) struct App {
-    /// Whether every path answers as `/plaintext`.
-    plaintext: bool,
-}
-
-impl App {
-    pub(crate) const fn new(plaintext: bool) -> Self {
-        Self { plaintext }
-    }
-}
+pub(crate) struct App;
 
 impl Service<Request> for App {
     type Response = Response;
@@ -39,17 +32,21 @@ impl Service<Request> for App {
     type Error = NotServed;
 
     async fn call(&self, request: Request) -> Result<Response, NotServed> {
-        if self.plaintext {
-            return Ok(Response::text("Hello, World!"));
-        }
         let is_read = matches!(request.method, Method::Get | Method::Head);
         Ok(match request.path() {
-            "/" | "/plaintext" | "/slow" | "/stats" if !is_read => Response::method_not_allowed("GET, HEAD"),
+            "/" | "/plaintext" | "/slow" | "/stats" | "/events" if !is_read => {
+                Response::method_not_allowed("GET, HEAD")
+            }
             "/echo" if request.method != Method::Post => Response::method_not_allowed("POST"),
-            "/" => Response::ok("text/html", PAGE.as_bytes()),
+            "/" => match request.accepts_html {
+                true => Response::ok("text/html; charset=utf-8", DASHBOARD.as_bytes()),
+                false => Response::text(HELLO),
+            }
+            .with_field("Vary", "Accept"),
             "/plaintext" => Response::text("Hello, World!"),
             "/slow" => slow(&request).await,
-            "/stats" => stats(),
+            "/stats" => Response::ok("application/json", figures::stats().to_string().into_bytes()),
+            "/events" => Response::open("text/event-stream"),
             "/echo" => {
                 Response::ok(request.content_type.unwrap_or_else(|| "application/octet-stream".into()), request.body)
             }
@@ -67,10 +64,4 @@ async fn slow(request: &Request) -> Response {
         }
         None => Response::of(Status::BadRequest),
     }
-}
-
-/// What the reactor of this thread has done.
-fn stats() -> Response {
-    let fields = Stats::current().unwrap_or_default().fields();
-    Response::ok("application/json", serde_json::Value::from_iter(fields).to_string().into_bytes())
 }

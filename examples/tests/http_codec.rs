@@ -9,7 +9,7 @@ const STREAMS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /a?b=c HTTP/1.1\r\nhost:y\r\n\r\n",
     "\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\r\nGET / HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n",
     "POST /echo HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nA: b\r\n\r\nGET / HTTP/1.1\r\nHost:\r\n\r\n",
-    "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\nContent-Type: a/b\r\n\r\nabcGET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\nContent-Type: a/b\r\naccept: a/b, Text/HTML;q=0.9\r\n\r\nabcGET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\nGET /a\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/3.0\r\n\r\n",
@@ -55,9 +55,15 @@ impl Random {
 #[test]
 fn a_request_is_what_it_says() {
     let items = decode([STREAMS[3].as_bytes()]);
-    let put =
-        Request { method: Method::Put, target: "/a".into(), content_type: Some("a/b".into()), body: b"abc".to_vec() };
-    let get = Request { method: Method::Get, target: "/".into(), content_type: None, body: Vec::new() };
+    let put = Request {
+        method: Method::Put,
+        target: "/a".into(),
+        content_type: Some("a/b".into()),
+        accepts_html: true,
+        body: b"abc".to_vec(),
+    };
+    let get =
+        Request { method: Method::Get, target: "/".into(), content_type: None, accepts_html: false, body: Vec::new() };
     assert_eq!(items, [Incoming::Request(put), Incoming::Request(get)]);
 }
 

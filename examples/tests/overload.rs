@@ -142,7 +142,7 @@ fn run(waiting: usize, rates: &[(f64, Duration)]) -> Vec<Outcome> {
         let service = Rc::new(http::stack(work, limit, Duration::from_secs(2)));
         let serve = move |connection| {
             let service = service.clone();
-            async move { http::serve(connection, &*service).await }
+            async move { http::serve(connection, &*service).await.map(|_stream| ()) }
         };
         let _serving = server.serve(serve).expect("a listener");
         offer(address, rates).await

@@ -51,4 +51,13 @@ pub trait Encoder<Item> {
     fn is_last(&self) -> bool {
         false
     }
+
+    /// Whether the connection stays open behind its last item, for what is not of this codec.
+    ///
+    /// A protocol that was changed by a request (an upgrade, a stream of events without an end) answers `true`: the server
+    /// flushes and ends, and closes nothing. It is then lent the transport, and the caller goes on with its
+    /// [`parts`](super::Framed::into_parts). As provided, `false`.
+    fn leaves_open(&self) -> bool {
+        false
+    }
 }

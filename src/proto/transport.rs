@@ -89,7 +89,8 @@ pub trait Transport<Outgoing> {
     /// The connection has failed.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 
-    /// Waits until all messages that were taken are written, then tells the peer that there will be no more.
+    /// Waits until all messages that were taken are written, then tells the peer that there will be no more: unless the
+    /// last one has made the connection another protocol's ([`Encoder::leaves_open`]).
     ///
     /// # Errors
     ///
@@ -139,6 +140,49 @@ where
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.poll_shutdown(cx).map_err(Self::Error::from)
+        let closed = if self.codec().leaves_open() { Self::poll_flush(self, cx) } else { self.poll_shutdown(cx) };
+        closed.map_err(Self::Error::from)
+    }
+}
+
+/// Lent to a client or a server, and had back when that has ended: for a connection that goes on in another protocol.
+impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
+    type Incoming = T::Incoming;
+    type Error = T::Error;
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T::Incoming, T::Error>>> {
+        T::poll_receive(self, cx)
+    }
+
+    fn receive_buffered(&mut self) -> Option<Result<T::Incoming, T::Error>> {
+        T::receive_buffered(self)
+    }
+
+    fn has_partial(&self) -> bool {
+        T::has_partial(self)
+    }
+
+    fn give_up(&mut self) -> Option<T::Incoming> {
+        T::give_up(self)
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
+        T::poll_ready(self, cx)
+    }
+
+    fn send(&mut self, message: Outgoing) -> Result<(), T::Error> {
+        T::send(self, message)
+    }
+
+    fn is_last(&self) -> bool {
+        T::is_last(self)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
+        T::poll_flush(self, cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
+        T::poll_close(self, cx)
     }
 }

@@ -8,7 +8,8 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use mainspring::codec::Framed;
+use mainspring::codec::{Encoder, Framed};
+use mainspring::net::TcpStream;
 use mainspring::server::Connection;
 use mainspring::service::{ConcurrencyLimit, Filter, Rejected, Service, ServiceExt};
 use mainspring::time::Elapsed;
@@ -49,19 +50,20 @@ where
     application.filter(limit).timeout(timeout).filter(Answers)
 }
 
-/// Serves one connection of a server.
+/// Serves one connection of a server. What is returned is its stream, if the last response has left it open.
 ///
 /// # Errors
 ///
 /// When the connection fails, or a deadline of the server passes.
-pub async fn serve<S>(connection: Connection, service: &S) -> io::Result<()>
+pub async fn serve<S>(connection: Connection, service: &S) -> io::Result<Option<TcpStream>>
 where
     S: Service<Incoming, Response = Response, Error = Infallible>,
 {
     let draining = connection.draining.clone();
     let (stream, server) = connection.pipeline()?;
-    let framed = Framed::new(Lingering::new(stream, draining), Http::new()).max_frame(limits::REQUEST);
-    server.serve(framed, service).await.map_err(io::Error::other)
+    let mut framed = Framed::new(Lingering::new(stream, draining), Http::new()).max_frame(limits::REQUEST);
+    server.serve(&mut framed, service).await.map_err(io::Error::other)?;
+    Ok(framed.codec().leaves_open().then(|| framed.into_parts().0.into_inner()))
 }
 
 /// Answers what is no request, and requests that were not served.

@@ -27,6 +27,8 @@ pub struct Http {
     owed: VecDeque<Owed>,
     /// Set by a response behind which the connection closes.
     last: bool,
+    /// Set by a last response whose body goes on.
+    open: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Default for Http {
 impl Http {
     /// For a new connection. Allocates nothing until the first request.
     pub const fn new() -> Self {
-        Self { stage: Stage::Head, owed: VecDeque::new(), last: false }
+        Self { stage: Stage::Head, owed: VecDeque::new(), last: false, open: false }
     }
 
     /// The next item; the error is what to refuse the bytes with.
@@ -176,12 +178,21 @@ impl Encoder<Response> for Http {
             output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             return Ok(());
         }
-        let owed = self.owed()?;
+        let mut owed = self.owed()?;
+        if response.is_open() {
+            owed.persistence = Persistence::Closing;
+            self.last = true;
+            self.open = !owed.head_only;
+        }
         response.write(owed, output)
     }
 
     fn is_last(&self) -> bool {
         self.last
+    }
+
+    fn leaves_open(&self) -> bool {
+        self.open
     }
 }
 

@@ -4,6 +4,9 @@ use httparse::Header;
 
 use super::Status;
 
+/// What a browser accepts that asks for a page, and a tool does not that takes anything.
+const HTML: &[u8] = b"text/html";
+
 /// Their values, with the white space around them gone. One that may stand only once and stands twice is refused.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
@@ -12,6 +15,8 @@ pub(super) struct Fields<'a> {
     pub(super) transfer_encoding: Option<&'a [u8]>,
     pub(super) content_type: Option<&'a [u8]>,
     pub(super) expect: Option<&'a [u8]>,
+    /// Set by `text/html` in any `Accept` field.
+    pub(super) accepts_html: bool,
     /// Set by `close` in any `Connection` field.
     pub(super) close: bool,
     /// Set by `keep-alive` in any `Connection` field.
@@ -35,6 +40,9 @@ impl<'a> Fields<'a> {
                 &mut fields.expect
             } else if header.name.eq_ignore_ascii_case("connection") {
                 fields.connection(header.value);
+                continue;
+            } else if header.name.eq_ignore_ascii_case("accept") {
+                fields.accepts_html |= header.value.windows(HTML.len()).any(|part| part.eq_ignore_ascii_case(HTML));
                 continue;
             } else {
                 continue;

@@ -51,6 +51,7 @@ impl Head {
                 method,
                 target: target.to_owned(),
                 content_type: content_type.map(str::to_owned),
+                accepts_html: fields.accepts_html,
                 body: Vec::new(),
             },
             framing,

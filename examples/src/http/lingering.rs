@@ -34,6 +34,11 @@ impl Lingering {
     pub const fn new(stream: TcpStream, draining: Draining) -> Self {
         Self { stream, draining, quiet: true, left: limits::LINGERING }
     }
+
+    /// The stream, which then closes as any other.
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
 }
 
 impl Read for Lingering {

@@ -11,6 +11,8 @@ pub struct Request {
     pub target: String,
     /// What the body is, if the request says so.
     pub content_type: Option<String>,
+    /// Whether it asks for HTML by name, as browsers do.
+    pub accepts_html: bool,
     /// The body; empty without one.
     pub body: Vec<u8>,
 }

@@ -12,8 +12,10 @@ pub struct Response {
     status: Status,
     content_type: Cow<'static, str>,
     body: Cow<'static, [u8]>,
-    /// For 405: the methods that the path has.
-    allow: Option<&'static str>,
+    /// A header field beside those that each response has.
+    field: Option<(&'static str, &'static str)>,
+    /// Whether its body goes on until the connection closes.
+    open: bool,
 }
 
 impl Response {
@@ -23,7 +25,20 @@ impl Response {
         if !content_type.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)) {
             content_type = Cow::Borrowed("application/octet-stream");
         }
-        Self { status: Status::Ok, content_type, body: body.into(), allow: None }
+        Self { status: Status::Ok, content_type, body: body.into(), field: None, open: false }
+    }
+
+    /// 200 with a body that is sent by whoever has the connection next, and ends with it. It is the last response there.
+    #[must_use]
+    pub fn open(content_type: &'static str) -> Self {
+        Self { open: true, ..Self::ok(content_type, b"".as_slice()) }.with_field("Cache-Control", "no-store")
+    }
+
+    /// The same response with this header field, in place of one that it was given before.
+    #[must_use]
+    pub const fn with_field(mut self, name: &'static str, value: &'static str) -> Self {
+        self.field = Some((name, value));
+        self
     }
 
     /// 200 with a text.
@@ -38,9 +53,17 @@ impl Response {
 
     /// 405, with the methods that are allowed.
     pub const fn method_not_allowed(allow: &'static str) -> Self {
-        let mut response = Self::of(Status::MethodNotAllowed);
-        response.allow = Some(allow);
-        response
+        Self::of(Status::MethodNotAllowed).with_field("Allow", allow)
+    }
+
+    /// Its status.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether its body goes on until the connection closes.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Whether it comes before the response itself and has no body.
@@ -49,12 +72,16 @@ impl Response {
     }
 
     const fn plain(status: Status, text: &'static str) -> Self {
-        Self { status, content_type: Cow::Borrowed("text/plain"), body: Cow::Borrowed(text.as_bytes()), allow: None }
+        let (content_type, body) = (Cow::Borrowed("text/plain"), Cow::Borrowed(text.as_bytes()));
+        Self { status, content_type, body, field: None, open: false }
     }
 
     /// Appends it to `output` in the form that is `owed`; an interim one owes nothing.
     pub(super) fn write(&self, owed: Owed, output: &mut Vec<u8>) -> io::Result<()> {
-        write!(output, "HTTP/1.1 {}\r\nContent-Length: {}\r\n", self.status.text(), self.body.len())?;
+        write!(output, "HTTP/1.1 {}\r\n", self.status.text())?;
+        if !self.open {
+            write!(output, "Content-Length: {}\r\n", self.body.len())?;
+        }
         write!(output, "Content-Type: {}\r\nDate: ", self.content_type)?;
         date::write(output);
         output.extend_from_slice(match owed.persistence {
@@ -62,8 +89,8 @@ impl Response {
             Persistence::Granted => b"\r\nConnection: keep-alive\r\n",
             Persistence::Closing => b"\r\nConnection: close\r\n",
         });
-        if let Some(methods) = self.allow {
-            write!(output, "Allow: {methods}\r\n")?;
+        if let Some((name, value)) = self.field {
+            write!(output, "{name}: {value}\r\n")?;
         }
         output.extend_from_slice(b"\r\n");
         if !owed.head_only {
