@@ -40,6 +40,11 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
+//! The [`guide`] goes on from here: [services](guide::services), [protocols](guide::protocols),
+//! [testing in virtual time](mod@guide::testing), [all processors](guide::cores), [an orderly end](guide::stopping),
+//! [limits and their defaults](guide::limits), [how it works inside](guide::inside). Whoever comes from tokio, smol, mio, Finagle
+//! or tower finds [what to write instead](guide::coming_from).
+//!
 //! # In a program of plain threads
 //!
 //! A synchronous program keeps its threads, and has reactors beside them for its connections: [`Workers`] starts and ends
@@ -123,6 +128,7 @@ mod deadline;
 mod direction;
 mod due;
 mod forked;
+pub mod guide;
 mod handle;
 #[cfg(feature = "hyper")]
 pub mod hyper;
