@@ -113,6 +113,7 @@
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
 //!   `service::tower`.
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod buffers;
