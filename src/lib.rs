@@ -83,7 +83,7 @@
 //! # Layers
 //!
 //! ```text
-//!  server  service               accept loop and drain; Service, filters
+//!  server  client  service       accept loop and drain; pool; Service, filters
 //!  proto  codec                  pipelined and multiplexed dispatch; framing
 //!  workers                       a reactor on each of N threads
 //!  net  time  channel  sync  io  what a task can wait for

@@ -12,6 +12,8 @@
 //!
 //! A reactor that parked every tick that says `WouldBlock` would never again run one that holds buffered work, or that
 //! touched nothing. `Again` says the first, and the second is an error, so a task neither stalls in silence nor spins.
+//!
+//! In the guide: [the four ways to wait](crate::guide::styles).
 
 use std::io;
 use std::pin::Pin;

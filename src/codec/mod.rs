@@ -14,6 +14,8 @@
 //! The trade-off: bytes live in plain vectors and an item that keeps bytes copies them. Shared,
 //! reference-counted buffers were turned down: they spare one copy of large payloads, and cost a
 //! dependency, a counter per item and a buffer that one slow consumer keeps alive.
+//!
+//! In the guide: [from bytes to messages, from messages to calls](crate::guide::protocols).
 mod buffer;
 mod decoder;
 mod delimited;

@@ -22,6 +22,8 @@
 //! reader in memory, so that a long copy gives way to others. [`Pollable`] is for libraries that poll. Traits of our own
 //! (`AsyncRead`, as in other runtimes) were turned down: every wrapper in the world would have to be written again for
 //! them.
+//!
+//! In the guide: [the four ways to wait](crate::guide::styles).
 
 mod attempt;
 mod copy;

@@ -12,6 +12,8 @@
 //! Unary requests and answers only. A generic parameter for streaming bodies was turned down: it is what
 //! made the protocol library of 2016 hard to use, and each large protocol opted out of it all the same. A
 //! message that streams carries the channel for its body itself.
+//!
+//! In the guide: [from bytes to messages, from messages to calls](crate::guide::protocols).
 mod alarm;
 mod calls;
 mod deadlines;
@@ -25,7 +27,7 @@ mod transport;
 mod watchdog;
 
 pub use deadlines::Deadlines;
+pub use error::{Error, ErrorKind};
 pub use pressure::{Admit, Pressure};
+pub use serve_error::ServeError;
 pub use transport::Transport;
-
-use error::{Error, ErrorKind};

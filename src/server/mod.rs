@@ -4,6 +4,8 @@
 //! [`Server::serve`] on the reactor that is running already. What it does with a connection is a closure that makes a
 //! future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of its own; how connections come to it is
 //! [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
+//!
+//! In the guide: [all processors](crate::guide::cores), [an orderly end](crate::guide::stopping).
 
 mod builder;
 mod connection;

@@ -47,6 +47,8 @@
 //! permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
 //! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit in
 //! a `&mut self`, which leaks when the call does not follow.
+//!
+//! In the guide: [timeouts, retries, limits, balancing](crate::guide::services).
 mod accrual;
 mod adaptive_limit;
 mod aimd;

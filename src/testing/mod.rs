@@ -55,6 +55,8 @@
 //! what it has not answered yet looks like silence, and a deadline passes at once. Put both ends on one reactor, where an
 //! answer over loopback comes before the time moves, or take the system's clock (`Test::new().clock(Clock::os())`). Jobs of
 //! [`unblock`](fn@crate::unblock) are waited for.
+//!
+//! In the guide: [testing](mod@crate::guide::testing).
 
 mod settle;
 mod test;

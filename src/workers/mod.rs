@@ -11,6 +11,8 @@
 //!
 //! No task moves from one worker to another by itself. Stealing needs tasks that are `Send`, and locks or atomics on the
 //! path of each wake; what is spread here are connections, when they are accepted ([`Sharing`](crate::server::Sharing)).
+//!
+//! In the guide: [all processors](crate::guide::cores).
 
 mod builder;
 mod crew;

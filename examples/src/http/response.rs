@@ -78,9 +78,9 @@ impl Response {
 
     /// Appends it to `output` in the form that is `owed`; an interim one owes nothing.
     pub(super) fn write(&self, owed: Owed, output: &mut Vec<u8>) -> io::Result<()> {
-        write!(output, "HTTP/1.1 {}\r\n", self.status.text())?;
-        if !self.open {
-            write!(output, "Content-Length: {}\r\n", self.body.len())?;
+        match self.open {
+            true => write!(output, "HTTP/1.1 {}\r\n", self.status.text())?,
+            false => write!(output, "HTTP/1.1 {}\r\nContent-Length: {}\r\n", self.status.text(), self.body.len())?,
         }
         write!(output, "Content-Type: {}\r\nDate: ", self.content_type)?;
         date::write(output);

@@ -101,8 +101,7 @@ pub use frame::Frame;
 pub use role::Role;
 pub use server::{Server, serve};
 
-pub use super::error::{Error, ErrorKind};
-pub use super::serve_error::ServeError;
+pub use super::{Error, ErrorKind, ServeError};
 
 /// The most messages that wait to be written and are neither requests nor answers: answers to pings, refusals,
 /// confirmations of cancellations. Whoever has that many unread is flooding.

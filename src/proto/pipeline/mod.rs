@@ -24,5 +24,4 @@ pub use client::{Client, connect};
 pub use connection::Connection;
 pub use server::{Server, serve};
 
-pub use super::error::{Error, ErrorKind};
-pub use super::serve_error::ServeError;
+pub use super::{Error, ErrorKind, ServeError};
