@@ -12,7 +12,7 @@ mod util {
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 
-use mainspring::codec::{Buffer, Decoder, Delimited, Encoder, Fixed, Framed, LengthDelimited, Next};
+use mainspring::codec::{Buffer, Decoder, Delimited, Encoder, Fixed, Framed, LengthDelimited, Nested, Next};
 
 use util::random::Random;
 use util::source::{Source, Step};
@@ -382,4 +382,24 @@ fn bytes_of_another_length_are_not_encoded_as_fixed_ones() {
     let mut codec = Fixed::<3>::new();
     assert_eq!(encoded(&mut codec, ["abc", "def"]), b"abcdef");
     assert_eq!(refused(&mut codec, "ab"), "a frame of 2 bytes cannot be sent as one of 3");
+}
+
+#[test]
+fn frames_within_frames_come_out_however_they_are_split_and_a_bad_one_is_stepped_over() {
+    let mut random = random();
+    let mut codec =
+        Nested::new(LengthDelimited::new(), Nested::new(LengthDelimited::new().width(2), Fixed::<3>::new()));
+    let mut text = encoded(&mut codec, (0..50_u8).map(|byte| [byte; 3]));
+    let mut bad = LengthDelimited::new();
+    bad.encode(b"\0\x02no", &mut text).unwrap();
+    bad.encode(b"\0\x03two\0\x03two", &mut text).unwrap();
+    bad.encode(b"", &mut text).unwrap();
+    text.extend(encoded(&mut codec, [*b"end"]));
+    let whole = decode(codec.clone(), vec![Step::Bytes(text.clone())]);
+    assert_eq!((whole.len(), &whole[53]), (54, &Ok(*b"end")));
+    let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData, io::ErrorKind::InvalidData];
+    assert_eq!(whole[50..53], kinds.map(Err), "too short, more than one, none");
+    for _ in 0..50 {
+        assert_eq!(decode_split(&codec, &text, &mut random), whole);
+    }
 }

@@ -139,6 +139,13 @@ impl Buffer {
     }
 }
 
+impl From<Vec<u8>> for Buffer {
+    /// Takes the bytes as they are, all of them unread.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { start: 0, end: bytes.len(), scanned: 0, bytes }
+    }
+}
+
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffer").field("unread", &self.as_slice().escape_ascii().to_string()).finish_non_exhaustive()

@@ -4,10 +4,13 @@
 //! cuts the output back to that mark, so half an item never reaches the wire and an implementor may fail
 //! in the middle of its work.
 //!
-//! The output is a plain `Vec<u8>`, which every serialiser can write to. A type of the crate's own that
+//! The output is a plain `Vec<u8>`, which every serialiser can write to; a codec with large parts has a second way, which
+//! copies none of them. A type of the crate's own that
 //! can only be appended to was turned down: it would guard against a codec that shortens what is not its
 //! own, and cost everybody a conversion.
 use std::io;
+
+use super::Segments;
 
 /// Appends items to the bytes that are to be written.
 ///
@@ -43,6 +46,16 @@ pub trait Encoder<Item> {
     ///
     /// If `item` has no encoding, or one that breaks a limit. The items before and after are not affected.
     fn encode(&mut self, item: Item, output: &mut Vec<u8>) -> Result<(), Self::Error>;
+
+    /// As [`encode`](Self::encode), for a codec that has large parts to hand over. [`Framed`](super::Framed) calls this one;
+    /// as provided, it appends to the [tail](Segments::tail).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn encode_segments(&mut self, item: Item, output: &mut Segments) -> Result<(), Self::Error> {
+        self.encode(item, output.tail())
+    }
 
     /// Whether the item that was encoded last is the last one of this connection.
     ///

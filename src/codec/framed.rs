@@ -146,6 +146,29 @@ impl<T, C> Framed<T, C> {
         self.outgoing.unwritten()
     }
 
+    /// Goes on with another codec, for a connection whose protocol changes (`STARTTLS` and `Upgrade` come before another
+    /// source; `AUTH` and compression before another codec). Bytes that have arrived behind the last item are the new one's,
+    /// and those that wait to be written leave as they are. Limits stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainspring::codec::{Fixed, Framed, Lines, Next};
+    /// use std::io::Cursor;
+    ///
+    /// let mut lines = Framed::new(Cursor::new(b"BINARY\n1234".to_vec()), Lines::new());
+    /// assert_eq!(lines.try_next()?, Next::Item("BINARY".into()));
+    /// let mut words = lines.map_codec(|_lines| Fixed::<4>::new());
+    /// assert_eq!(words.try_next()?, Next::Item(*b"1234"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn map_codec<D>(mut self, map: impl FnOnce(C) -> D) -> Framed<T, D> {
+        self.incoming.ask_again();
+        let Self { io, codec, incoming, outgoing, owner } = self;
+        Framed { io, codec: map(codec), incoming, outgoing, owner }
+    }
+
     /// Takes the two apart, for a connection that goes on in another protocol.
     ///
     /// The buffer holds the bytes that have arrived behind the last item. Bytes that have not been written are

@@ -11,7 +11,7 @@
 //! stripped from it is skipped, for its end is known.
 use std::io;
 
-use super::{Buffer, Decoder, Encoder};
+use super::{Buffer, Decoder, Encoder, Payload, Segments};
 
 /// The longest frame in bytes, header included, unless [`LengthDelimited::max_length`] says otherwise.
 ///
@@ -183,6 +183,36 @@ impl LengthDelimited {
         }
     }
 
+    /// What the length field of a frame says that holds an item of so many bytes.
+    fn value_for(&self, item: usize) -> io::Result<u64> {
+        let stripped = self.stripped();
+        let refuse = |why: &str| {
+            let message = format!("an item of {item} bytes behind {stripped} of header {why}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        };
+        let length = stripped.saturating_add(item);
+        if length > self.max_length {
+            return refuse(&format!("is longer than the limit of {}", self.max_length));
+        }
+        if length < self.offset.saturating_add(self.width) {
+            return refuse("is too short for its length field");
+        }
+        let value = u64::try_from(length as i128 - self.length(0)).ok();
+        match value.filter(|value| value.checked_shr(8 * self.width as u32).unwrap_or(0) == 0) {
+            Some(value) => Ok(value),
+            None => refuse(&format!("has a length that a field of {} bytes cannot hold", self.width)),
+        }
+    }
+
+    /// Writes the length field of the frame that begins with these bytes.
+    fn write_value(&self, value: u64, frame: &mut [u8]) {
+        let field = &mut frame[self.offset..][..self.width];
+        match self.little_endian {
+            true => field.copy_from_slice(&value.to_le_bytes()[..self.width]),
+            false => field.copy_from_slice(&value.to_be_bytes()[WIDTH_MAX - self.width..]),
+        }
+    }
+
     /// The length of the frame at the front, which its header declares. None if that has not arrived.
     fn read_header(&mut self, buffer: &mut Buffer) -> io::Result<Option<usize>> {
         let header = self.offset.saturating_add(self.width);
@@ -239,33 +269,32 @@ impl<T: AsRef<[u8]>> Encoder<T> for LengthDelimited {
     type Error = io::Error;
 
     fn encode(&mut self, item: T, output: &mut Vec<u8>) -> io::Result<()> {
-        let (item, stripped) = (item.as_ref(), self.stripped());
-        let refuse = |why: &str| {
-            let message = format!("an item of {} bytes behind {stripped} of header {why}", item.len());
-            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
-        };
-        let length = stripped.saturating_add(item.len());
-        if length > self.max_length {
-            return refuse(&format!("is longer than the limit of {}", self.max_length));
-        }
-        if length < self.offset.saturating_add(self.width) {
-            return refuse("is too short for its length field");
-        }
-        let value = length as i128 - self.length(0);
-        let value =
-            u64::try_from(value).ok().filter(|value| value.checked_shr(8 * self.width as u32).unwrap_or(0) == 0);
-        let Some(value) = value else {
-            return refuse(&format!("has a length that a field of {} bytes cannot hold", self.width));
-        };
-
-        let start = output.len();
-        output.resize(start + stripped, 0);
+        let (item, start) = (item.as_ref(), output.len());
+        let value = self.value_for(item.len())?;
+        output.resize(start + self.stripped(), 0);
         output.extend_from_slice(item);
-        let field = &mut output[start + self.offset..][..self.width];
-        match self.little_endian {
-            true => field.copy_from_slice(&value.to_le_bytes()[..self.width]),
-            false => field.copy_from_slice(&value.to_be_bytes()[WIDTH_MAX - self.width..]),
+        self.write_value(value, &mut output[start..]);
+        Ok(())
+    }
+}
+
+impl Encoder<Payload> for LengthDelimited {
+    type Error = io::Error;
+
+    fn encode(&mut self, item: Payload, output: &mut Vec<u8>) -> io::Result<()> {
+        self.encode(&*item.0, output)
+    }
+
+    fn encode_segments(&mut self, item: Payload, output: &mut Segments) -> io::Result<()> {
+        let stripped = self.stripped();
+        if stripped < self.offset.saturating_add(self.width) {
+            // A part of the header stands in the item, and is written there.
+            return self.encode(&*item.0, output.tail());
         }
+        let (value, start) = (self.value_for(item.0.len())?, output.tail().len());
+        output.tail().resize(start + stripped, 0);
+        self.write_value(value, &mut output.tail()[start..]);
+        output.push(item.0);
         Ok(())
     }
 }

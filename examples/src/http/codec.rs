@@ -6,10 +6,11 @@
 //! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every response
 //! its form.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 
-use mainspring::codec::{Buffer, Decoder, Encoder};
+use mainspring::codec::{Buffer, Decoder, Encoder, Segments};
 
 use super::chunks::Chunks;
 use super::framing::Framing;
@@ -120,6 +121,21 @@ impl Http {
         Incoming::Request(request)
     }
 
+    /// Appends the head of a response, and gives back its body.
+    fn head(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
+        if response.is_interim() {
+            output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            return Ok(Cow::Borrowed(&[]));
+        }
+        let mut owed = self.owed()?;
+        if response.is_open() {
+            owed.persistence = Persistence::Closing;
+            self.last = true;
+            self.open = !owed.head_only;
+        }
+        response.write(owed, output)
+    }
+
     /// The last item of a connection. `head_only` if what is refused was a `HEAD`.
     fn refuse(&mut self, status: Status, head_only: bool) -> Incoming {
         self.stage = Stage::Over;
@@ -174,17 +190,15 @@ impl Encoder<Response> for Http {
     type Error = io::Error;
 
     fn encode(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<()> {
-        if response.is_interim() {
-            output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            return Ok(());
-        }
-        let mut owed = self.owed()?;
-        if response.is_open() {
-            owed.persistence = Persistence::Closing;
-            self.last = true;
-            self.open = !owed.head_only;
-        }
-        response.write(owed, output)
+        let body = self.head(response, output)?;
+        output.extend_from_slice(&body);
+        Ok(())
+    }
+
+    fn encode_segments(&mut self, response: Response, output: &mut Segments) -> io::Result<()> {
+        let body = self.head(response, output.tail())?;
+        output.push(body);
+        Ok(())
     }
 
     fn is_last(&self) -> bool {

@@ -5,7 +5,7 @@
 //! away, within bounds of bytes and time. If the last read found nothing, nothing is unread, and dropping the stream is
 //! all that a good close takes. The same goes for a server that drains, which waits for no peer that is silent.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Duration;
 
 use mainspring::codec::HalfClose;
@@ -52,6 +52,10 @@ impl Read for Lingering {
 impl Write for Lingering {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(&mut self.stream, bytes)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(&mut self.stream, buffers)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -76,8 +76,9 @@ impl Response {
         Self { status, content_type, body, field: None, open: false }
     }
 
-    /// Appends it to `output` in the form that is `owed`; an interim one owes nothing.
-    pub(super) fn write(&self, owed: Owed, output: &mut Vec<u8>) -> io::Result<()> {
+    /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one owes
+    /// nothing.
+    pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
         match self.open {
             true => write!(output, "HTTP/1.1 {}\r\n", self.status.text())?,
             false => write!(output, "HTTP/1.1 {}\r\nContent-Length: {}\r\n", self.status.text(), self.body.len())?,
@@ -93,9 +94,6 @@ impl Response {
             write!(output, "{name}: {value}\r\n")?;
         }
         output.extend_from_slice(b"\r\n");
-        if !owed.head_only {
-            output.extend_from_slice(&self.body);
-        }
-        Ok(())
+        Ok(if owed.head_only { Cow::Borrowed(&[]) } else { self.body })
     }
 }

@@ -1,6 +1,6 @@
 //! The other end of a connection, as a bare socket that sends whatever a test wants.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use super::program::{Program, SOON};
@@ -58,7 +58,13 @@ impl Peer {
     /// The bytes of one read.
     pub(crate) fn read_once(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 64 * 1024];
-        let count = self.stream.read(&mut buffer).expect("the service answers");
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                // signal(7): a read with a timeout is interrupted by a stop and a continue.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.expect("the service answers"),
+            }
+        };
         buffer.truncate(count);
         buffer
     }

@@ -90,6 +90,14 @@ impl Incoming {
         }
     }
 
+    /// What has been looked at in vain is looked at again, by another decoder.
+    pub(super) fn ask_again(&mut self) {
+        self.buffer.mark_scanned(0);
+        if self.phase == Phase::Reading && !self.buffer.is_empty() {
+            self.phase = Phase::Decoding;
+        }
+    }
+
     /// Nothing comes any more.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Ended;

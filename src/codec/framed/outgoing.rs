@@ -1,4 +1,4 @@
-//! The writing half of a [`Framed`](super::Framed): items encoded into one buffer, written in order.
+//! The writing half of a [`Framed`](super::Framed): items encoded one behind the other, written in order.
 //!
 //! Called by all three styles, which differ only in the scope that the write happens in.
 //!
@@ -7,11 +7,10 @@
 //! more is written once the connection has failed.
 //!
 //! Two watermarks instead of one: with a single boundary, a slow reader would make the sender alternate
-//! between one item and one small write. One contiguous buffer instead of a list of segments: answers are
-//! small, and a copy of 100 bytes is cheaper than an entry of a vectored write.
+//! between one item and one small write.
 use std::io::{self, Write};
 
-use crate::codec::{Encoder, HalfClose};
+use crate::codec::{Encoder, HalfClose, Segments};
 
 /// From this many unwritten bytes on, there is no room for another item.
 const HIGH_WATERMARK: usize = 64 * 1024;
@@ -25,10 +24,8 @@ const KEPT: usize = 8 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Encoded items. The first `written` bytes have reached the source.
-    bytes: Vec<u8>,
-    /// How much of `bytes` has been written. Written by `write_down_to`.
-    written: usize,
+    /// Encoded items that have not reached the source.
+    bytes: Segments,
     /// Set at the high watermark, cleared at the low one. While it is set there is no room.
     paused: bool,
     /// Set by a `ready` that found room, cleared by `send`, which insists on it.
@@ -45,8 +42,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) const fn new() -> Self {
         Self {
-            bytes: Vec::new(),
-            written: 0,
+            bytes: Segments::new(),
             paused: false,
             room_granted: false,
             flush_due: false,
@@ -62,7 +58,7 @@ impl Outgoing {
     }
 
     pub(super) fn unwritten(&self) -> usize {
-        self.bytes.len() - self.written
+        self.bytes.len()
     }
 
     /// Whether there is room for an item; writes if that is what it takes.
@@ -79,13 +75,13 @@ impl Outgoing {
         assert!(self.room_granted, "an item was sent without asking for room first, {} bytes wait", self.unwritten());
         self.room_granted = false;
 
-        let mark = self.bytes.len();
-        let answer = codec.encode(item, &mut self.bytes);
-        assert!(self.bytes.len() >= mark, "an encoder cut the output from {mark} bytes to {}", self.bytes.len());
+        let mark = self.bytes.mark();
+        let answer = codec.encode_segments(item, &mut self.bytes);
         if answer.is_err() {
             self.bytes.truncate(mark);
             return answer;
         }
+        self.bytes.check(mark);
         self.flush_due = true;
         self.paused = self.unwritten() >= self.high;
         Ok(())
@@ -130,8 +126,7 @@ impl Outgoing {
     /// The connection has failed: nothing can be written any more.
     pub(super) fn give_up(&mut self) {
         self.broken = true;
-        self.bytes = Vec::new();
-        self.written = 0;
+        self.bytes = Segments::new();
     }
 
     /// Whether at most `mark` unwritten bytes are left.
@@ -140,41 +135,22 @@ impl Outgoing {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "cannot write, the connection has failed before"));
         }
         while self.unwritten() > mark {
-            match io.write(&self.bytes[self.written..]) {
+            match self.bytes.write(io) {
                 Ok(0) => {
                     let message = format!("the source takes none of the {} bytes that are left", self.unwritten());
                     return Err(self.fail(io::Error::new(io::ErrorKind::WriteZero, message)));
                 }
-                Ok(count) => {
-                    assert!(
-                        count <= self.unwritten(),
-                        "a source claims to have written {count} bytes of {}",
-                        self.unwritten()
-                    );
-                    self.written += count;
-                }
+                Ok(count) => self.bytes.consume(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.compact();
+                    self.bytes.compact(KEPT);
                     return Ok(false);
                 }
                 Err(error) => return Err(self.fail(error)),
             }
         }
-        self.compact();
+        self.bytes.compact(KEPT);
         Ok(true)
-    }
-
-    /// Drops the written prefix once it is at least as long as what is left, so a byte moves once at most.
-    fn compact(&mut self) {
-        if self.unwritten() == 0 {
-            self.bytes.clear();
-            self.bytes.shrink_to(KEPT);
-            self.written = 0;
-        } else if self.written >= self.unwritten() {
-            self.bytes.drain(..self.written);
-            self.written = 0;
-        }
     }
 
     fn fail(&mut self, error: io::Error) -> io::Error {
