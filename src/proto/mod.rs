@@ -9,9 +9,9 @@
 //! another, reading goes on while writing is blocked, closing lets what was accepted finish, and a peer
 //! that does nothing meets a deadline.
 //!
-//! Unary requests and answers only. A generic parameter for streaming bodies was turned down: it is what
-//! made the protocol library of 2016 hard to use, and each large protocol opted out of it all the same. A
-//! message that streams carries the channel for its body itself.
+//! Requests and answers are messages that are there as a whole. Bodies that stream are opted into with
+//! [`streaming`], between the transport and the dispatcher. A generic parameter for them was turned down: it is what
+//! made the protocol library of 2016 hard to use, and each large protocol opted out of it all the same.
 //!
 //! In the guide: [from bytes to messages, from messages to calls](crate::guide::protocols).
 mod alarm;
@@ -23,6 +23,7 @@ mod phase;
 pub mod pipeline;
 mod pressure;
 mod serve_error;
+pub mod streaming;
 mod transport;
 mod watchdog;
 
@@ -30,4 +31,4 @@ pub use deadlines::Deadlines;
 pub use error::{Error, ErrorKind};
 pub use pressure::{Admit, Pressure};
 pub use serve_error::ServeError;
-pub use transport::Transport;
+pub use transport::{Bodies, Transport};

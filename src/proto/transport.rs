@@ -63,6 +63,17 @@ pub trait Transport<Outgoing> {
         None
     }
 
+    /// Moves what has arrived of the bodies of messages that were received, as far as there is room in them. Asked while
+    /// no further message is received. As provided, messages have none.
+    fn poll_bodies(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// Which bodies of messages are on the way. As provided, none.
+    fn bodies(&self) -> Bodies {
+        Bodies::default()
+    }
+
     /// Waits for room for one message.
     ///
     /// # Errors
@@ -96,6 +107,30 @@ pub trait Transport<Outgoing> {
     ///
     /// The connection has failed.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+}
+
+/// Bodies of messages that are on the way, of a transport that has some.
+///
+/// # Examples
+///
+/// ```
+/// use mainspring::proto::Bodies;
+///
+/// let none = Bodies::default();
+/// assert!(!none.arriving && !none.leaving && none.moved == 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bodies {
+    /// Whether one arrives.
+    pub arriving: bool,
+    /// Whether one of those is read by somebody.
+    pub wanted: bool,
+    /// Whether nothing is read, since one that arrives is full.
+    pub held_up: bool,
+    /// Whether one is sent.
+    pub leaving: bool,
+    /// How many parts of bodies have been moved, in both directions, ever. Deadlines start anew with each.
+    pub moved: u64,
 }
 
 impl<T, C, Outgoing> Transport<Outgoing> for Framed<T, C>

@@ -25,9 +25,9 @@ use std::time::Duration;
 
 use super::exchange::Exchange;
 use super::{CONTROLS_MAX, Error, ErrorKind, Frame, Role};
-use crate::proto::Transport;
 use crate::proto::calls::Completion;
 use crate::proto::watchdog::Watchdog;
+use crate::proto::{Bodies, Transport};
 
 /// The most messages that are taken, and the most that are written, in one poll. The task then goes to the back of the
 /// queue, so that a connection which never runs dry does not hold up the others.
@@ -54,8 +54,8 @@ enum Phase {
     Pinged(u64),
     /// An answer, after so many, to one of the dropped calls.
     Stalled(u64),
-    /// The last bytes to be written.
-    Closing,
+    /// The last bytes to be written, and the rest of bodies, after so many parts.
+    Closing(u64),
 }
 
 /// The future that does the work of a [`Client`](super::Client).
@@ -221,14 +221,15 @@ where
 
             // 4.
             let is_closing = self.is_closing();
-            if is_closing && !self.has_control() {
+            let bodies = self.transport().bodies();
+            if is_closing && !self.has_control() && !bodies.wanted {
                 if let Poll::Ready(closed) = self.transport().poll_close(cx) {
                     return Poll::Ready(closed);
                 }
             }
 
             // 5.
-            let (phase, limit) = self.phase(is_closing);
+            let (phase, limit) = self.phase(is_closing, bodies);
             ready!(self.watchdog.poll(cx, phase, limit));
             let Phase::Silent(_) = phase else {
                 let message = format!("the connection made no progress for {limit:?} while {phase:?}");
@@ -240,15 +241,18 @@ where
         }
     }
 
-    fn phase(&self, is_closing: bool) -> (Phase, Duration) {
+    fn phase(&self, is_closing: bool, bodies: Bodies) -> (Phase, Duration) {
         if is_closing {
-            (Phase::Closing, CLOSE_TIMEOUT)
+            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
+        } else if bodies.held_up {
+            // Nothing is read, and so nothing heard: the peer is not to blame.
+            (Phase::Silent(self.heard), Duration::MAX)
         } else if self.pinged {
             (Phase::Pinged(self.pings), self.ping_timeout)
         } else if let Some(answered) = self.exchange.borrow().stalled() {
             (Phase::Stalled(answered), self.stall_timeout)
         } else {
-            (Phase::Silent(self.heard), if self.has_pings { self.ping_interval } else { Duration::MAX })
+            (Phase::Silent(self.heard + bodies.moved), if self.has_pings { self.ping_interval } else { Duration::MAX })
         }
     }
 

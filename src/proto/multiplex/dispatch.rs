@@ -178,6 +178,7 @@ where
     /// Reads a message and does what it asks for. False if there is none to read, or no place for it.
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
         if self.slots.is_full() || self.controls.len() >= CONTROLS_MAX {
+            self.transport.poll_bodies(cx);
             return false;
         }
         let message = match self.source {
@@ -191,6 +192,11 @@ where
                 }
             },
             Source::Buffer => match self.transport.receive_buffered() {
+                // And so is the rest of one that was received.
+                None if self.transport.bodies().arriving => {
+                    self.transport.poll_bodies(cx);
+                    return !self.transport.bodies().arriving;
+                }
                 // A request that has begun to arrive is in flight.
                 None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
                     Poll::Ready(message) => message,
@@ -317,10 +323,11 @@ where
     }
 
     fn progress(&mut self) -> Progress {
+        let bodies = self.transport.bodies();
         Progress {
             received: self.received,
-            oldest: self.slots.oldest(),
-            in_flight: !self.slots.is_empty(),
+            oldest: self.slots.oldest() + bodies.moved,
+            in_flight: !self.slots.is_empty() || bodies.leaving,
             partial: self.transport.has_partial(),
             closing: self.is_closing(),
         }

@@ -44,8 +44,8 @@ enum Phase {
     Calm,
     /// The answer, of this number, to a call that was dropped.
     Stalled(u64),
-    /// The last bytes to be written.
-    Closing,
+    /// The last bytes to be written, and the rest of bodies, after so many parts.
+    Closing(u64),
 }
 
 /// The future that does the work of a [`Client`](super::Client).
@@ -148,10 +148,13 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
 
         // 4.
         let (phase, limit) = if self.is_alone() {
-            if let Poll::Ready(closed) = self.transport().poll_close(cx) {
-                return Poll::Ready(closed);
+            let bodies = self.transport().bodies();
+            if !bodies.wanted {
+                if let Poll::Ready(closed) = self.transport().poll_close(cx) {
+                    return Poll::Ready(closed);
+                }
             }
-            (Phase::Closing, CLOSE_TIMEOUT)
+            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
         } else {
             match self.exchange.borrow().stalled() {
                 Some(answer) => (Phase::Stalled(answer), self.stall_timeout),

@@ -153,6 +153,7 @@ where
     /// Reads a request and starts its call. False if there is none to read, or no slot for it.
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
         if self.slots.is_full() {
+            self.transport.poll_bodies(cx);
             return false;
         }
         let request = match self.source {
@@ -161,6 +162,11 @@ where
                 Poll::Pending => return false,
             },
             Source::Buffer => match self.transport.receive_buffered() {
+                // And so is the rest of one that was received.
+                None if self.transport.bodies().arriving => {
+                    self.transport.poll_bodies(cx);
+                    return !self.transport.bodies().arriving;
+                }
                 // A request that has begun to arrive is in flight.
                 None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
                     Poll::Ready(request) => request,
@@ -232,10 +238,11 @@ where
     }
 
     fn progress(&self) -> Progress {
+        let bodies = self.transport.bodies();
         Progress {
             received: self.received,
-            oldest: self.answered,
-            in_flight: !self.slots.is_empty(),
+            oldest: self.answered + bodies.moved,
+            in_flight: !self.slots.is_empty() || bodies.leaving,
             partial: self.transport.has_partial(),
             closing: self.is_closing(),
         }

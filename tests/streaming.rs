@@ -1,0 +1,389 @@
+//! Bodies that stream on pipelined connections, both sides, over a transport in the hands of the test.
+#[allow(dead_code)]
+mod util {
+    pub(crate) mod counting_waker;
+    pub(crate) mod in_virtual_time;
+    pub(crate) mod mock;
+    pub(crate) mod task;
+}
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+
+use futures::channel::{mpsc, oneshot};
+use futures::{FutureExt, StreamExt};
+use mainspring::proto::pipeline::{self, Client, ServeError};
+use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
+use mainspring::service::Service;
+
+use util::in_virtual_time::in_virtual_time;
+use util::mock::{Peer, mock};
+use util::task::Task;
+
+type Wire = Part<u32, u8>;
+type Message = Streamed<u32, u8>;
+type End = Result<(), ServeError<io::Error, io::Error>>;
+
+const END: Wire = Part::End(0);
+
+const fn chunk(chunk: u8) -> Wire {
+    Part::Chunk(0, chunk)
+}
+
+/// Hands requests to the test, and answers with what the test sends.
+#[derive(Clone, Default)]
+struct Handed(Rc<RefCell<VecDeque<(Message, oneshot::Sender<Message>)>>>);
+
+impl Handed {
+    fn next(&self) -> Option<(Message, oneshot::Sender<Message>)> {
+        self.0.borrow_mut().pop_front()
+    }
+}
+
+impl Service<Message> for Handed {
+    type Response = Message;
+    type Error = io::Error;
+
+    async fn call(&self, request: Message) -> io::Result<Message> {
+        let (sender, answer) = oneshot::channel();
+        self.0.borrow_mut().push_back((request, sender));
+        answer.await.map_err(io::Error::other)
+    }
+}
+
+fn serve(server: pipeline::Server) -> (Peer<Wire, Wire>, Handed, Task<End>) {
+    let (peer, transport) = mock();
+    let service = Handed::default();
+    let served = service.clone();
+    let connection = async move { server.serve(Streaming::in_order(transport).max_discarded(100), &served).await };
+    (peer, service, Task::new(connection))
+}
+
+fn send(peer: &Peer<Wire, Wire>, parts: impl IntoIterator<Item = Wire>) {
+    parts.into_iter().for_each(|part| peer.send(part));
+}
+
+/// What the body has now: `Some(None)` is its end.
+fn now(body: &mut Body<u8>) -> Option<Option<Result<u8, Incomplete>>> {
+    body.next().now_or_never()
+}
+
+/// A body whose chunks the test sends.
+fn fed() -> (mpsc::UnboundedSender<u8>, Body<u8>) {
+    let (sender, chunks) = mpsc::unbounded();
+    (sender, Body::from_stream(chunks))
+}
+
+#[test]
+fn a_request_body_streams_and_then_it_is_answered() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(7, true)]);
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.next().unwrap();
+        assert_eq!((request.head, now(&mut request.body)), (7, None), "it has begun without its body");
+        for index in 0..20 {
+            send(&peer, [chunk(index)]);
+            assert!(task.run().is_none());
+            assert_eq!(now(&mut request.body), Some(Some(Ok(index))));
+        }
+        send(&peer, [END]);
+        assert!(task.run().is_none());
+        assert_eq!([now(&mut request.body), now(&mut request.body)], [Some(None), Some(None)]);
+        answer.send(Streamed::from(8)).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(8, false)]);
+    });
+}
+
+#[test]
+fn an_answer_may_be_written_while_the_body_of_its_request_streams() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(7, true), chunk(1)]);
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.next().unwrap();
+        answer.send(Streamed::from(8)).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(8, false)]);
+        send(&peer, [chunk(2), END, Part::Head(9, false)]);
+        assert!(task.run().is_none());
+        let body: Vec<_> = request.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap();
+        assert_eq!(body, [Ok(1), Ok(2)]);
+        assert_eq!(service.next().unwrap().0.head, 9);
+    });
+}
+
+#[test]
+fn a_body_that_nobody_reads_any_more_is_thrown_away_and_the_next_request_comes() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        let body = (0..90).map(chunk).chain([END, Part::Head(9, false)]);
+        send(&peer, [Part::Head(7, true)].into_iter().chain(body));
+        assert!(task.run().is_none());
+        let (request, answer) = service.next().unwrap();
+        assert_eq!(service.next().map(|(next, _)| next.head), None, "the body holds it up");
+        drop(request);
+        assert!(task.run().is_none());
+        let next = service.next().unwrap();
+        assert_eq!(next.0.head, 9);
+        answer.send(Streamed::from(8)).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(8, false)]);
+    });
+}
+
+#[test]
+fn a_body_that_nobody_reads_and_that_goes_on_and_on_ends_the_connection() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(7, true)]);
+        assert!(task.run().is_none());
+        let (request, answer) = service.next().unwrap();
+        drop(request);
+        answer.send(Streamed::from(8)).unwrap();
+        send(&peer, (0..100).map(chunk));
+        assert!(task.run().is_none(), "100 are within the bound");
+        send(&peer, [chunk(100)]);
+        let Some(Err(ServeError::Transport(error))) = task.run() else { panic!("the connection should have failed") };
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(peer.wire().written, [Part::Head(8, false)]);
+    });
+}
+
+#[test]
+fn a_body_that_is_not_read_holds_the_peer_up_after_eight_chunks() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(7, true)].into_iter().chain((0..50).map(chunk)));
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().received, 1 + CHUNKS_MAX);
+        let (mut request, _answer) = service.next().unwrap();
+        for index in 0..50 {
+            assert_eq!(now(&mut request.body), Some(Some(Ok(index))));
+            assert!(task.run().is_none());
+            assert!(peer.wire().received <= 2 + CHUNKS_MAX + usize::from(index));
+        }
+        assert_eq!(peer.wire().received, 51);
+    });
+}
+
+#[test]
+fn with_one_request_in_flight_its_body_still_comes_and_the_next_request_waits() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new().max_in_flight(1));
+        send(&peer, [Part::Head(7, true), chunk(1), chunk(2), END, Part::Head(9, true), chunk(3), END]);
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.next().unwrap();
+        assert_eq!(request.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap(), [Ok(1), Ok(2)]);
+        assert!(task.run().is_none() && service.next().is_none());
+        answer.send(Streamed::from(8)).unwrap();
+        assert!(task.run().is_none());
+        let (mut request, _answer) = service.next().unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(request.head, 9);
+        assert_eq!(request.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap(), [Ok(3)]);
+    });
+}
+
+#[test]
+fn chunks_of_an_answer_are_written_as_there_is_room_and_the_next_answer_behind_its_end() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(1, false), Part::Head(2, false)]);
+        assert!(task.run().is_none());
+        let ((_, first), (_, second)) = (service.next().unwrap(), service.next().unwrap());
+        let (chunks, body) = fed();
+        second.send(Streamed::from(22)).unwrap();
+        first.send(Streamed { head: 11, body }).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(11, true)], "the head waits for no chunk");
+        peer.block_writes();
+        chunks.unbounded_send(1).unwrap();
+        chunks.unbounded_send(2).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written.len(), 1);
+        peer.allow_writes(1);
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written[1..], [chunk(1)]);
+        drop(chunks);
+        peer.allow_writes(100);
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written[2..], [chunk(2), END, Part::Head(22, false)]);
+    });
+}
+
+#[test]
+fn an_answer_of_one_chunk_is_head_chunk_and_end() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        send(&peer, [Part::Head(1, false)]);
+        peer.end();
+        assert!(task.run().is_none());
+        let body = Body::from_stream(futures::stream::iter([5]));
+        service.next().unwrap().1.send(Streamed { head: 11, body }).unwrap();
+        assert!(matches!(task.run(), Some(Ok(()))), "the peer has sent its last request, and has its answer");
+        assert_eq!(peer.wire().written, [Part::Head(11, true), chunk(5), END]);
+        assert!(peer.wire().closed);
+    });
+}
+
+#[test]
+fn a_body_is_incomplete_if_the_connection_ends_or_fails_within_it() {
+    for ends in [Peer::end, Peer::reset, Peer::malformed] {
+        in_virtual_time(|| {
+            let (peer, service, mut task) = serve(pipeline::Server::new());
+            send(&peer, [Part::Head(7, true), chunk(1)]);
+            ends(&peer);
+            let _end = task.run();
+            let (mut request, _answer) = service.next().unwrap();
+            assert_eq!(now(&mut request.body), Some(Some(Ok(1))));
+            assert_eq!(now(&mut request.body), Some(Some(Err(Incomplete))));
+            assert_eq!(now(&mut request.body), Some(None));
+        });
+    }
+}
+
+#[test]
+fn chunks_without_a_body_and_heads_within_one_end_the_connection() {
+    for parts in [vec![chunk(1)], vec![END], vec![Part::Head(1, true), Part::Head(2, true)]] {
+        in_virtual_time(|| {
+            let (peer, _service, mut task) = serve(pipeline::Server::new());
+            send(&peer, parts.clone());
+            peer.end();
+            task.run();
+            _service.next();
+            let Some(Err(ServeError::Transport(error))) = task.run_spuriously() else { return };
+            assert_eq!(error.kind(), ErrorKind::InvalidData, "{parts:?}");
+        });
+    }
+}
+
+#[test]
+fn draining_waits_for_the_bodies_of_what_is_in_flight() {
+    in_virtual_time(|| {
+        let (peer, transport) = mock();
+        let (service, (stop, stopped)) = (Handed::default(), oneshot::channel::<()>());
+        let served = service.clone();
+        let server = pipeline::Server::new().drain(stopped.map(|_| ()));
+        let mut task: Task<End> = Task::new(async move { server.serve(Streaming::in_order(transport), &served).await });
+        send(&peer, [Part::Head(7, true), chunk(1)]);
+        assert!(task.run().is_none());
+        stop.send(()).unwrap();
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.next().unwrap();
+        send(&peer, [chunk(2), END, Part::Head(9, false)]);
+        assert!(task.run().is_none());
+        assert_eq!(request.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap(), [Ok(1), Ok(2)]);
+        let (chunks, body) = fed();
+        answer.send(Streamed { head: 8, body }).unwrap();
+        assert!(task.run().is_none());
+        chunks.unbounded_send(3).unwrap();
+        drop(chunks);
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(peer.wire().written, [Part::Head(8, true), chunk(3), END]);
+        assert!(service.next().is_none(), "no further request is begun");
+    });
+}
+
+type Connected = (Peer<Wire, Wire>, Client<Message, Message>, Task<io::Result<()>>);
+
+fn connect() -> Connected {
+    let (peer, transport) = mock();
+    let (client, connection) = pipeline::connect(Streaming::in_order(transport));
+    (peer, client, Task::new(connection))
+}
+
+#[test]
+fn a_client_sends_a_body_as_it_comes_and_has_its_answer() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let (chunks, body) = fed();
+        let mut call = Task::new(client.call(Streamed { head: 1, body }));
+        let mut behind = Task::new(client.call(Streamed::from(2)));
+        assert!(call.run().is_none() && behind.run().is_none() && connection.run().is_none());
+        chunks.unbounded_send(5).unwrap();
+        assert!(connection.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(1, true), chunk(5)]);
+        drop(chunks);
+        assert!(connection.run().is_none());
+        assert_eq!(peer.wire().written[2..], [END, Part::Head(2, false)]);
+        send(&peer, [Part::Head(11, false), Part::Head(12, false)]);
+        assert!(connection.run().is_none());
+        assert_eq!(call.run().unwrap().unwrap().head, 11);
+        assert_eq!(behind.run().unwrap().unwrap().head, 12);
+    });
+}
+
+#[test]
+fn an_answer_streams_to_its_caller_also_when_the_client_is_gone() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let mut call = Task::new(client.call(Streamed::from(1)));
+        assert!(call.run().is_none() && connection.run().is_none());
+        send(&peer, [Part::Head(11, true), chunk(1)]);
+        assert!(connection.run().is_none());
+        let mut answer = call.run().unwrap().unwrap();
+        drop((call, client));
+        assert!(connection.run().is_none(), "the body outlives whoever asked for it");
+        assert!(!peer.wire().closed);
+        send(&peer, [chunk(2), END]);
+        assert!(matches!(connection.run(), Some(Ok(()))));
+        assert_eq!(answer.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap(), [Ok(1), Ok(2)]);
+        assert!(peer.wire().closed);
+    });
+}
+
+#[test]
+fn dropping_the_last_body_as_well_closes_the_connection() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let mut call = Task::new(client.call(Streamed::from(1)));
+        assert!(call.run().is_none() && connection.run().is_none());
+        send(&peer, [Part::Head(11, true)]);
+        assert!(connection.run().is_none());
+        let answer = call.run().unwrap().unwrap();
+        drop((call, client));
+        assert!(connection.run().is_none());
+        drop(answer);
+        assert!(matches!(connection.run(), Some(Ok(()))));
+    });
+}
+
+#[test]
+fn a_transport_that_is_gone_fails_calls_and_bodies() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let mut calls = [1, 2].map(|head| Task::new(client.call(Streamed::from(head))));
+        calls.iter_mut().for_each(|call| assert!(call.run().is_none()));
+        assert!(connection.run().is_none());
+        send(&peer, [Part::Head(11, true), chunk(1)]);
+        assert!(connection.run().is_none());
+        let mut answer = calls[0].run().unwrap().unwrap();
+        peer.reset();
+        assert!(matches!(connection.run(), Some(Err(_))));
+        assert_eq!(calls[1].run().unwrap().unwrap_err().kind(), pipeline::ErrorKind::ConnectionLost);
+        assert_eq!(now(&mut answer.body), Some(Some(Ok(1))));
+        assert_eq!(now(&mut answer.body), Some(Some(Err(Incomplete))));
+    });
+}
+
+#[test]
+fn a_body_that_arrives_on_one_connection_is_sent_on_another_and_says_that_it_was_cut() {
+    in_virtual_time(|| {
+        let (front, service, mut front_task) = serve(pipeline::Server::new());
+        let (back, client, mut back_task) = connect();
+        send(&front, [Part::Head(1, true), chunk(1)]);
+        assert!(front_task.run().is_none());
+        let (request, _answer) = service.next().unwrap();
+        let mut call = Task::new(client.call(request));
+        assert!(call.run().is_none() && back_task.run().is_none());
+        assert_eq!(back.wire().written, [Part::Head(1, true), chunk(1)]);
+        front.reset();
+        front_task.run();
+        back_task.run();
+        assert_eq!(back.wire().written[2..], [Part::Cut(0)]);
+    });
+}
