@@ -11,12 +11,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
 use mainspring::proto::pipeline::{self, Client, ServeError};
 use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
-use mainspring::service::Service;
+use mainspring::service::{Service, service_fn};
+use mainspring::time::{Clock, Instant, sleep};
+use mainspring::{Reactor, spawn};
 
 use util::in_virtual_time::in_virtual_time;
 use util::mock::{Peer, mock};
@@ -250,15 +253,45 @@ fn a_body_is_incomplete_if_the_connection_ends_or_fails_within_it() {
 fn chunks_without_a_body_and_heads_within_one_end_the_connection() {
     for parts in [vec![chunk(1)], vec![END], vec![Part::Head(1, true), Part::Head(2, true)]] {
         in_virtual_time(|| {
-            let (peer, _service, mut task) = serve(pipeline::Server::new());
+            let (peer, service, mut task) = serve(pipeline::Server::new());
             send(&peer, parts.clone());
-            peer.end();
-            task.run();
-            _service.next();
-            let Some(Err(ServeError::Transport(error))) = task.run_spuriously() else { return };
+            let mut end = task.run();
+            if let Some((_request, answer)) = service.next() {
+                answer.send(Streamed::from(9)).unwrap();
+                end = task.run();
+            }
+            let Some(Err(ServeError::Transport(error))) = end else { panic!("{parts:?}: {end:?}") };
             assert_eq!(error.kind(), ErrorKind::InvalidData, "{parts:?}");
         });
     }
+}
+
+#[test]
+fn each_chunk_of_an_answer_has_the_time_of_a_request_and_no_more() {
+    let reactor = Reactor::builder().clock(Clock::auto()).build().unwrap();
+    let test = async {
+        let (peer, transport) = mock::<Wire, Wire>();
+        let service = service_fn(async |request: Message| {
+            let pauses = futures::stream::iter([50, 50, u64::from(request.head)]);
+            let chunks = pauses.then(|seconds| async move {
+                sleep(Duration::from_secs(seconds)).await;
+                seconds as u8
+            });
+            io::Result::Ok(Streamed { head: 0, body: Body::from_stream(chunks) })
+        });
+        let start = Instant::now();
+        let served = spawn(async move {
+            let served: End = pipeline::serve(Streaming::in_order(transport), &service).await;
+            served
+        });
+        send(&peer, [Part::Head(50, false), Part::Head(70, false)]);
+        let Ok(Err(ServeError::Transport(error))) = served.await else { panic!("the connection should have failed") };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 5 * 50 + 60);
+        let first = [Part::Head(0, true), chunk(50), chunk(50), chunk(50), END];
+        assert_eq!(peer.wire().written, [&first[..], &[Part::Head(0, true), chunk(50), chunk(50)]].concat());
+    };
+    reactor.block_on(test).unwrap();
 }
 
 #[test]

@@ -165,8 +165,9 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
         }
     }
 
-    /// No more is sent or taken of the body of this id: its message was cancelled.
+    /// No more is sent or taken of the bodies of this id: its message was cancelled or refused, by either side.
     fn forget(&mut self, id: u64) {
+        self.arriving.retain(|body| body.id != id);
         let kept = |(body, _): &(u64, Body<C>)| *body != id;
         let all = std::mem::take(&mut self.leaving);
         self.leaving = all.into_iter().filter(kept).collect();
@@ -320,9 +321,12 @@ where
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.pump(cx)?;
+        // By ids messages come before chunks, which would take all the room that there ever is; a flush sends those.
         if self.in_order && !self.leaving.is_empty() {
-            return Poll::Pending;
+            self.pump(cx)?;
+            if !self.leaving.is_empty() {
+                return Poll::Pending;
+            }
         }
         self.transport.poll_ready(cx)
     }

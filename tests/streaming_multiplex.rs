@@ -1,0 +1,303 @@
+//! Bodies that stream on multiplexed connections, both sides, over a transport in the hands of the test.
+#[allow(dead_code)]
+mod util {
+    pub(crate) mod counting_waker;
+    pub(crate) mod in_virtual_time;
+    pub(crate) mod message;
+    pub(crate) mod mock;
+    pub(crate) mod task;
+}
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+
+use futures::channel::{mpsc, oneshot};
+use futures::{FutureExt, StreamExt};
+use mainspring::proto::multiplex::{self, Client, Role, ServeError, Server};
+use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
+use mainspring::service::Service;
+
+use util::in_virtual_time::in_virtual_time;
+use util::message::Message;
+use util::mock::{Mock, Peer, mock};
+use util::task::Task;
+
+type Wire = Part<Message, u8>;
+type Whole = Streamed<Message, u8>;
+type End = Result<(), ServeError<io::Error, io::Error>>;
+type Transport = Streaming<Mock<Wire, Wire>, Message, Message, u8>;
+
+const fn head(id: u64, has_body: bool) -> Wire {
+    Part::Head(Message::call(id, id as u32), has_body)
+}
+
+const fn only(role: Role) -> Wire {
+    Part::Head(Message::only(role), false)
+}
+
+/// Hands requests to the test, and answers with what the test sends.
+#[derive(Clone, Default)]
+struct Handed(Rc<RefCell<VecDeque<(Whole, oneshot::Sender<Whole>)>>>);
+
+impl Service<Whole> for Handed {
+    type Response = Whole;
+    type Error = io::Error;
+
+    async fn call(&self, request: Whole) -> io::Result<Whole> {
+        let (sender, answer) = oneshot::channel();
+        self.0.borrow_mut().push_back((request, sender));
+        answer.await.map_err(io::Error::other)
+    }
+}
+
+fn serve(server: Server) -> (Peer<Wire, Wire>, Handed, Task<End>) {
+    let (peer, transport) = mock();
+    let service = Handed::default();
+    let served = service.clone();
+    let transport: Transport = Streaming::by_id(transport);
+    (peer, service, Task::new(async move { server.serve(transport, &served).await }))
+}
+
+fn connect() -> (Peer<Wire, Wire>, Client<Whole, Whole>, Task<io::Result<()>>) {
+    let (peer, transport) = mock();
+    let transport: Transport = Streaming::by_id(transport);
+    let (client, connection) = multiplex::connect(transport);
+    (peer, client, Task::new(connection))
+}
+
+fn send(peer: &Peer<Wire, Wire>, parts: impl IntoIterator<Item = Wire>) {
+    parts.into_iter().for_each(|part| peer.send(part));
+}
+
+fn written(peer: &Peer<Wire, Wire>) -> Vec<Wire> {
+    std::mem::take(&mut peer.wire_mut().written)
+}
+
+/// All chunks of a body that are there.
+fn chunks(body: &mut Body<u8>) -> Vec<Result<u8, Incomplete>> {
+    std::iter::from_fn(|| body.next().now_or_never().flatten()).collect()
+}
+
+/// A body whose chunks the test sends.
+fn fed() -> (mpsc::UnboundedSender<u8>, Body<u8>) {
+    let (sender, chunks) = mpsc::unbounded();
+    (sender, Body::from_stream(chunks))
+}
+
+#[test]
+fn chunks_of_several_requests_go_to_the_body_of_their_id() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        send(&peer, [head(1, true), head(2, true), Part::Chunk(2, 20), Part::Chunk(1, 10), head(3, false)]);
+        send(&peer, [Part::Chunk(1, 11), Part::Chunk(2, 21), Part::End(2), Part::Chunk(1, 12), Part::End(1)]);
+        assert!(task.run().is_none());
+        let mut requests: Vec<_> = service.0.take().into();
+        let bodies = requests.iter_mut().map(|(request, _)| chunks(&mut request.body));
+        assert_eq!(bodies.collect::<Vec<_>>(), [vec![Ok(10), Ok(11), Ok(12)], vec![Ok(20), Ok(21)], vec![]]);
+    });
+}
+
+#[test]
+fn bodies_of_several_answers_take_turns_and_answers_come_between() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        send(&peer, [head(1, false), head(2, false), head(3, false)]);
+        assert!(task.run().is_none());
+        let mut answers = service.0.take().into_iter().map(|(_, answer)| answer);
+        let mut answer = |body| answers.next().unwrap().send(Streamed { head: Message::request(9), body }).unwrap();
+        answer(Body::from_stream(futures::stream::iter([10, 11, 12])));
+        answer(Body::from_stream(futures::stream::iter([20, 21])));
+        assert!(task.run().is_none());
+        let all = written(&peer);
+        let of = |id| {
+            all.iter().filter(move |part| match part {
+                Part::Head(message, _) => message.role == Role::Call(id),
+                Part::Chunk(of, _) | Part::End(of) | Part::Cut(of) => *of == id,
+            })
+        };
+        let first = [Part::Head(Message::call(1, 9), true), Part::Chunk(1, 10), Part::Chunk(1, 11), Part::Chunk(1, 12)];
+        assert_eq!(of(1).cloned().collect::<Vec<_>>(), [&first[..], &[Part::End(1)]].concat());
+        let second = [Part::Head(Message::call(2, 9), true), Part::Chunk(2, 20), Part::Chunk(2, 21), Part::End(2)];
+        assert_eq!(of(2).cloned().collect::<Vec<_>>(), second);
+        let at = |part| all.iter().position(|written| *written == part).unwrap();
+        assert!(at(Part::Chunk(2, 20)) < at(Part::Chunk(1, 12)), "they take turns: {all:?}");
+        // One that goes on holds no answer up.
+        let (more, body) = fed();
+        send(&peer, [head(4, false)]);
+        assert!(task.run().is_none());
+        let (_, last) = service.0.borrow_mut().pop_front().unwrap();
+        answer(body);
+        more.unbounded_send(30).unwrap();
+        last.send(Streamed::from(Message::request(8))).unwrap();
+        assert!(task.run().is_none());
+        assert!(written(&peer).contains(&Part::Head(Message::call(4, 8), false)));
+    });
+}
+
+#[test]
+fn a_body_that_is_full_holds_the_connection_up_until_it_is_read_or_dropped() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        send(
+            &peer,
+            [head(1, true)].into_iter().chain((0..20).map(|chunk| Part::Chunk(1, chunk))).chain([head(2, false)]),
+        );
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().received, 1 + CHUNKS_MAX);
+        let (request, _answer) = service.0.borrow_mut().pop_front().unwrap();
+        drop(request);
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().received, 22);
+        assert_eq!(service.0.borrow().len(), 1);
+    });
+}
+
+#[test]
+fn a_request_that_is_cancelled_takes_its_bodies_with_it_and_late_chunks_are_ignored() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        // Its own body is on the way.
+        send(&peer, [head(1, true), Part::Chunk(1, 1)]);
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.0.borrow_mut().pop_front().unwrap();
+        send(&peer, [only(Role::Cancel(1)), Part::Chunk(1, 2), Part::End(1), head(1, true), Part::Chunk(1, 3)]);
+        assert!(task.run().is_none());
+        assert!(answer.is_canceled());
+        assert_eq!(chunks(&mut request.body), [Ok(1), Err(Incomplete)]);
+        let (mut again, answer) = service.0.borrow_mut().pop_front().unwrap();
+        assert_eq!(chunks(&mut again.body), [Ok(3)]);
+        assert_eq!(written(&peer), [only(Role::Cancel(1))]);
+        // The body of its answer is.
+        let (more, body) = fed();
+        answer.send(Streamed { head: Message::request(9), body }).unwrap();
+        more.unbounded_send(1).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), [Part::Head(Message::call(1, 9), true), Part::Chunk(1, 1)]);
+        send(&peer, [only(Role::Cancel(1))]);
+        assert!(task.run().is_none());
+        assert!(more.unbounded_send(2).is_err(), "nobody asks for more of it");
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), [], "answered is not cancelled");
+    });
+}
+
+#[test]
+fn a_failure_within_bodies_leaves_all_of_them_incomplete() {
+    for ends in [Peer::reset, Peer::malformed, Peer::end] {
+        in_virtual_time(|| {
+            let (peer, service, mut task) = serve(Server::new());
+            send(&peer, [head(1, true), head(2, true), Part::Chunk(2, 1)]);
+            assert!(task.run().is_none());
+            let mut requests: Vec<_> = service.0.take().into();
+            ends(&peer);
+            task.run();
+            assert_eq!(chunks(&mut requests[0].0.body), [Err(Incomplete)]);
+            assert_eq!(chunks(&mut requests[1].0.body), [Ok(1), Err(Incomplete)]);
+        });
+    }
+}
+
+#[test]
+fn a_message_within_the_body_of_its_own_id_ends_the_connection() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        send(&peer, [head(1, true), head(1, true)]);
+        assert!(task.run().is_none(), "the first is in flight");
+        let (_request, answer) = service.0.borrow_mut().pop_front().unwrap();
+        answer.send(Streamed::from(Message::request(9))).unwrap();
+        let Some(Err(ServeError::Transport(error))) = task.run() else { panic!("the connection should have failed") };
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(written(&peer), [Part::Head(Message::call(1, 9), false)]);
+    });
+}
+
+#[test]
+fn a_call_that_is_dropped_while_its_body_is_sent_sends_no_chunk_after_the_cancellation() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let (more, body) = fed();
+        let mut call = Task::new(client.call(Streamed { head: Message::request(1), body }));
+        assert!(call.run().is_none());
+        more.unbounded_send(1).unwrap();
+        assert!(connection.run().is_none());
+        let sent = written(&peer);
+        let Part::Head(Message { role: Role::Call(id), .. }, true) = sent[0] else { panic!("no request: {sent:?}") };
+        assert_eq!(sent[1..], [Part::Chunk(id, 1)]);
+        drop(call);
+        let _late = more.unbounded_send(2);
+        assert!(connection.run().is_none());
+        let rest = written(&peer);
+        assert_eq!(rest.last(), Some(&only(Role::Cancel(id))), "{rest:?}");
+        assert!(more.unbounded_send(3).is_err(), "the body was dropped");
+        assert!(connection.run().is_none());
+        assert_eq!(written(&peer), []);
+    });
+}
+
+#[test]
+fn an_answer_streams_beside_others_also_when_the_client_is_gone() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let mut calls = [1, 2].map(|body| Task::new(client.call(Streamed::from(Message::request(body)))));
+        calls.iter_mut().for_each(|call| assert!(call.run().is_none()));
+        assert!(connection.run().is_none());
+        let ids: Vec<_> = written(&peer)
+            .iter()
+            .filter_map(|part| match part {
+                Part::Head(Message { role: Role::Call(id), .. }, false) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        send(&peer, [head(ids[0], true), head(ids[1], true), Part::Chunk(ids[1], 2), Part::Chunk(ids[0], 1)]);
+        assert!(connection.run().is_none());
+        let mut answers = calls.each_mut().map(|call| call.run().unwrap().unwrap());
+        drop((calls, client));
+        assert!(connection.run().is_none(), "bodies outlive whoever asked for them");
+        send(&peer, [Part::End(ids[1]), Part::Chunk(ids[0], 3), Part::End(ids[0])]);
+        assert!(matches!(connection.run(), Some(Ok(()))));
+        assert_eq!(answers.each_mut().map(|answer| chunks(&mut answer.body)), [vec![Ok(1), Ok(3)], vec![Ok(2)]]);
+    });
+}
+
+#[test]
+fn a_refused_request_takes_its_body_with_it() {
+    in_virtual_time(|| {
+        let (peer, client, mut connection) = connect();
+        let (more, body) = fed();
+        let mut call = Task::new(client.call(Streamed { head: Message::request(1), body }));
+        assert!(call.run().is_none() && connection.run().is_none());
+        let Part::Head(Message { role: Role::Call(id), .. }, true) = written(&peer)[0] else { panic!("no request") };
+        send(&peer, [only(Role::Refuse(id))]);
+        assert!(connection.run().is_none());
+        assert!(call.run().unwrap().unwrap_err().is_retryable());
+        assert!(more.unbounded_send(1).is_err());
+        assert!(connection.run().is_none());
+        assert_eq!(written(&peer), []);
+    });
+}
+
+#[test]
+fn draining_says_good_bye_and_finishes_bodies_that_are_on_the_way() {
+    in_virtual_time(|| {
+        let (peer, transport) = mock();
+        let (service, (stop, stopped)) = (Handed::default(), oneshot::channel::<()>());
+        let served = service.clone();
+        let server = Server::new().drain(stopped.map(|_| ()));
+        let transport: Transport = Streaming::by_id(transport);
+        let mut task: Task<End> = Task::new(async move { server.serve(transport, &served).await });
+        send(&peer, [head(1, true), Part::Chunk(1, 1)]);
+        assert!(task.run().is_none());
+        stop.send(()).unwrap();
+        send(&peer, [Part::Chunk(1, 2), head(2, true), Part::End(1)]);
+        assert!(task.run().is_none());
+        let (mut request, answer) = service.0.borrow_mut().pop_front().unwrap();
+        assert_eq!(chunks(&mut request.body), [Ok(1), Ok(2)]);
+        assert_eq!(written(&peer), [only(Role::GoAway), only(Role::Refuse(2))]);
+        let body = Body::from_stream(futures::stream::iter([7]));
+        answer.send(Streamed { head: Message::request(9), body }).unwrap();
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(written(&peer), [Part::Head(Message::call(1, 9), true), Part::Chunk(1, 7), Part::End(1)]);
+    });
+}
