@@ -35,12 +35,15 @@ const fn chunk(chunk: u8) -> Wire {
     Part::Chunk(0, chunk)
 }
 
+/// A request, and where its answer goes.
+type Asked = (Message, oneshot::Sender<Message>);
+
 /// Hands requests to the test, and answers with what the test sends.
 #[derive(Clone, Default)]
-struct Handed(Rc<RefCell<VecDeque<(Message, oneshot::Sender<Message>)>>>);
+struct Handed(Rc<RefCell<VecDeque<Asked>>>);
 
 impl Handed {
-    fn next(&self) -> Option<(Message, oneshot::Sender<Message>)> {
+    fn next(&self) -> Option<Asked> {
         self.0.borrow_mut().pop_front()
     }
 }

@@ -37,9 +37,12 @@ const fn only(role: Role) -> Wire {
     Part::Head(Message::only(role), false)
 }
 
+/// A request, and where its answer goes.
+type Asked = (Whole, oneshot::Sender<Whole>);
+
 /// Hands requests to the test, and answers with what the test sends.
 #[derive(Clone, Default)]
-struct Handed(Rc<RefCell<VecDeque<(Whole, oneshot::Sender<Whole>)>>>);
+struct Handed(Rc<RefCell<VecDeque<Asked>>>);
 
 impl Service<Whole> for Handed {
     type Response = Whole;

@@ -46,12 +46,17 @@ pub struct Streaming<T, I, O, C> {
     leaving: VecDeque<(u64, Body<C>)>,
     /// Whether bodies come one after the other.
     in_order: bool,
-    /// What a head is. In order, a call of id 0.
-    role: (fn(&I) -> Role, fn(&O) -> Role),
+    /// What a head is that arrives. In order, a call of id 0.
+    role_arriving: RoleOf<I>,
+    /// What one is that is sent.
+    role_leaving: RoleOf<O>,
     /// Chunks and ends that have been moved in either direction.
     moved: u64,
     max_discarded: usize,
 }
+
+/// What a head is.
+type RoleOf<Head> = fn(&Head) -> Role;
 
 struct Arriving<C> {
     id: u64,
@@ -64,7 +69,7 @@ impl<T, I, O, C> Unpin for Streaming<T, I, O, C> {}
 impl<T, I, O, C> Streaming<T, I, O, C> {
     /// For a [pipeline](crate::proto::pipeline): bodies come in the order of their heads, and ids are 0.
     pub fn in_order(transport: T) -> Self {
-        Self::new(transport, true, (|_| Role::Call(0), |_| Role::Call(0)))
+        Self::new(transport, true, |_| Role::Call(0), |_| Role::Call(0))
     }
 
     /// For [multiplex](crate::proto::multiplex): bodies have the ids of their heads, and take turns.
@@ -73,17 +78,18 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
         I: Frame,
         O: Frame,
     {
-        Self::new(transport, false, (I::role, O::role))
+        Self::new(transport, false, I::role, O::role)
     }
 
-    fn new(transport: T, in_order: bool, role: (fn(&I) -> Role, fn(&O) -> Role)) -> Self {
+    fn new(transport: T, in_order: bool, role_arriving: RoleOf<I>, role_leaving: RoleOf<O>) -> Self {
         Self {
             transport,
             arriving: Vec::new(),
             stashed: None,
             leaving: VecDeque::new(),
             in_order,
-            role,
+            role_arriving,
+            role_leaving,
             moved: 0,
             max_discarded: DISCARDED_MAX,
         }
@@ -125,7 +131,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
     }
 
     fn begin(&mut self, head: I, has_body: bool) -> io::Result<Streamed<I, C>> {
-        let role = self.role.0(&head);
+        let role = (self.role_arriving)(&head);
         let id = id(role);
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
@@ -333,7 +339,7 @@ where
 
     fn send(&mut self, message: Streamed<O, C>) -> Result<(), Self::Error> {
         let Streamed { head, body } = message;
-        let role = self.role.1(&head);
+        let role = (self.role_leaving)(&head);
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
         }
