@@ -63,7 +63,9 @@ fn serve(server: Server) -> (Peer<Wire, Wire>, Handed, Task<End>) {
     (peer, service, Task::new(async move { server.serve(transport, &served).await }))
 }
 
-fn connect() -> (Peer<Wire, Wire>, Client<Whole, Whole>, Task<io::Result<()>>) {
+type Connected = (Peer<Wire, Wire>, Client<Whole, Whole>, Task<io::Result<()>>);
+
+fn connect() -> Connected {
     let (peer, transport) = mock();
     let transport: Transport = Streaming::by_id(transport);
     let (client, connection) = multiplex::connect(transport);
