@@ -201,6 +201,14 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
         T::give_up(self)
     }
 
+    fn poll_bodies(&mut self, cx: &mut Context<'_>) {
+        T::poll_bodies(self, cx);
+    }
+
+    fn bodies(&self) -> Bodies {
+        T::bodies(self)
+    }
+
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_ready(self, cx)
     }
