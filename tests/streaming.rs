@@ -195,6 +195,23 @@ fn with_one_request_in_flight_its_body_still_comes_and_the_next_request_waits() 
 }
 
 #[test]
+fn a_transport_that_is_lent_moves_bodies_as_well() {
+    in_virtual_time(|| {
+        let (peer, transport) = mock();
+        let service = Handed::default();
+        let served = service.clone();
+        let mut task: Task<End> = Task::new(async move {
+            let mut lent = Streaming::in_order(transport);
+            pipeline::Server::new().max_in_flight(1).serve(&mut lent, &served).await
+        });
+        send(&peer, [Part::Head(7, true), chunk(1), END]);
+        assert!(task.run().is_none());
+        let (mut request, _answer) = service.next().unwrap();
+        assert_eq!(request.body.by_ref().collect::<Vec<_>>().now_or_never(), Some(vec![Ok(1)]));
+    });
+}
+
+#[test]
 fn chunks_of_an_answer_are_written_as_there_is_room_and_the_next_answer_behind_its_end() {
     in_virtual_time(|| {
         let (peer, service, mut task) = serve(pipeline::Server::new());

@@ -116,4 +116,8 @@ where
     fn is_last(&self) -> bool {
         self.inner.is_last()
     }
+
+    fn leaves_open(&self) -> bool {
+        self.inner.leaves_open()
+    }
 }
