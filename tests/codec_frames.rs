@@ -403,3 +403,15 @@ fn frames_within_frames_come_out_however_they_are_split_and_a_bad_one_is_stepped
         assert_eq!(decode_split(&codec, &text, &mut random), whole);
     }
 }
+
+#[test]
+fn what_an_inner_codec_remembers_of_a_bad_frame_does_not_spoil_the_next() {
+    let mut framing = LengthDelimited::new();
+    let mut text = Vec::new();
+    // The inner length says nine, and two are there.
+    framing.encode(b"\0\x09no", &mut text).unwrap();
+    framing.encode(b"\0\x03yes", &mut text).unwrap();
+    let codec = Nested::new(LengthDelimited::new(), LengthDelimited::new().width(2));
+    let items = decode(codec, vec![Step::Bytes(text)]);
+    assert_eq!(items, [Err(io::ErrorKind::UnexpectedEof), Ok(b"yes".to_vec())]);
+}

@@ -120,6 +120,20 @@ fn connections_that_are_old_retire_one_by_one_about_an_hour_after_they_came() {
 }
 
 #[test]
+fn an_age_that_is_never_reached_ends_nothing() {
+    in_virtual_time(async {
+        let (address, serving) = serve(Server::builder().max_age(Some(Duration::MAX)));
+        // As many as it takes for one that lives longer than that.
+        for _ in 0..20 {
+            let stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"hello\n").await.unwrap();
+            assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 6);
+        }
+        drop(serving);
+    });
+}
+
+#[test]
 fn a_request_that_is_in_flight_when_its_connection_is_old_is_answered() {
     in_virtual_time(async {
         let deadlines = Deadlines { request: HOUR, ..Deadlines::default() };

@@ -4,7 +4,8 @@
 //! that knows nothing of that says what it is. Either can be one of these again.
 //!
 //! It guarantees that the inner codec never sees more or less than one frame, and that a frame which it cannot decode is
-//! stepped over, since the outer one knows where the next begins.
+//! stepped over, since the outer one knows where the next begins. For that each frame is decoded by a copy of the inner codec
+//! as it was given: what one that fails remembers of a frame would be taken for the beginning of the next.
 //!
 //! A closure that maps frames was turned down: it would be a second kind of codec beside this trait, and could not be
 //! tested with what tests codecs.
@@ -17,7 +18,7 @@ use super::{Buffer, Decoder, Encoder};
 /// # Errors
 ///
 /// Decoding fails as either codec, and with [`InvalidData`](io::ErrorKind::InvalidData) for a frame that holds more than an
-/// item, or none. After an error of the inner one the next frame is decoded.
+/// item, or none. After an error of the inner one the next frame is decoded, as each is by a copy of the inner one.
 ///
 /// # Examples
 ///
@@ -53,13 +54,13 @@ impl<O, I> Nested<O, I> {
 impl<O, I> Nested<O, I>
 where
     O: Decoder<Item = Vec<u8>>,
-    I: Decoder<Error: From<O::Error>>,
+    I: Decoder<Error: From<O::Error>> + Clone,
 {
     fn item(&mut self, frame: Option<Vec<u8>>) -> Result<Option<I::Item>, I::Error> {
         let Some(frame) = frame else { return Ok(None) };
         let length = frame.len();
         let mut buffer = Buffer::from(frame);
-        let item = self.inner.decode_eof(&mut buffer);
+        let item = self.inner.clone().decode_eof(&mut buffer);
         self.inner_failed = true;
         match item? {
             Some(item) if buffer.is_empty() => {
@@ -78,7 +79,7 @@ where
 impl<O, I> Decoder for Nested<O, I>
 where
     O: Decoder<Item = Vec<u8>>,
-    I: Decoder<Error: From<O::Error>>,
+    I: Decoder<Error: From<O::Error>> + Clone,
 {
     type Item = I::Item;
     type Error = I::Error;

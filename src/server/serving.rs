@@ -353,8 +353,7 @@ impl Shared {
             draining: Draining::new(self.draining.clone()),
             deadlines: self.limits.deadlines,
             pressure: self.pressure.clone(),
-            // A tenth more or less, so that those who came together do not leave together.
-            age: self.limits.age.map(|age| age.saturating_sub(age / 10) + (age / 5).mul_f64(self.random.unit())),
+            age: self.limits.age.map(|age| spread(age, self.random.unit())),
         };
         let handle = handle.clone();
         let task = crate::spawn(async move {
@@ -365,6 +364,11 @@ impl Shared {
             *place = Some(task);
         }
     }
+}
+
+/// An age of a tenth more or less, so that those who came together do not leave together; `unit` is from 0 to 1.
+fn spread(age: Duration, unit: f64) -> Duration {
+    (age - age / 10).saturating_add((age / 5).mul_f64(unit))
 }
 
 impl fmt::Debug for Serving {
