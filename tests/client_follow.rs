@@ -183,3 +183,30 @@ fn nobody_follows_once_the_client_is_dropped() {
         assert!(sender.is_closed());
     });
 }
+
+#[test]
+fn a_resolver_that_always_has_something_to_say_leaves_the_others_their_turns() {
+    testing::run(async {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let babbling = futures::stream::repeat_with(move || Change::Remove(address));
+        let client =
+            Client::builder().timeout(Some(Duration::from_secs(1))).follow(babbling, async |stream| Ok(Ask(stream)));
+        let turns = Rc::new(Cell::new(0));
+        let counted = turns.clone();
+        let _others = spawn(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                mainspring::yield_now().await;
+            }
+        });
+        // Time does not pass by itself while there is something to do.
+        while turns.get() < 100 {
+            mainspring::yield_now().await;
+        }
+        let client = spawn(client);
+        while turns.get() < 1000 {
+            mainspring::yield_now().await;
+        }
+        client.abort();
+    });
+}

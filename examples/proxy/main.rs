@@ -38,9 +38,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options) -> io::Result<()> {
-    // Why no idle timeout for HTTP: the deadlines of the pipeline cover each phase of a connection.
-    let builder = Server::builder().drain(options.drain);
-    let builder = if options.mode == Mode::Http { builder.idle(None) } else { builder };
+    // Why no idle timeout: for HTTP the deadlines of the pipeline cover each phase of a connection, and of TCP one direction may
+    // be silent for as long as the other is not.
+    let builder = Server::builder().drain(options.drain).idle(None);
     let server = options.listen.bind(builder)?;
     eprintln!("listening on {}", server.local_addr());
     let drained = match options.mode {

@@ -20,6 +20,9 @@ use super::options::Options;
 /// How long a server is left alone that could not be reached, at first and at most.
 const LEFT_ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// After how long without a byte a peer is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Why a connection was not passed on to its end.
 #[derive(Debug)]
 enum Failed {
@@ -91,6 +94,10 @@ impl Service<Rc<TcpStream>> for Endpoint {
 
     async fn call(&self, client: Rc<TcpStream>) -> Result<(), Failed> {
         let server = self.connect.call(()).await.map_err(Failed::Connect)?;
+        // Who has gone without a word is found so, however long both may be silent.
+        for side in [&*client, &server] {
+            side.set_keepalive(Some(SILENCE)).map_err(Failed::Broken)?;
+        }
         splice_bidirectional(&*client, &server).await.map_err(Failed::Broken)?;
         Ok(())
     }

@@ -135,7 +135,7 @@ fn what_fails_keeps_the_last_endpoints_and_is_asked_for_less_and_less_often() {
         assert!(followed.said().await.is_empty());
         sleep(Duration::from_secs(1000)).await;
         // After 1, 2, 4, ... 256 s, and then each 300.
-        assert_eq!(followed.asked.get(), 11);
+        assert_eq!(followed.asked.get(), 2 * 11);
         set(&zone, "www.test", Kind::A, 10, &[v4(1)]);
         set(&zone, "www.test", Kind::AAAA, 10, &[]);
         sleep(Duration::from_secs(300)).await;
@@ -351,4 +351,24 @@ fn the_program_shows_endpoints_as_they_change() {
     assert_eq!(next(), "- 127.0.0.1:81");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_server_that_fails_for_one_family_does_not_hide_the_other() {
+    testing::run(async {
+        let zone = Zone::default();
+        set(&zone, "www.test", Kind::A, 60, &[v4(1)]);
+        let mut followed = Followed::new(&zone, Target::Host(name("www.test"), 80));
+        assert_eq!(followed.said().await, ["+ 192.0.2.1:80 1"]);
+        // It is asked again by the time that the other holds.
+        sleep(Duration::from_secs(50)).await;
+        assert_eq!(followed.asked.get(), 2);
+        // What a family had once is kept while it fails.
+        set(&zone, "www.test", Kind::AAAA, 60, &[Data::V6("2001:db8::1".parse().unwrap())]);
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!(followed.said().await, ["+ [2001:db8::1]:80 1"]);
+        zone.borrow_mut().remove(&("www.test.".into(), Kind::AAAA));
+        sleep(Duration::from_secs(600)).await;
+        assert!(followed.said().await.is_empty());
+    });
 }

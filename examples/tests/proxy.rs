@@ -128,7 +128,7 @@ fn fields_of_a_connection_stay_on_their_side() {
     ]);
     let proxy = Program::start("proxy", &["--backend", &address]);
     let mut peer = Peer::connect(proxy.address);
-    peer.write(b"POST http://there/a?b HTTP/1.1\r\nHost: there\r\nConnection: X-One, keep-alive\r\nX-One: 1\r\nX-Two: 2\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+    peer.write(b"POST http://there/a?b HTTP/1.1\r\nHost: elsewhere\r\nConnection: X-One, Host, keep-alive\r\nX-One: 1\r\nX-Two: 2\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
     let answer = peer.answer().expect("an answer");
     assert_eq!((answer.status, &*answer.body), (299, &b"abc"[..]));
     assert!(answer.head.starts_with("HTTP/1.1 299 Odd Enough\r\n") && answer.head.contains("X-Two: 2"));
@@ -138,6 +138,7 @@ fn fields_of_a_connection_stay_on_their_side() {
     assert!(heard.starts_with("POST /a?b HTTP/1.1\r\n"), "{heard}");
     for (field, is_there) in [
         ("Host: there\r\n", true),
+        ("elsewhere", false),
         ("X-Two: 2\r\n", true),
         ("Content-Length: 1\r\n", true),
         ("X-Forwarded-For: 127.0.0.1\r\n", true),

@@ -55,6 +55,15 @@ impl StreamMethod for Texts {
     type Item = String;
 }
 
+/// Answers with so many bytes.
+struct Repeat;
+
+impl Method for Repeat {
+    const NUMBER: u32 = 21;
+    type Request = u64;
+    type Response = String;
+}
+
 /// Fails with what it is told.
 struct Fail;
 
@@ -140,6 +149,7 @@ fn server(seen: Rc<Seen>) -> Server {
             Ok(milliseconds)
         })
         .on::<Fail>(async |text| Err(text))
+        .on::<Repeat>(async |length| Ok("x".repeat(length as usize)))
         .on_stream::<Texts>(async |(count, length), items: Sink<String>| {
             for _ in 0..count {
                 items.send(&"x".repeat(length as usize)).await?;
@@ -201,6 +211,21 @@ fn calls_are_side_by_side_and_failures_come_as_what_they_are() {
         assert_eq!(failed(client.call::<Wrong>(&"text".into()).await.unwrap_err()), Failure::Malformed);
         // None of them has harmed the connection.
         assert_eq!(client.call::<Add>(&(2, 3)).await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn an_answer_that_is_too_long_fails_alone() {
+    run(async {
+        let Fixture { client, .. } = Fixture::new(64).await;
+        let other = client.clone();
+        let other = spawn(async move { other.call::<Sleep>(&200).await });
+        for length in [1 << 20, 8 << 20] {
+            let error = client.call::<Repeat>(&length).await.unwrap_err();
+            assert!(matches!(&error, Error::Failed(Failure::Failed(why)) if why.contains("is the most")), "{error:?}");
+        }
+        assert_eq!(client.call::<Repeat>(&1_000_000).await.unwrap().len(), 1_000_000);
+        assert_eq!(other.await.unwrap().unwrap(), 200);
     });
 }
 

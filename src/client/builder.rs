@@ -17,11 +17,11 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::connector::{Connector, Make};
-use super::members::{Members, next};
+use super::members::Members;
 use super::pool::Pool;
 use super::{Attempt, Client, NotDone};
 use crate::net::{Addresses, TcpStream, ToAddresses};
-use crate::service::balance::{Balance, Change, Endpoints};
+use crate::service::balance::{Balance, Change, Endpoints, next};
 use crate::service::{ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, RetryBudget, Timeout};
 use crate::spawn::spawn;
 use crate::task::AbortHandle;

@@ -11,7 +11,6 @@
 //! services have it. One that knows better says what has changed, in its own time, and is believed whatever it says: also that
 //! there is no endpoint any more.
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -20,7 +19,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
-use crate::service::balance::{Change, Endpoints};
+use crate::service::balance::{Change, Endpoints, next};
 use crate::time::sleep;
 
 /// A set of endpoints by their addresses.
@@ -107,11 +106,6 @@ impl<T> Members<T> {
             }
         }
     }
-}
-
-/// The next item of a stream.
-pub(super) async fn next<C: Stream>(changes: &mut Pin<Box<C>>) -> Option<C::Item> {
-    poll_fn(|cx| changes.as_mut().poll_next(cx)).await
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ const IS_RESPONSE: u8 = 0x80;
 /// The longest frame, in bytes: the 256 MB of the specification are more than a client should take from anyone.
 const FRAME: usize = 16 * 1024 * 1024;
 
+/// The same with its header.
+pub(super) const WHOLE: usize = 9 + FRAME;
+
 /// A request and its place among those in flight.
 #[derive(Clone, Debug)]
 pub struct Outgoing {

@@ -13,7 +13,7 @@ use mainspring::proto::multiplex;
 use mainspring::service::{Coalesce, Filtered, Service, ServiceExt, Status};
 use mainspring::spawn;
 
-use super::frame::{Codec, Incoming, Outgoing};
+use super::frame::{Codec, Incoming, Outgoing, WHOLE};
 use super::request::{Consistency, Request};
 use super::response::{Event, Failure, Response, Rows};
 use super::value::{Type, Value};
@@ -124,7 +124,7 @@ impl Session {
     ) -> io::Result<(Self, mpsc::Receiver<Event>)> {
         let (sender, events) = mpsc::bounded(EVENTS);
         let missed = Rc::new(Cell::new(0));
-        let (client, connection) = multiplex::connect(Framed::new(stream, Codec::default()));
+        let (client, connection) = multiplex::connect(Framed::new(stream, Codec::default()).max_frame(WHOLE));
         let counted = missed.clone();
         spawn(connection.on_push(move |message: Incoming| {
             if let Response::Event(event) = message.response {

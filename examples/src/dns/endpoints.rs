@@ -199,18 +199,14 @@ where
         names.dedup();
         for name in names {
             let dns = self.dns.clone();
-            asking.spawn(async move { (name.clone(), host(&dns, name).await) });
+            let last = self.hosts.get(&name).cloned().unwrap_or_default();
+            asking.spawn(async move { (name.clone(), host(&dns, name, last).await) });
         }
         let mut hosts = HashMap::new();
         while let Some(asked) = asking.join_next().await {
-            let Ok((name, addresses)) = asked else { continue };
-            let found = match (addresses, self.hosts.get(&name)) {
-                (Ok(found), _) => found,
-                // Zero, so that it is asked for again as soon as may be.
-                (Err(_), Some(last)) => Found { value: last.clone(), time_to_live_s: 0 },
-                (Err(_), None) => continue,
-            };
-            hosts.insert(name, found);
+            if let Ok((name, Ok(found))) = asked {
+                hosts.insert(name, found);
+            }
         }
         // What is no target any more is forgotten.
         self.hosts = hosts.iter().map(|(name, found)| (name.clone(), found.value.clone())).collect();
@@ -218,14 +214,23 @@ where
     }
 }
 
-/// The addresses of a host, of which there is one at least.
-async fn host<S>(dns: &S, name: Name) -> io::Result<Found<Vec<IpAddr>>>
+/// The addresses of a host, of which there is one at least. Those of a version that cannot be had are the `last` ones: some name
+/// servers know nothing of the newer one and fail.
+async fn host<S>(dns: &S, name: Name, last: Vec<IpAddr>) -> io::Result<Found<Vec<IpAddr>>>
 where
     S: Service<Question, Response = Answer, Error = io::Error>,
 {
     let mut addresses = Found { value: Vec::new(), time_to_live_s: u32::MAX };
+    let mut failed = Vec::new();
     for kind in [Kind::A, Kind::AAAA] {
-        let found = ask(dns, name.clone(), kind).await?;
+        let found = match ask(dns, name.clone(), kind).await {
+            Ok(found) => found,
+            Err(error) => {
+                failed.push(error);
+                addresses.value.extend(last.iter().filter(|address| address.is_ipv4() == (kind == Kind::A)));
+                continue;
+            }
+        };
         addresses.time_to_live_s = addresses.time_to_live_s.min(found.time_to_live_s);
         addresses.value.extend(found.value.into_iter().filter_map(|record| match record.data {
             Data::V4(address) => Some(IpAddr::V4(address)),
@@ -233,7 +238,14 @@ where
             _ => None,
         }));
     }
-    if addresses.value.is_empty() { Err(nothing(&name)) } else { Ok(addresses) }
+    if addresses.value.is_empty() {
+        return Err(failed.pop().unwrap_or_else(|| nothing(&name)));
+    }
+    if failed.len() == 2 {
+        // So that it is asked for again as soon as may be.
+        addresses.time_to_live_s = 0;
+    }
+    Ok(addresses)
 }
 
 /// The records of a type, and for how long they hold; those of what the name stands for, if it does, and none if it has none.

@@ -1,6 +1,12 @@
 //! The target of a request: path and query (RFC 9112, section 3.2).
 
-use super::{Method, Status, limits};
+use super::{Method, Status, host, limits};
+
+/// The authority of a target that has one.
+pub(super) fn authority(target: &str) -> Option<&str> {
+    let (_scheme, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
+    rest.split(['/', '?']).next()
+}
 
 /// Takes the path, with its query, out of a target: `/path`, `http://host/path`, or `*` for `OPTIONS`.
 pub(super) fn path(target: &str, method: Method) -> Result<&str, Status> {
@@ -19,7 +25,7 @@ pub(super) fn path(target: &str, method: Method) -> Result<&str, Status> {
         return Err(Status::BadRequest);
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.is_empty() {
+    if authority.is_empty() || !host::is_valid(authority.as_bytes()) {
         return Err(Status::BadRequest);
     }
     match rest.strip_prefix(authority) {

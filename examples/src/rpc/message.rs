@@ -97,6 +97,9 @@ impl Frame for Message {
     }
 }
 
+/// The longest answer or item, in bytes: with what stands before it, it fits into a frame of 1 MiB.
+pub(super) const BODY_MAX: usize = 1024 * 1024 - 64;
+
 /// The codec of a connection, in either direction.
 #[derive(Debug)]
 pub(super) struct Codec(LengthDelimited);

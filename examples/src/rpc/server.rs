@@ -19,7 +19,7 @@ use mainspring::service::{ConcurrencyLimit, Deadline, Rejected, Service, Service
 use mainspring::sync::Semaphore;
 use mainspring::time::{Instant, timeout};
 
-use super::message::{Codec, Message};
+use super::message::{BODY_MAX, Codec, Message};
 use super::wire::Wire;
 use super::{Failure, Method, StreamMethod, WINDOW};
 
@@ -123,7 +123,7 @@ impl Server {
                 Message::Credit { stream, items, .. } => {
                     if let Some(credit) = connection.credits.borrow().get(&stream) {
                         // No more than there may be, whatever is said.
-                        credit.add_permits((items as usize).min(WINDOW as usize - credit.available()));
+                        credit.add_permits((items as usize).min((WINDOW as usize).saturating_sub(credit.available())));
                     }
                     Message::Response { id: 0, body: Vec::new() }
                 }
@@ -142,6 +142,11 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("methods", &self.methods.len()).field("calls", &self.calls).finish()
     }
+}
+
+/// Of a body that cannot be sent: it would end the connection, with all other calls on it.
+fn too_long(length: usize) -> String {
+    format!("{length} bytes cannot be sent, {BODY_MAX} is the most")
 }
 
 /// One connection.
@@ -175,6 +180,9 @@ impl Connection<'_> {
             _ => Err(Failure::Malformed),
         };
         match outcome {
+            Ok(body) if body.len() > BODY_MAX => {
+                Message::Failure { id: 0, failure: Failure::Failed(too_long(body.len())) }
+            }
             Ok(body) => Message::Response { id: 0, body },
             Err(failure) => Message::Failure { id: 0, failure },
         }
@@ -223,13 +231,17 @@ impl<T: Wire> Sink<T> {
     ///
     /// # Errors
     ///
-    /// When it was not called as a stream, or the connection ends.
+    /// When the item is longer than a message may be, when it was not called as a stream, or the connection ends.
     pub async fn send(&self, item: &T) -> Result<(), String> {
         let Outlet { stream, credit, unwritten, items } = &self.outlet;
         let nobody = |_closed| "nobody takes items of this call".to_owned();
+        let body = item.to_bytes();
+        if body.len() > BODY_MAX {
+            return Err(too_long(body.len()));
+        }
         credit.acquire(1).await.map_err(nobody)?.forget();
         let unwritten = Some(unwritten.acquire(1).await.map_err(nobody)?);
-        let item = Message::Item { stream: *stream, body: item.to_bytes(), unwritten };
+        let item = Message::Item { stream: *stream, body, unwritten };
         items.send(item).await.map_err(|_| "the connection has ended".to_owned())
     }
 }

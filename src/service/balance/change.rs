@@ -2,6 +2,14 @@
 //!
 //! The items of the stream that [`Endpoints::follow`](super::Endpoints::follow) applies, as they are found out: by DNS, from a
 //! registry, from a file. Two cases are enough: an endpoint that has changed is inserted again.
+use std::future::poll_fn;
+use std::ops::DerefMut;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use futures_core::Stream;
+
+use crate::scope;
 
 /// An endpoint has come, or has gone.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,4 +32,15 @@ impl<K, S> Change<K, S> {
     pub const fn insert(key: K, service: S) -> Self {
         Self::Insert { key, service, weight: 1.0 }
     }
+}
+
+/// The next item of a resolver. It costs a unit of the budget: one that always has another must let the others have their turns.
+pub(crate) async fn next<P: DerefMut<Target: Stream>>(changes: &mut Pin<P>) -> Option<<P::Target as Stream>::Item> {
+    poll_fn(|cx| {
+        ready!(scope::poll_admit(cx));
+        let item = ready!(changes.as_mut().poll_next(cx));
+        scope::spend();
+        Poll::Ready(item)
+    })
+    .await
 }

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use futures_core::Stream;
 
-use super::Change;
+use super::change::{Change, next};
 use super::endpoint::Endpoint;
 
 /// A set of services with keys and weights. Clones are the same set.
@@ -166,7 +166,7 @@ impl<K: PartialEq, S> Endpoints<K, S> {
     /// When a weight is not finite, or not more than zero.
     pub async fn follow(&self, changes: impl Stream<Item = Change<K, S>>) {
         let mut changes = pin!(changes);
-        while let Some(change) = std::future::poll_fn(|cx| changes.as_mut().poll_next(cx)).await {
+        while let Some(change) = next(&mut changes).await {
             self.apply(change);
         }
     }

@@ -25,4 +25,5 @@ mod ewma;
 
 pub use balance::Balance;
 pub use change::Change;
+pub(crate) use change::next;
 pub use endpoints::Endpoints;

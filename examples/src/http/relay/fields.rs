@@ -2,11 +2,12 @@
 
 use httparse::Header;
 
-/// Fields that concern one connection only, or that say where a body ends, which is written anew.
-const OF_A_CONNECTION: [&str; 9] = [
+/// Fields that concern one connection only, and those that are written anew: where a body ends, and whom is asked.
+const OF_A_CONNECTION: [&str; 10] = [
     "connection",
     "content-length",
     "expect",
+    "host",
     "keep-alive",
     "proxy-connection",
     "te",

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use httparse::EMPTY_HEADER;
 
-use super::super::{Method, Request, limits};
+use super::super::{Method, Request, limits, target};
 use super::fields;
 
 /// A whole request of a client, in the form in which a server gets it.
@@ -33,10 +33,10 @@ impl Forwarded {
         bytes.extend_from_slice(request.target.as_bytes());
         bytes.extend_from_slice(b" HTTP/1.1\r\n");
         fields::write(headers, &mut bytes);
-        if !headers.iter().any(|header| header.name.eq_ignore_ascii_case("host")) {
-            // HTTP/1.0 needs none, and HTTP/1.1 does.
-            fields::write_one("Host", &[b"localhost"], &mut bytes);
-        }
+        // That of the target goes before (RFC 9112, section 3.2.2). HTTP/1.0 needs none, and HTTP/1.1 does.
+        let asked = parsed.path.and_then(target::authority).map(str::as_bytes);
+        let named = headers.iter().find(|header| header.name.eq_ignore_ascii_case("host")).map(|header| header.value);
+        fields::write_one("Host", &[asked.or(named).unwrap_or(b"localhost")], &mut bytes);
         fields::write_one("X-Forwarded-For", &[client.to_string().as_bytes()], &mut bytes);
         fields::write_one("Via", &[b"1.1 mainspring"], &mut bytes);
         if !request.body.is_empty() || request.method.has_body() {
