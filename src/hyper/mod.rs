@@ -27,6 +27,11 @@
 //! Server::bind("127.0.0.1:8080")?.run(|| serve, async { signal::ctrl_c().await })?;
 //! ```
 //!
+//! hyper reads while it writes, so that it hears of a client that leaves, and
+//! [`ServerBuilder::idle`](crate::server::ServerBuilder::idle) is a timeout of reads. So an answer of HTTP/1 that takes longer
+//! than that, five minutes by default, is cut if its client says nothing meanwhile: a server of such answers sets
+//! `idle(None)`, and hyper's timeout for heads bounds the silence between them.
+//!
 //! The whole of it, with both versions of HTTP on one port and a drain, is `examples/interop/hyper.rs`, over the adapters of
 //! `examples/interop/src/hyper.rs`.
 mod executor;
