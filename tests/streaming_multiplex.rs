@@ -306,3 +306,63 @@ fn draining_says_good_bye_and_finishes_bodies_that_are_on_the_way() {
         assert_eq!(written(&peer), [Part::Head(Message::call(1, 9), true), Part::Chunk(1, 7), Part::End(1)]);
     });
 }
+
+/// Polls once, although it may not have been woken: whether it has woken itself.
+fn wakes_itself(task: &mut Task<End>) -> bool {
+    let before = task.waker.woken();
+    assert!(task.waker.poll(task.future.as_mut().unwrap()).is_pending());
+    task.waker.woken() > before
+}
+
+/// Answers what was asked with bodies that have no chunk yet.
+fn answer_slowly(service: &Handed) -> Vec<mpsc::UnboundedSender<u8>> {
+    let asked = service.0.take().into_iter();
+    asked
+        .map(|(_, answer)| {
+            let (more, body) = fed();
+            answer.send(Streamed { head: Message::request(9), body }).unwrap();
+            more
+        })
+        .collect()
+}
+
+#[test]
+fn many_bodies_without_a_chunk_do_not_keep_the_connection_awake() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new().max_in_flight(200));
+        send(&peer, (0..200).map(|id| head(id, false)));
+        while wakes_itself(&mut task) {}
+        let mut bodies = answer_slowly(&service);
+        assert_eq!(bodies.len(), 200);
+        let polls = (0..20).take_while(|_| wakes_itself(&mut task)).count();
+        assert!(polls < 20, "it wakes itself again and again");
+        assert_eq!(written(&peer).len(), 200);
+        // Any of them is heard, and sends more than others have to wait for.
+        for chunk in 0..200 {
+            bodies[150].unbounded_send(chunk).unwrap();
+        }
+        drop(bodies.remove(3));
+        assert!(task.run().is_none());
+        let all = written(&peer);
+        assert_eq!(all.len(), 201, "{all:?}");
+        assert!(all.contains(&Part::End(3)) && all.contains(&Part::Chunk(150, 199)));
+    });
+}
+
+#[test]
+fn bodies_on_the_way_to_a_peer_are_bounded() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new().max_in_flight(1_100));
+        send(&peer, (0..1_100).map(|id| head(id, false)));
+        assert!(task.run().is_none());
+        let mut bodies = answer_slowly(&service);
+        assert!(task.run().is_none());
+        assert_eq!((bodies.len(), written(&peer).len()), (1_100, 1_024));
+        drop(bodies.remove(3));
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), [Part::End(3), Part::Head(Message::call(1_024, 9), true)]);
+        send(&peer, [only(Role::Cancel(5))]);
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), [Part::Head(Message::call(1_025, 9), true)]);
+    });
+}

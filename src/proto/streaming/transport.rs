@@ -8,6 +8,8 @@
 //! one body that arrives is full nothing is read, by ids neither: a protocol whose bodies must not hold each other up has
 //! windows, in its codec.
 //!
+//! By ids as well there are at most [`BODIES_MAX`] on the way: until one of them ends, nothing is sent that is a message.
+//!
 //! A body that nobody reads any more is thrown away as it comes, and counted: a peer that goes on for longer than that is
 //! not worth a connection.
 use std::collections::VecDeque;
@@ -25,6 +27,10 @@ use crate::proto::transport::{Bodies, Transport};
 
 /// The most parts that are moved in one direction before others have their turn.
 const PARTS_PER_POLL: usize = 128;
+
+/// The most bodies that are sent at once: more than a client has requests in flight by default. Not many more, for all of
+/// them are asked for a chunk whenever one has some.
+const BODIES_MAX: usize = 1_024;
 
 /// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of a
 /// usual read, 8 MiB.
@@ -236,29 +242,32 @@ where
 
     /// Sends chunks of bodies, as far as there are some and room for them.
     fn pump(&mut self, cx: &mut Context<'_>) -> Result<(), T::Error> {
-        let mut asleep = 0;
-        for _ in 0..PARTS_PER_POLL {
-            if asleep == self.leaving.len() || self.transport.poll_ready(cx)?.is_pending() {
-                return Ok(());
+        // Those in front have not been asked since they had a chunk; those behind sleep, and will wake the task.
+        let mut awake = self.leaving.len();
+        let mut count = 0;
+        while awake > 0 && self.transport.poll_ready(cx)?.is_ready() {
+            if count == PARTS_PER_POLL {
+                cx.waker().wake_by_ref();
+                break;
             }
-            let Some((id, mut body)) = self.leaving.pop_front() else { return Ok(()) };
+            let Some((id, mut body)) = self.leaving.pop_front() else { break };
+            awake -= 1;
             match Pin::new(&mut body).poll_next(cx) {
                 Poll::Pending => {
-                    asleep += 1;
                     self.leaving.push_back((id, body));
                     continue;
                 }
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.transport.send(Part::Chunk(id, chunk))?;
-                    self.leaving.push_back((id, body));
+                    self.leaving.insert(awake, (id, body));
+                    awake += 1;
                 }
                 Poll::Ready(Some(Err(_))) => self.transport.send(Part::Cut(id))?,
                 Poll::Ready(None) => self.transport.send(Part::End(id))?,
             }
-            asleep = 0;
+            count += 1;
             self.moved += 1;
         }
-        cx.waker().wake_by_ref();
         Ok(())
     }
 }
@@ -328,9 +337,10 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // By ids messages come before chunks, which would take all the room that there ever is; a flush sends those.
-        if self.in_order && !self.leaving.is_empty() {
+        let leaving_max = if self.in_order { 1 } else { BODIES_MAX };
+        if self.leaving.len() >= leaving_max {
             self.pump(cx)?;
-            if !self.leaving.is_empty() {
+            if self.leaving.len() >= leaving_max {
                 return Poll::Pending;
             }
         }
