@@ -366,3 +366,39 @@ fn bodies_on_the_way_to_a_peer_are_bounded() {
         assert_eq!(written(&peer), [Part::Head(Message::call(1_025, 9), true)]);
     });
 }
+
+#[test]
+fn bodies_that_a_peer_begins_and_does_not_end_are_bounded() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        for id in 0..1_024 {
+            send(&peer, [head(id, true)]);
+            assert!(task.run().is_none());
+            let (_, answer) = service.0.borrow_mut().pop_front().unwrap();
+            answer.send(Streamed::from(Message::request(9))).unwrap();
+            assert!(task.run().is_none());
+        }
+        assert_eq!(written(&peer).len(), 1_024);
+        send(&peer, [Part::End(7), head(1_024, true)]);
+        assert!(task.run().is_none(), "one has ended");
+        let (_, answer) = service.0.borrow_mut().pop_front().unwrap();
+        answer.send(Streamed::from(Message::request(9))).unwrap();
+        send(&peer, [head(1_025, true)]);
+        let Some(Err(ServeError::Transport(error))) = task.run() else { panic!("the connection should have failed") };
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+    });
+}
+
+#[test]
+fn only_requests_and_pushes_have_bodies() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        let pings = [Role::Ping(5), Role::Pong(6), Role::Cancel(7)].map(|role| Part::Head(Message::only(role), true));
+        send(&peer, pings.into_iter().chain([Part::Chunk(0, 1), head(0, true), head(7, true), Part::Chunk(0, 2)]));
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), [only(Role::Pong(5))]);
+        let mut requests: Vec<_> = service.0.take().into();
+        let bodies = requests.iter_mut().map(|(request, _)| chunks(&mut request.body));
+        assert_eq!(bodies.collect::<Vec<_>>(), [vec![Ok(2)], vec![]]);
+    });
+}

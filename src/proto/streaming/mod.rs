@@ -6,7 +6,9 @@
 //!
 //! What holds, in both directions: a body has at most [`CHUNKS_MAX`] chunks in memory and then holds the peer up; one that
 //! is dropped before its end is read and thrown away, up to a bound, so that the connection goes on; one that ends because
-//! the connection does says so. Deadlines of requests start anew with each chunk.
+//! the connection does says so. Deadlines of requests start anew with each chunk. A connection has at most 1,024 bodies on
+//! the way in each direction: while it sends that many, messages wait, also cancellations and pings; a peer that sends more
+//! loses it. Only requests, answers and pushes have bodies.
 //!
 //! An adapter of the transport instead of a parameter of the dispatchers: the protocol library of 2016 had seven associated
 //! types for it, in all its users' signatures.

@@ -8,7 +8,8 @@
 //! one body that arrives is full nothing is read, by ids neither: a protocol whose bodies must not hold each other up has
 //! windows, in its codec.
 //!
-//! By ids as well there are at most [`BODIES_MAX`] on the way: until one of them ends, nothing is sent that is a message.
+//! By ids as well there are at most [`BODIES_MAX`] on the way. Until one of those that are sent ends, no message is; a peer that
+//! sends more has failed.
 //!
 //! A body that nobody reads any more is thrown away as it comes, and counted: a peer that goes on for longer than that is
 //! not worth a connection.
@@ -28,8 +29,8 @@ use crate::proto::transport::{Bodies, Transport};
 /// The most parts that are moved in one direction before others have their turn.
 const PARTS_PER_POLL: usize = 128;
 
-/// The most bodies that are sent at once: more than a client has requests in flight by default. Not many more, for all of
-/// them are asked for a chunk whenever one has some.
+/// The most bodies that are sent at once, and the most that arrive: more than a client has requests in flight by default. Not
+/// many more, for all of them are looked at whenever one has a chunk.
 const BODIES_MAX: usize = 1_024;
 
 /// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of a
@@ -41,7 +42,7 @@ const DISCARDED_MAX: usize = 1_024;
 /// # Errors
 ///
 /// Those of the transport below; [`InvalidData`](io::ErrorKind::InvalidData) for a chunk or an end where there is no body,
-/// a head within a body in order, and for a body that goes on and on while nobody reads it.
+/// a head within a body in order, for a body that goes on and on while nobody reads it, and for more than 1,024 bodies at once.
 pub struct Streaming<T, I, O, C> {
     transport: T,
     /// Bodies that arrive, by their ids. In order, at most one.
@@ -138,15 +139,16 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
 
     fn begin(&mut self, head: I, has_body: bool) -> io::Result<Streamed<I, C>> {
         let role = (self.role_arriving)(&head);
-        let id = id(role);
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
         }
-        if !has_body {
-            return Ok(Streamed::from(head));
-        }
+        let Some(id) = body_id(role).filter(|_| has_body) else { return Ok(Streamed::from(head)) };
         if self.arriving.iter().any(|body| body.id == id) {
             let message = format!("a message came within the body of the one before, id {id}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        if self.arriving.len() == BODIES_MAX {
+            let message = format!("one more body came than the {BODIES_MAX} that may be on the way, id {id}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let (inlet, body) = Body::arriving();
@@ -197,10 +199,12 @@ fn stray(in_order: bool, id: u64) -> io::Result<()> {
     Ok(())
 }
 
-const fn id(role: Role) -> u64 {
+/// The id of the body of such a message; none if it can have no body.
+const fn body_id(role: Role) -> Option<u64> {
     match role {
-        Role::Call(id) | Role::Cancel(id) | Role::Refuse(id) => id,
-        Role::Push | Role::Ping(_) | Role::Pong(_) | Role::GoAway => 0,
+        Role::Call(id) => Some(id),
+        Role::Push => Some(0),
+        Role::Cancel(_) | Role::Refuse(_) | Role::Ping(_) | Role::Pong(_) | Role::GoAway => None,
     }
 }
 
@@ -353,10 +357,9 @@ where
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
         }
-        self.transport.send(Part::Head(head, !body.is_empty()))?;
-        if !body.is_empty() {
-            self.leaving.push_back((id(role), body));
-        }
+        let id = body_id(role).filter(|_| !body.is_empty());
+        self.transport.send(Part::Head(head, id.is_some()))?;
+        self.leaving.extend(id.map(|id| (id, body)));
         Ok(())
     }
 
