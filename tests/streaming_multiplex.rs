@@ -12,12 +12,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
 use mainspring::proto::multiplex::{self, Client, Role, ServeError, Server};
 use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
 use mainspring::service::Service;
+use mainspring::time::{Clock, Instant, sleep};
+use mainspring::{Reactor, spawn};
 
 use util::in_virtual_time::in_virtual_time;
 use util::message::Message;
@@ -400,5 +403,29 @@ fn only_requests_and_pushes_have_bodies() {
         let mut requests: Vec<_> = service.0.take().into();
         let bodies = requests.iter_mut().map(|(request, _)| chunks(&mut request.body));
         assert_eq!(bodies.collect::<Vec<_>>(), [vec![Ok(2)], vec![]]);
+    });
+}
+
+/// Runs a test whose time goes on as soon as all wait for it.
+fn while_time_flies(test: impl Future<Output = ()>) {
+    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(test).unwrap();
+}
+
+#[test]
+fn ends_of_bodies_that_there_are_not_prolong_nothing() {
+    while_time_flies(async {
+        let (peer, transport) = mock();
+        let transport: Transport = Streaming::by_id(transport);
+        let service = Handed::default();
+        let start = Instant::now();
+        let task = spawn(async move { Server::new().serve(transport, &service).await });
+        send(&peer, [head(1, false)]);
+        for _ in 0..2 {
+            sleep(Duration::from_secs(40)).await;
+            send(&peer, [Part::End(99), Part::Cut(98)]);
+        }
+        let end: End = task.await.unwrap();
+        assert!(matches!(end, Err(ServeError::Transport(ref error)) if error.kind() == ErrorKind::TimedOut), "{end:?}");
+        assert!(start.elapsed() < Duration::from_secs(90), "{:?}", start.elapsed());
     });
 }

@@ -172,11 +172,11 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
     }
 
     fn remove(&mut self, id: u64) -> io::Result<Option<Arriving<C>>> {
+        let Some(place) = self.arriving.iter().position(|body| body.id == id) else {
+            return stray(self.in_order, id).map(|()| None);
+        };
         self.moved += 1;
-        match self.arriving.iter().position(|body| body.id == id) {
-            Some(place) => Ok(Some(self.arriving.swap_remove(place))),
-            None => stray(self.in_order, id).map(|()| None),
-        }
+        Ok(Some(self.arriving.swap_remove(place)))
     }
 
     /// No more is sent or taken of the bodies of this id: its message was cancelled or refused, by either side.
