@@ -440,3 +440,48 @@ fn a_body_that_arrives_on_one_connection_is_sent_on_another_and_says_that_it_was
         assert_eq!(back.wire().written[2..], [Part::Cut(0)]);
     });
 }
+
+/// Runs a test whose time goes on as soon as all wait for it.
+fn while_time_flies(test: impl Future<Output = ()>) {
+    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(test).unwrap();
+}
+
+#[test]
+fn the_last_answer_of_a_connection_has_the_time_of_a_request_for_each_chunk() {
+    while_time_flies(async {
+        let (peer, transport) = mock::<Wire, Wire>();
+        let service = service_fn(async |_: Message| {
+            let chunks = futures::stream::iter([1, 2, 3]).then(|chunk| async move {
+                sleep(Duration::from_secs(50)).await;
+                chunk
+            });
+            io::Result::Ok(Streamed { head: 8, body: Body::from_stream(chunks) })
+        });
+        send(&peer, [Part::Head(7, false)]);
+        peer.end();
+        let start = Instant::now();
+        let served: End = pipeline::serve(Streaming::in_order(transport), &service).await;
+        assert!(served.is_ok(), "{served:?}");
+        assert_eq!(start.elapsed().as_secs(), 150);
+        assert_eq!(peer.wire().written, [Part::Head(8, true), chunk(1), chunk(2), chunk(3), END]);
+    });
+}
+
+#[test]
+fn the_last_answer_of_a_connection_may_be_made_of_the_body_of_its_request() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(pipeline::Server::new());
+        peer.wire_mut().last = Some(Part::Head(8, true));
+        send(&peer, [Part::Head(7, true), chunk(1)]);
+        assert!(task.run().is_none());
+        let (request, answer) = service.next().unwrap();
+        answer.send(Streamed { head: 8, body: request.body }).unwrap();
+        assert!(task.run().is_none());
+        send(&peer, [chunk(2)]);
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(8, true), chunk(1), chunk(2)]);
+        send(&peer, [END]);
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(peer.wire().written[3..], [END]);
+    });
+}

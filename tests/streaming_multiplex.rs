@@ -429,3 +429,48 @@ fn ends_of_bodies_that_there_are_not_prolong_nothing() {
         assert!(start.elapsed() < Duration::from_secs(90), "{:?}", start.elapsed());
     });
 }
+
+#[test]
+fn the_last_answer_of_a_connection_has_the_time_of_a_request_for_each_chunk() {
+    while_time_flies(async {
+        let (peer, transport) = mock();
+        let transport: Transport = Streaming::by_id(transport);
+        let service = Handed::default();
+        let served = service.clone();
+        let task = spawn(async move { Server::new().serve(transport, &served).await });
+        send(&peer, [head(1, false)]);
+        peer.end();
+        sleep(Duration::from_secs(1)).await;
+        let bodies = answer_slowly(&service);
+        for chunk in 0..3 {
+            sleep(Duration::from_secs(50)).await;
+            bodies[0].unbounded_send(chunk).unwrap();
+        }
+        drop(bodies);
+        let end: End = task.await.unwrap();
+        assert!(end.is_ok(), "{end:?}");
+        assert_eq!(written(&peer).len(), 5);
+    });
+}
+
+#[test]
+fn the_last_answer_of_a_connection_may_be_made_of_the_body_of_its_request() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        peer.wire_mut().last = Some(Part::Head(Message::call(1, 8), true));
+        send(&peer, [head(1, true), Part::Chunk(1, 1)]);
+        assert!(task.run().is_none());
+        let (request, answer) = service.0.borrow_mut().pop_front().unwrap();
+        answer.send(Streamed { head: Message::request(8), body: request.body }).unwrap();
+        assert!(task.run().is_none());
+        // What else comes is not heard, and holds nothing up.
+        send(&peer, [only(Role::Ping(4)), head(2, true), Part::Chunk(2, 7), Part::Chunk(1, 2), head(3, false)]);
+        assert!(task.run().is_none());
+        let head = Part::Head(Message::call(1, 8), true);
+        assert_eq!(written(&peer), [head, Part::Chunk(1, 1), Part::Chunk(1, 2)]);
+        send(&peer, [Part::End(1)]);
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(written(&peer), [Part::End(1)]);
+        assert!(service.0.borrow().is_empty());
+    });
+}

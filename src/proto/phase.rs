@@ -19,7 +19,7 @@ use crate::proto::Deadlines;
 pub(super) struct Progress {
     /// How many whole requests have been read.
     pub(super) received: u64,
-    /// The number of the oldest request that is not answered.
+    /// The number of the oldest request that is not answered, and of the parts of bodies that were moved.
     pub(super) oldest: u64,
     /// Whether calls are in flight.
     pub(super) in_flight: bool,
@@ -40,14 +40,14 @@ pub(super) enum Phase {
     Idle(u64),
     /// The answer of this number.
     Request(u64),
-    /// The last bytes to be written.
-    Closing,
+    /// The last bytes to be written, and the rest of bodies, after as much as this.
+    Closing(u64),
 }
 
 impl Phase {
     pub(super) const fn of(progress: Progress) -> Self {
         match progress {
-            Progress { closing: true, .. } => Self::Closing,
+            Progress { closing: true, oldest, .. } => Self::Closing(oldest),
             Progress { in_flight: true, oldest, .. } => Self::Request(oldest),
             Progress { partial: true, received, .. } => Self::PartialFrame(received),
             Progress { received: 0, .. } => Self::FirstByte,
@@ -61,7 +61,7 @@ impl Phase {
             Self::FirstByte => deadlines.first_byte,
             Self::PartialFrame(_) => deadlines.partial_frame,
             Self::Idle(_) => deadlines.idle,
-            Self::Request(_) | Self::Closing => deadlines.request,
+            Self::Request(_) | Self::Closing(_) => deadlines.request,
         }
     }
 
@@ -77,7 +77,7 @@ impl Phase {
             Self::PartialFrame(_) => "the rest of a request",
             Self::Idle(_) => "another request",
             Self::Request(_) => "the answer to a request",
-            Self::Closing => "the last answers to be written",
+            Self::Closing(_) => "the last answers to be written",
         };
         io::Error::new(io::ErrorKind::TimedOut, format!("waited {limit:?} for {what}"))
     }
@@ -100,8 +100,8 @@ mod tests {
             (Progress { partial: true, ..busy }, Phase::Request(1)),
             (rest, Phase::Idle(2)),
             (Progress { partial: true, ..rest }, Phase::PartialFrame(2)),
-            (Progress { closing: true, ..start }, Phase::Closing),
-            (Progress { closing: true, ..busy }, Phase::Closing),
+            (Progress { closing: true, ..start }, Phase::Closing(0)),
+            (Progress { closing: true, ..busy }, Phase::Closing(1)),
         ];
         for (progress, phase) in rows {
             assert_eq!(Phase::of(progress), phase, "{progress:?}");
@@ -123,7 +123,7 @@ mod tests {
         let second = Duration::from_secs;
         let deadlines =
             Deadlines { first_byte: second(1), partial_frame: second(2), idle: second(3), request: second(4) };
-        let phases = [Phase::FirstByte, Phase::PartialFrame(5), Phase::Idle(5), Phase::Request(5), Phase::Closing];
+        let phases = [Phase::FirstByte, Phase::PartialFrame(5), Phase::Idle(5), Phase::Request(5), Phase::Closing(5)];
         assert_eq!(phases.map(|phase| phase.limit(&deadlines).as_secs()), [1, 2, 3, 4, 4]);
         assert_eq!(Phase::Idle(5).expired(second(3)).to_string(), "waited 3s for another request");
     }

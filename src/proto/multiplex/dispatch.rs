@@ -177,11 +177,20 @@ where
 
     /// Reads a message and does what it asks for. False if there is none to read, or no place for it.
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
-        if self.slots.is_full() || self.controls.len() >= CONTROLS_MAX {
-            self.transport.poll_bodies(cx);
-            return false;
-        }
+        let has_place = !self.slots.is_full() && self.controls.len() < CONTROLS_MAX;
         let message = match self.source {
+            Source::Nothing => {
+                // A body of one that was received may go on, as the answer. Messages between its parts are not heard.
+                let arriving = self.transport.bodies().arriving;
+                if arriving {
+                    self.transport.poll_bodies(cx);
+                }
+                return arriving && self.transport.receive_buffered().is_some();
+            }
+            _ if !has_place => {
+                self.transport.poll_bodies(cx);
+                return false;
+            }
             Source::Connection | Source::Refused => match self.transport.poll_receive(cx) {
                 Poll::Ready(message) => message,
                 Poll::Pending => {
@@ -204,7 +213,6 @@ where
                 },
                 message => message,
             },
-            Source::Nothing => return false,
         };
         match message {
             Some(Ok(message)) => return self.take(message, call),

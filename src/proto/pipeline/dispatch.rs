@@ -174,7 +174,11 @@ where
                 },
                 request => request,
             },
-            Source::Nothing => return false,
+            Source::Nothing => {
+                // A body of one that was received may go on, as the answer.
+                self.transport.poll_bodies(cx);
+                return false;
+            }
         };
         match request {
             Some(Ok(request)) => {
