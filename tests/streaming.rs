@@ -485,3 +485,51 @@ fn the_last_answer_of_a_connection_may_be_made_of_the_body_of_its_request() {
         assert_eq!(peer.wire().written[3..], [END]);
     });
 }
+
+#[test]
+fn an_answer_that_moves_or_is_not_read_is_no_stall_of_a_dropped_call_behind_it() {
+    while_time_flies(async {
+        let (peer, transport) = mock::<Wire, Wire>();
+        let (client, connection) = pipeline::connect(Streaming::in_order(transport));
+        let connection = spawn(connection);
+        let [mut first, mut second] = [1, 2].map(|head| Box::pin(client.call(Streamed::from(head))));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(peer.wire().written, [Part::Head(1, false), Part::Head(2, false)]);
+        drop(second);
+        send(&peer, [Part::Head(11, true)]);
+        let mut answer: Message = first.await.unwrap();
+        for index in 0..4 {
+            sleep(Duration::from_secs(20)).await;
+            send(&peer, [chunk(index)]);
+            assert_eq!(answer.body.next().await, Some(Ok(index)), "it moves");
+        }
+        send(&peer, (0..20).map(chunk).chain([END, Part::Head(12, false)]));
+        sleep(Duration::from_secs(60)).await;
+        drop(client);
+        sleep(Duration::from_secs(60)).await;
+        let rest: Vec<_> = answer.body.by_ref().collect().await;
+        assert_eq!(rest, (0..20).map(Ok).collect::<Vec<_>>(), "it was not read");
+        connection.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_answer_to_a_dropped_call_has_the_time_of_a_stall_behind_the_body_before_it() {
+    while_time_flies(async {
+        let (peer, transport) = mock::<Wire, Wire>();
+        let (client, connection) = pipeline::connect(Streaming::in_order(transport));
+        let connection = spawn(connection);
+        let [mut first, mut second] = [1, 2].map(|head| Box::pin(client.call(Streamed::from(head))));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        sleep(Duration::from_secs(1)).await;
+        drop(second);
+        send(&peer, [Part::Head(11, true)]);
+        let _answer: Message = first.await.unwrap();
+        sleep(Duration::from_secs(20)).await;
+        send(&peer, [chunk(1)]);
+        let start = Instant::now();
+        assert_eq!(connection.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 30);
+    });
+}

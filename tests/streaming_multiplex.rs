@@ -474,3 +474,62 @@ fn the_last_answer_of_a_connection_may_be_made_of_the_body_of_its_request() {
         assert!(service.0.borrow().is_empty());
     });
 }
+
+/// A message of a protocol that has requests and answers alone.
+type Plain = Message<1_000, false>;
+
+#[test]
+fn an_answer_that_moves_or_is_not_read_is_no_stall_of_dropped_calls() {
+    while_time_flies(async {
+        let (peer, transport) = mock::<Part<Plain, u8>, Part<Plain, u8>>();
+        let (client, connection) = multiplex::connect(Streaming::by_id(transport));
+        let connection = spawn(connection.max_in_flight(1));
+        let call = || client.call(Streamed::from(Plain::request(1)));
+        let first = spawn(call());
+        sleep(Duration::from_secs(1)).await;
+        peer.send(Part::Head(Plain::call(0, 11), true));
+        let mut answer = first.await.unwrap().unwrap();
+        let mut dropped = Box::pin(call());
+        assert!(dropped.as_mut().now_or_never().is_none());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(peer.wire().written.len(), 2);
+        drop(dropped);
+        let waits = spawn(call());
+        for chunk in 0..4 {
+            sleep(Duration::from_secs(20)).await;
+            peer.send(Part::Chunk(0, chunk));
+            assert_eq!(answer.body.next().await, Some(Ok(chunk)), "it moves");
+        }
+        (0..20).for_each(|chunk| peer.send(Part::Chunk(0, chunk)));
+        peer.send(Part::End(0));
+        peer.send(Part::Head(Plain::call(1, 12), false));
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(chunks(&mut answer.body).len(), CHUNKS_MAX, "it was not read");
+        while answer.body.next().await.is_some() {}
+        sleep(Duration::from_secs(1)).await;
+        peer.send(Part::Head(Plain::call(2, 13), false));
+        assert_eq!(waits.await.unwrap().unwrap().head.body, 13);
+        drop(client);
+        connection.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_answer_that_is_not_read_keeps_the_connection_when_the_client_is_gone() {
+    while_time_flies(async {
+        let (peer, transport) = mock::<Part<Plain, u8>, Part<Plain, u8>>();
+        let (client, connection) = multiplex::connect(Streaming::by_id(transport));
+        let connection = spawn(connection);
+        let call = spawn(client.call(Streamed::from(Plain::request(1))));
+        sleep(Duration::from_secs(1)).await;
+        peer.send(Part::Head(Plain::call(0, 11), true));
+        let answer = call.await.unwrap().unwrap();
+        drop(client);
+        (0..20).for_each(|chunk| peer.send(Part::Chunk(0, chunk)));
+        peer.send(Part::End(0));
+        sleep(Duration::from_secs(60)).await;
+        let all: Vec<_> = answer.body.collect().await;
+        assert_eq!(all, (0..20).map(Ok).collect::<Vec<_>>());
+        connection.await.unwrap().unwrap();
+    });
+}

@@ -52,7 +52,7 @@ enum Phase {
     Silent(u64),
     /// Any message after this ping.
     Pinged(u64),
-    /// An answer, after so many, to one of the dropped calls.
+    /// An answer to one of the dropped calls, after so many answers and parts of bodies.
     Stalled(u64),
     /// The last bytes to be written, and the rest of bodies, after so many parts.
     Closing(u64),
@@ -193,7 +193,8 @@ where
 
     /// Sets how long calls that were dropped may hold all places in flight while others wait. Default 30 s.
     ///
-    /// When it is over, the connection ends, for their ids cannot be used again. Each answer starts the time again.
+    /// When it is over, the connection ends, for their ids cannot be used again. Each answer and each part of a body starts
+    /// the time again.
     /// `Duration::MAX` turns the limit off.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;
@@ -242,15 +243,15 @@ where
     }
 
     fn phase(&self, is_closing: bool, bodies: Bodies) -> (Phase, Duration) {
-        if is_closing {
-            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
-        } else if bodies.held_up {
+        if bodies.held_up {
             // Nothing is read, and so nothing heard: the peer is not to blame.
             (Phase::Silent(self.heard), Duration::MAX)
+        } else if is_closing {
+            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
         } else if self.pinged {
             (Phase::Pinged(self.pings), self.ping_timeout)
         } else if let Some(answered) = self.exchange.borrow().stalled() {
-            (Phase::Stalled(answered), self.stall_timeout)
+            (Phase::Stalled(answered + bodies.moved), self.stall_timeout)
         } else {
             (Phase::Silent(self.heard + bodies.moved), if self.has_pings { self.ping_interval } else { Duration::MAX })
         }

@@ -5,7 +5,8 @@
 //! 1. take the answers that have arrived;
 //! 2. write requests while there is room, in flight and in the transport;
 //! 3. flush, unless it is about to run again at once;
-//! 4. close if nobody is left who could call.
+//! 4. close if nobody is left who could call;
+//! 5. see whether the deadline of this phase has passed.
 //!
 //! It guarantees that reading never waits for writing (two peers that both write first would otherwise block
 //! each other for ever), that a request is counted as sent in the step in which the transport takes it, and
@@ -23,9 +24,9 @@ use std::time::Duration;
 
 use super::exchange::Exchange;
 use super::{Error, ErrorKind};
-use crate::proto::Transport;
 use crate::proto::calls::Completion;
 use crate::proto::watchdog::Watchdog;
+use crate::proto::{Bodies, Transport};
 
 /// The most answers, and the most requests, that are moved in one poll. The task then goes to the back of the
 /// queue, so that a connection which never runs dry does not hold up the others.
@@ -42,7 +43,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 enum Phase {
     /// Nothing.
     Calm,
-    /// The answer, of this number, to a call that was dropped.
+    /// The answer to a call that was dropped, after so many answers and parts of bodies.
     Stalled(u64),
     /// The last bytes to be written, and the rest of bodies, after so many parts.
     Closing(u64),
@@ -118,7 +119,8 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
         self
     }
 
-    /// Sets how long the answer to a dropped call may hold up those behind it. Default 30 s.
+    /// Sets how long the answer to a dropped call may hold up those behind it. Default 30 s. Each part of a body starts the
+    /// time again, and it stands still while one that arrives is not read.
     ///
     /// When it is over, the connection ends, for its order cannot be kept without that answer. `Duration::MAX`
     /// turns the limit off; with zero, dropping a call that was written ends the connection.
@@ -147,23 +149,32 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
         }
 
         // 4.
-        let (phase, limit) = if self.is_alone() {
-            let bodies = self.transport().bodies();
-            if !bodies.wanted {
-                if let Poll::Ready(closed) = self.transport().poll_close(cx) {
-                    return Poll::Ready(closed);
-                }
+        let is_alone = self.is_alone();
+        let bodies = self.transport().bodies();
+        if is_alone && !bodies.wanted {
+            if let Poll::Ready(closed) = self.transport().poll_close(cx) {
+                return Poll::Ready(closed);
             }
-            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
-        } else {
-            match self.exchange.borrow().stalled() {
-                Some(answer) => (Phase::Stalled(answer), self.stall_timeout),
-                None => (Phase::Calm, Duration::MAX),
-            }
-        };
+        }
+
+        // 5.
+        let (phase, limit) = self.phase(is_alone, bodies);
         ready!(self.watchdog.poll(cx, phase, limit));
         let message = format!("the connection made no progress for {limit:?} while {phase:?}");
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message).into()))
+    }
+
+    fn phase(&self, is_alone: bool, bodies: Bodies) -> (Phase, Duration) {
+        if bodies.held_up {
+            // Nothing is read: the peer is not to blame.
+            (Phase::Calm, Duration::MAX)
+        } else if is_alone {
+            (Phase::Closing(bodies.moved), CLOSE_TIMEOUT)
+        } else if let Some(answered) = self.exchange.borrow().stalled() {
+            (Phase::Stalled(answered + bodies.moved), self.stall_timeout)
+        } else {
+            (Phase::Calm, Duration::MAX)
+        }
     }
 
     /// Takes at most `count` answers. Pending is "go on", ready the end of the connection.
