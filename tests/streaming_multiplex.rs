@@ -18,7 +18,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
 use mainspring::proto::multiplex::{self, Client, Role, ServeError, Server};
 use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
-use mainspring::service::Service;
+use mainspring::service::{Service, service_fn};
 use mainspring::time::{Clock, Instant, sleep};
 use mainspring::{Reactor, spawn};
 
@@ -477,11 +477,12 @@ fn the_last_answer_of_a_connection_may_be_made_of_the_body_of_its_request() {
 
 /// A message of a protocol that has requests and answers alone.
 type Plain = Message<1_000, false>;
+type PlainWire = Part<Plain, u8>;
 
 #[test]
 fn an_answer_that_moves_or_is_not_read_is_no_stall_of_dropped_calls() {
     while_time_flies(async {
-        let (peer, transport) = mock::<Part<Plain, u8>, Part<Plain, u8>>();
+        let (peer, transport) = mock::<PlainWire, PlainWire>();
         let (client, connection) = multiplex::connect(Streaming::by_id(transport));
         let connection = spawn(connection.max_in_flight(1));
         let call = || client.call(Streamed::from(Plain::request(1)));
@@ -517,7 +518,7 @@ fn an_answer_that_moves_or_is_not_read_is_no_stall_of_dropped_calls() {
 #[test]
 fn an_answer_that_is_not_read_keeps_the_connection_when_the_client_is_gone() {
     while_time_flies(async {
-        let (peer, transport) = mock::<Part<Plain, u8>, Part<Plain, u8>>();
+        let (peer, transport) = mock::<PlainWire, PlainWire>();
         let (client, connection) = multiplex::connect(Streaming::by_id(transport));
         let connection = spawn(connection);
         let call = spawn(client.call(Streamed::from(Plain::request(1))));
@@ -531,5 +532,69 @@ fn an_answer_that_is_not_read_keeps_the_connection_when_the_client_is_gone() {
         let all: Vec<_> = answer.body.collect().await;
         assert_eq!(all, (0..20).map(Ok).collect::<Vec<_>>());
         connection.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn requests_are_refused_while_the_bodies_of_those_in_all_slots_come_behind_them() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new().max_in_flight(2));
+        send(&peer, [head(1, true), head(2, true), head(3, true), Part::Chunk(3, 30), Part::Chunk(1, 10)]);
+        send(&peer, [only(Role::Ping(5)), Part::Head(Message::only(Role::Push), false), head(4, false)]);
+        send(&peer, [Part::Chunk(2, 20), Part::Chunk(3, 31), Part::End(3), Part::Chunk(1, 11), Part::End(1)]);
+        assert!(task.run().is_none());
+        let mut requests: Vec<_> = service.0.take().into();
+        let bodies = requests.iter_mut().map(|(request, _)| chunks(&mut request.body));
+        assert_eq!(bodies.collect::<Vec<_>>(), [vec![Ok(10), Ok(11)], vec![Ok(20)]]);
+        assert_eq!(written(&peer), [only(Role::Refuse(3)), only(Role::Pong(5)), only(Role::Refuse(4))]);
+        // A cancellation is heard, and its slot is free.
+        send(&peer, [only(Role::Cancel(2)), head(5, false)]);
+        assert!(task.run().is_none());
+        assert!(requests[1].1.is_canceled());
+        assert_eq!(service.0.borrow().len(), 1);
+        assert_eq!(written(&peer), [only(Role::Cancel(2))]);
+        // No body is waited for any more, and so requests wait for a slot.
+        send(&peer, [head(6, false)]);
+        assert!(task.run().is_none());
+        assert_eq!(written(&peer), []);
+        requests.remove(0).1.send(Streamed::from(Message::request(9))).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(service.0.borrow().len(), 2);
+    });
+}
+
+#[test]
+fn more_uploads_than_there_are_slots_end_all_the_same() {
+    in_virtual_time(|| {
+        let (peer, service, mut task) = serve(Server::new());
+        send(&peer, (0..200).map(|id| head(id, true)));
+        assert!(task.run().is_none());
+        let mut requests: Vec<_> = service.0.take().into();
+        assert_eq!(requests.len(), 128);
+        assert_eq!(written(&peer), (128..200).map(|id| only(Role::Refuse(id))).collect::<Vec<_>>());
+        send(&peer, (0..200).map(|id| Part::Chunk(id, 7)).chain((0..200).map(Part::End)));
+        assert!(task.run().is_none());
+        assert!(requests.iter_mut().all(|(request, _)| chunks(&mut request.body) == [Ok(7)]));
+    });
+}
+
+/// Answers with how many chunks a request has.
+fn serve_plain<D: Future<Output = ()> + 'static>(server: Server<D>) -> (Peer<PlainWire, PlainWire>, Task<End>) {
+    let (peer, transport) = mock();
+    let count = service_fn(async |request: Streamed<Plain, u8>| {
+        io::Result::Ok(Streamed::from(Plain::request(request.body.count().await as u32)))
+    });
+    (peer, Task::new(async move { server.serve(Streaming::by_id(transport), &count).await }))
+}
+
+#[test]
+fn a_protocol_that_cannot_refuse_holds_bodies_up_until_there_is_a_slot() {
+    in_virtual_time(|| {
+        let (peer, mut task) = serve_plain(Server::new().max_in_flight(2));
+        let head = |id, has_body| Part::Head(Plain::call(id, 9), has_body);
+        [head(1, true), head(2, true), head(3, false), Part::Chunk(1, 7)].into_iter().for_each(|part| peer.send(part));
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().received, 3);
+        assert_eq!(peer.wire().written, []);
     });
 }

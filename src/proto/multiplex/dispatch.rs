@@ -12,6 +12,10 @@
 //! while the slots are full, or too much waits that is no answer. So a peer that does not read is bounded by them and the
 //! write buffer. A cancellation behind requests that are not read is not heard until there is a slot.
 //!
+//! Calls that take the slots may wait for parts of their bodies, which come behind further requests. Then reading goes on:
+//! those requests are refused, as while it drains. A protocol that cannot refuse holds the bodies up until there is a slot;
+//! to end its connections at once was turned down, for one body among quick calls is no reason to.
+//!
 //! It is beside the pipeline's and not a case of it: both are a page, and what differs (ids, cancellations, messages of the
 //! server's own) is half of each step.
 use std::collections::VecDeque;
@@ -145,8 +149,7 @@ where
     /// The connection is to end in good order.
     fn drain(&mut self) {
         self.controls.extend(R::go_away());
-        let can_refuse = R::refuse(*R::IDS.start()).is_some();
-        self.source = if can_refuse { Source::Refused } else { Source::Buffer };
+        self.source = if can_refuse::<R>() { Source::Refused } else { Source::Buffer };
     }
 
     /// Writes and reads until neither moves, then flushes.
@@ -177,7 +180,7 @@ where
 
     /// Reads a message and does what it asks for. False if there is none to read, or no place for it.
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
-        let has_place = !self.slots.is_full() && self.controls.len() < CONTROLS_MAX;
+        let has_slot = !self.slots.is_full() || self.refuses_for_bodies();
         let message = match self.source {
             Source::Nothing => {
                 // A body of one that was received may go on, as the answer. Messages between its parts are not heard.
@@ -187,7 +190,7 @@ where
                 }
                 return arriving && self.transport.receive_buffered().is_some();
             }
-            _ if !has_place => {
+            _ if !has_slot || self.controls.len() >= CONTROLS_MAX => {
                 self.transport.poll_bodies(cx);
                 return false;
             }
@@ -231,9 +234,9 @@ where
                 self.fail(io::Error::new(io::ErrorKind::InvalidData, message).into());
                 return false;
             }
-            Role::Call(id) if self.source == Source::Refused => self.controls.extend(R::refuse(id)),
+            Role::Call(id) if self.is_refusing() => self.controls.extend(R::refuse(id)),
             Role::Call(id) => self.slots.start(Some(id), call(message)),
-            Role::Push if self.source == Source::Refused => {}
+            Role::Push if self.is_refusing() => {}
             Role::Push => self.slots.start(None, call(message)),
             Role::Cancel(id) => {
                 // One that is not in flight was answered before it was cancelled.
@@ -245,6 +248,17 @@ where
             Role::Refuse(_) | Role::Pong(_) | Role::GoAway => {}
         }
         true
+    }
+
+    /// Whether calls are refused for which there is no slot: those that have one wait for parts of their bodies, which come
+    /// behind.
+    fn refuses_for_bodies(&self) -> bool {
+        self.transport.bodies().wanted && can_refuse::<R>()
+    }
+
+    /// Whether requests that arrive are refused, and pushes dropped.
+    fn is_refusing(&self) -> bool {
+        self.source == Source::Refused || self.slots.is_full()
     }
 
     /// What arrived cannot be understood: what came before it is answered.
@@ -345,4 +359,9 @@ where
     fn is_closing(&self) -> bool {
         self.source == Source::Nothing && self.slots.is_empty()
     }
+}
+
+/// Whether the protocol has a message for requests that are not begun.
+fn can_refuse<R: Frame>() -> bool {
+    R::refuse(*R::IDS.start()).is_some()
 }

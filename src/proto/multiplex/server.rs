@@ -115,7 +115,8 @@ impl Server {
 impl<D: Future<Output = ()>> Server<D> {
     /// Sets how many `requests` may be in flight, an answer that waits to be written included. Default 128.
     ///
-    /// When they are, reading stops until one is answered.
+    /// When they are, reading stops until one is answered. While they read bodies that [stream](crate::proto::streaming), it
+    /// goes on: further requests are refused, if the protocol can, and pushes dropped.
     ///
     /// # Panics
     ///

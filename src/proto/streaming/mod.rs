@@ -10,6 +10,11 @@
 //! the way in each direction: while it sends that many, messages wait, also cancellations and pings; a peer that sends more
 //! loses it. Only requests, answers and pushes have bodies.
 //!
+//! A multiplexed server whose slots are all taken by requests that read their bodies refuses further ones, since the rest of
+//! the bodies comes behind them. If the protocol has no refusal ([`Frame::refuse`](super::multiplex::Frame::refuse)) it waits
+//! for a slot, and moves no body meanwhile: more uploads at once than it has slots come to a halt, and end with the deadline
+//! of requests. A client of such a protocol keeps fewer in flight than the server has slots.
+//!
 //! An adapter of the transport instead of a parameter of the dispatchers: the protocol library of 2016 had seven associated
 //! types for it, in all its users' signatures.
 //!
