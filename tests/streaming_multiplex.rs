@@ -598,3 +598,24 @@ fn a_protocol_that_cannot_refuse_holds_bodies_up_until_there_is_a_slot() {
         assert_eq!(peer.wire().written, []);
     });
 }
+
+#[test]
+fn draining_without_refusals_finishes_bodies_also_behind_requests_between_their_parts() {
+    in_virtual_time(|| {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (peer, mut task) = serve_plain(Server::new().drain(stopped.map(|_| ())));
+        let head = |id, has_body| Part::Head(Plain::call(id, 9), has_body);
+        [head(1, true), Part::Chunk(1, 7)].into_iter().for_each(|part| peer.send(part));
+        assert!(task.run().is_none());
+        stop.send(()).unwrap();
+        assert!(task.run().is_none());
+        for part in [head(2, false), Part::Chunk(1, 8), Part::Chunk(1, 9)] {
+            peer.send(part);
+            assert!(task.run().is_none());
+        }
+        peer.send(Part::End(1));
+        assert!(matches!(task.run(), Some(Ok(()))));
+        let answer = |id, count| Part::Head(Plain::call(id, count), false);
+        assert_eq!(peer.wire().written, [answer(2, 0), answer(1, 3)]);
+    });
+}

@@ -204,10 +204,13 @@ where
                 }
             },
             Source::Buffer => match self.transport.receive_buffered() {
-                // And so is the rest of one that was received.
+                // And so is the rest of one that was received, and what comes between its parts.
                 None if self.transport.bodies().arriving => {
                     self.transport.poll_bodies(cx);
-                    return !self.transport.bodies().arriving;
+                    match self.transport.receive_buffered() {
+                        None => return !self.transport.bodies().arriving,
+                        message => message,
+                    }
                 }
                 // A request that has begun to arrive is in flight.
                 None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
