@@ -27,6 +27,9 @@
 //! Server::bind("127.0.0.1:8080")?.run(|| serve, async { signal::ctrl_c().await })?;
 //! ```
 //!
+//! An upgrade, or a CONNECT, is had by `without_shutdown` of hyper's connections of HTTP/1, which gives the stream back with
+//! what was read of it. `with_upgrades` is not to be had: it keeps the stream behind a type that is `Send`.
+//!
 //! hyper reads while it writes, so that it hears of a client that leaves, and
 //! [`ServerBuilder::idle`](crate::server::ServerBuilder::idle) is a timeout of reads. So an answer of HTTP/1 that takes longer
 //! than that, five minutes by default, is cut if its client says nothing meanwhile: a server of such answers sets

@@ -106,6 +106,41 @@ fn a_hundred_streams_of_http_2_at_once_in_tasks_that_are_not_send() {
     });
 }
 
+/// Answers that it goes on with another protocol.
+async fn switch(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let wanted = &request.headers()["upgrade"];
+    let answer = Response::builder().status(101).header("connection", "upgrade").header("upgrade", wanted);
+    Ok(answer.body(Empty::new()).unwrap())
+}
+
+#[test]
+fn a_connection_that_changes_its_protocol_gives_its_socket_back_with_what_was_read_of_it() {
+    soon(async {
+        let (left, right) = UnixStream::pair().unwrap();
+        left.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nearly")
+            .await
+            .unwrap();
+        let connection =
+            server::conn::http1::Builder::new().timer(Timer).serve_connection(Pollable::new(right), service_fn(switch));
+        let parts = connection.without_shutdown().await.unwrap();
+        let stream = parts.io.into_inner();
+        stream.write_all(&parts.read_buf).await.unwrap();
+
+        let mut answer = vec![0; 1024];
+        let mut said = String::new();
+        while !said.ends_with("\r\n\r\nearly") {
+            let count = left.read(&mut answer).await.unwrap();
+            assert!(count > 0, "{said}");
+            said.push_str(std::str::from_utf8(&answer[..count]).unwrap());
+        }
+        assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
+        // hyper has let go of it: bytes go both ways.
+        left.write_all(b"late").await.unwrap();
+        let count = stream.read(&mut answer).await.unwrap();
+        assert_eq!(answer[..count], *b"late");
+    });
+}
+
 /// What a connection came to, as text.
 fn said(error: &hyper::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
