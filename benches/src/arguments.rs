@@ -46,6 +46,8 @@ Commands:
                  what one needs, and which limit of this system comes first; half a minute
   idle           How often a server with 9,000 idle connections runs within 10 s; a minute
   flood          The slowest of 100 connections while another never ends; half a minute
+  slow           The p99 of good requests to the HTTP example beside 5,000 clients that send a byte now and then,
+                 and when those are closed: two minutes
   relay          Bytes from one connection to another: splice and copy beside tokio's copy and a thread
                  that blocks: processor time, GB/s; a minute
   filters        What each filter adds to a call that answers at once, and stacks of six: nanoseconds
@@ -80,7 +82,7 @@ Helpers, which the commands start:
 Options:
   --json FILE    Also writes what was measured as JSON
   --rounds N     Other than as many rounds as for figures that are published: echo, http, churn, lean, udp,
-                 latency, implicit, curves, relay, flood
+                 latency, implicit, curves, relay, flood, slow
   -h, --help     This text
 
 Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
@@ -112,6 +114,7 @@ pub(crate) enum Command {
     Idle,
     Scale,
     Flood,
+    Slow,
     Echo,
     Http,
     Churn,
@@ -137,7 +140,7 @@ pub(crate) enum Command {
 }
 
 /// What `all` stands for, counts first.
-pub(crate) fn parts() -> [Command; 19] {
+pub(crate) fn parts() -> [Command; 20] {
     [
         Command::Syscalls,
         Command::Instructions { profile: false },
@@ -153,6 +156,7 @@ pub(crate) fn parts() -> [Command; 19] {
         Command::Datagrams,
         Command::Relay,
         Command::Flood,
+        Command::Slow,
         Command::Timers,
         Command::Filters,
         Command::Selectors,
@@ -208,6 +212,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
         ["scale"] => Command::Scale,
         ["filters"] => Command::Filters,
         ["flood"] => Command::Flood,
+        ["slow"] => Command::Slow,
         ["timers"] => Command::Timers,
         ["selectors"] => Command::Selectors,
         ["micro"] => Command::Micro { quick: quick.take().unwrap_or(false) },

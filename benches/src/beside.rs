@@ -85,7 +85,7 @@ impl Running {
     }
 
     /// Gives each of them a turn in each round, of which several costs are taken; what a server still has to do then falls
-    /// to nobody's turn.
+    /// to nobody's turn. The work is told which server it is, as a place among them.
     ///
     /// # Errors
     ///
@@ -93,11 +93,11 @@ impl Running {
     pub(crate) fn contend<const N: usize>(
         &self,
         rounds: usize,
-        work: impl Fn(&Server) -> io::Result<[f64; N]>,
+        work: impl Fn(usize, &Server) -> io::Result<[f64; N]>,
     ) -> io::Result<[Interleaved; N]> {
         let costs = RefCell::new([(); N].map(|()| vec![Vec::new(); self.servers.len()]));
         let turn = |index: usize, server: &Server| {
-            let found = work(server)?;
+            let found = work(index, server)?;
             rest(server)?;
             for (costs, cost) in costs.borrow_mut().iter_mut().zip(found) {
                 costs[index].push(cost);
@@ -121,7 +121,7 @@ impl Running {
     ///
     /// As [`contend`](Self::contend), and when a server does not end well.
     pub(crate) fn rounds(self, rounds: usize, work: impl Fn(&Server) -> io::Result<Turn>) -> io::Result<Measured> {
-        let [processor, elapsed] = self.contend(rounds, |server| {
+        let [processor, elapsed] = self.contend(rounds, |_, server| {
             let turn = work(server)?;
             Ok([turn.processor, turn.elapsed].map(|time| time.as_nanos() as f64 / turn.operations.max(1) as f64))
         })?;
@@ -129,6 +129,11 @@ impl Running {
         let names = self.names().collect();
         self.end()?;
         Ok(Measured { names, processor, elapsed, own })
+    }
+
+    /// One of them.
+    pub(crate) fn server(&self, place: usize) -> &Server {
+        &self.servers[place].1
     }
 
     /// Ends all of them.

@@ -82,7 +82,7 @@ fn echo(
     size: Size,
     report: &mut Report,
 ) -> io::Result<[String; PEERS.len()]> {
-    let [cost] = servers.contend(size.rounds, |server| {
+    let [cost] = servers.contend(size.rounds, |_, server| {
         let busy = if is_busy { connections } else { BUSY };
         let _idle = Load::connect(server.address, Shape::of(connections - busy))?;
         let mut load = Load::connect(server.address, Shape::of(busy))?;

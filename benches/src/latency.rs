@@ -28,6 +28,9 @@ const CONNECTIONS: usize = 50;
 /// Requests per second: a tenth of what a server manages on a quiet machine, and half of it.
 const RATES: [(usize, &str); 2] = [(10_000, "10,000/s"), (40_000, "40,000/s")];
 
+/// The most bytes that are read at once.
+const BUFFER: usize = 4096;
+
 /// A server that is so far behind has failed.
 const BEHIND_MAX: Duration = Duration::from_secs(10);
 
@@ -70,7 +73,8 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     for (rate, name) in RATES {
         eprintln!("latency: {} rounds of {:?}, {rate} a second", size.rounds, size.time);
         let servers = beside::start(&peers, "0", &[1])?;
-        let found = servers.contend(size.rounds, |server| measure(server.address, rate, size.time))?;
+        let traffic = Traffic { request: &[7; REQUEST], answer: REQUEST, rate, time: size.time };
+        let found = servers.contend(size.rounds, |_, server| traffic.offer(server.address, || Ok(())))?;
         let mut table = Table::new(["server", "p50, us", "times the first", "p99, us", "times", "p99.9, us", "times"]);
         for (index, server) in servers.names().enumerate() {
             let cells = found.each_ref().map(|part| (part.cost(index), part.ratio(index)));
@@ -102,55 +106,77 @@ struct Client {
     partial: usize,
 }
 
-/// The percentiles of a turn, in microseconds.
-fn measure(server: SocketAddr, rate: usize, time: Duration) -> io::Result<[f64; 3]> {
-    let selector = OsSelector::new()?;
-    let mut clients = Vec::with_capacity(CONNECTIONS);
-    for index in 0..CONNECTIONS {
-        let stream = TcpStream::connect(server)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        selector.register(stream.as_fd(), Token(index as u64), Interest::READABLE, Mode::Level)?;
-        clients.push(Client { stream, due: VecDeque::new(), partial: 0 });
-    }
-    let count = rate * time.as_millis() as usize / 1_000;
-    let apart = Duration::from_secs(1) / rate as u32;
-    let mut latencies = Vec::with_capacity(count);
-    let mut events = Events::with_capacity(CONNECTIONS);
-    let mut buffer = [0; 64 * REQUEST];
-    let start = Instant::now();
-    let mut sent = 0;
-    while latencies.len() < count {
-        let now = Instant::now();
-        let due = start + apart * sent as u32;
-        if sent < count && due <= now {
-            let client = &mut clients[sent % CONNECTIONS];
-            client.stream.write_all(&[7; REQUEST])?;
-            client.due.push_back(due);
-            sent += 1;
-            // One that is late is sent before anything is read.
-            continue;
+/// Requests that are sent when they are due, over connections that take turns.
+pub(crate) struct Traffic<'a> {
+    pub(crate) request: &'a [u8],
+    /// Bytes of an answer.
+    pub(crate) answer: usize,
+    /// Requests a second.
+    pub(crate) rate: usize,
+    /// For how long.
+    pub(crate) time: Duration,
+}
+
+impl Traffic<'_> {
+    /// The latencies of p50, p99 and p99.9, in microseconds; `meanwhile` is called when no request is due.
+    ///
+    /// # Errors
+    ///
+    /// When the server falls behind, when a connection fails, and those of `meanwhile`.
+    pub(crate) fn offer(
+        &self,
+        server: SocketAddr,
+        mut meanwhile: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<[f64; 3]> {
+        let selector = OsSelector::new()?;
+        let mut clients = Vec::with_capacity(CONNECTIONS);
+        for index in 0..CONNECTIONS {
+            let stream = TcpStream::connect(server)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            selector.register(stream.as_fd(), Token(index as u64), Interest::READABLE, Mode::Level)?;
+            clients.push(Client { stream, due: VecDeque::new(), partial: 0 });
         }
-        if now - start > time + BEHIND_MAX {
-            return Err(io::Error::new(
-                ErrorKind::TimedOut,
-                format!("{sent} requests sent, {} answered", latencies.len()),
-            ));
-        }
-        selector.select(&mut events, Some(Duration::ZERO))?;
-        for event in events.iter() {
-            let client = &mut clients[event.token().0 as usize];
-            let bytes = match client.stream.read(&mut buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(count) => client.partial + count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
-            };
-            client.partial = bytes % REQUEST;
+        let count = self.rate * self.time.as_millis() as usize / 1_000;
+        let apart = Duration::from_secs(1) / self.rate as u32;
+        let mut latencies = Vec::with_capacity(count);
+        let mut events = Events::with_capacity(CONNECTIONS);
+        let mut buffer = [0; BUFFER];
+        let start = Instant::now();
+        let mut sent = 0;
+        while latencies.len() < count {
             let now = Instant::now();
-            latencies.extend(client.due.drain(..bytes / REQUEST).map(|due| now - due));
+            let due = start + apart * sent as u32;
+            if sent < count && due <= now {
+                let client = &mut clients[sent % CONNECTIONS];
+                client.stream.write_all(self.request)?;
+                client.due.push_back(due);
+                sent += 1;
+                // One that is late is sent before anything is read.
+                continue;
+            }
+            if now - start > self.time + BEHIND_MAX {
+                return Err(io::Error::new(
+                    ErrorKind::TimedOut,
+                    format!("{sent} requests sent, {} answered", latencies.len()),
+                ));
+            }
+            meanwhile()?;
+            selector.select(&mut events, Some(Duration::ZERO))?;
+            for event in events.iter() {
+                let client = &mut clients[event.token().0 as usize];
+                let bytes = match client.stream.read(&mut buffer) {
+                    Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                    Ok(count) => client.partial + count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                    Err(error) => return Err(error),
+                };
+                client.partial = bytes % self.answer;
+                let now = Instant::now();
+                latencies.extend(client.due.drain(..bytes / self.answer).map(|due| now - due));
+            }
         }
+        latencies.sort_unstable();
+        Ok(PARTS.map(|(part, _)| latencies[count * part / 1_000].as_secs_f64() * 1e6))
     }
-    latencies.sort_unstable();
-    Ok(PARTS.map(|(part, _)| latencies[count * part / 1_000].as_secs_f64() * 1e6))
 }

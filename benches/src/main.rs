@@ -44,6 +44,7 @@ mod scratch;
 mod selectors;
 mod serve;
 mod server;
+mod slow;
 mod stopwatch;
 mod strace;
 mod style;
@@ -111,6 +112,7 @@ fn measure(command: Command, rounds: Option<usize>, verdict: &mut Verdict, repor
         Command::Idle => idle::run(idle::FULL, verdict, report)?,
         Command::Filters => filters::run(filters::FULL)?,
         Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, report)?,
+        Command::Slow => slow::run(slow::Size { rounds: rounds(slow::FULL.rounds), ..slow::FULL }, verdict, report)?,
         Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, report)?,
         Command::Http => {
             http::run(http::Size { rounds: rounds(http::FULL.rounds), ..http::FULL }, verdict, report)?;
