@@ -8,9 +8,11 @@
 //! reactor. A shared pointer to the reactor's inbox would have a count that every clone and drop changes.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::thread::{self, ThreadId};
 
+use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
 use crate::parked::parked;
@@ -18,7 +20,7 @@ use crate::remote::{self, CALLS_MAX, Call, Refused, Slot};
 use crate::remote_task;
 use crate::waker;
 
-/// A reactor, from any thread. Cheap to copy, and valid for ever: when the reactor has ended, its calls say so.
+/// A reactor, from any thread. Cheap to clone, and valid for ever: when the reactor has ended, its calls say so.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;
@@ -44,6 +46,27 @@ impl Handle {
     /// Of a reactor of this thread.
     pub(crate) fn new(number: u16, epoch: u64) -> Self {
         Self { number, epoch, thread: thread::current().id() }
+    }
+
+    /// Of the reactor that is running on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When none is.
+    ///
+    /// ```
+    /// mainspring::run(async {
+    ///     let handle = mainspring::Handle::current()?;
+    ///     let other = std::thread::spawn(move || handle.call(|| async { 6 * 7 }));
+    ///     let answer = mainspring::unblock(move || other.join().unwrap()).await?;
+    ///     assert_eq!(answer?, 42);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn current() -> io::Result<Self> {
+        let core = Core::running("a handle")?;
+        Ok(Self::new(core.number, core.epoch))
     }
 
     /// Runs the future that `make` makes, as a task on the reactor's thread. Neither the future nor what it keeps need be

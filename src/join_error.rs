@@ -5,8 +5,8 @@
 //!
 //! Reactors, handles and the pool for blocking work make it; the reason stays private, and is asked by methods, so that a
 //! further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what keeps the
-//! error from being `Clone`; it stands in a mutex, which makes it `Sync`, as libraries for errors demand. An abort and the end of the reactor are one reason, since in both nobody will ever
-//! have an output.
+//! error from being `Clone`; it stands in a mutex, which makes it `Sync`, as libraries for errors demand. To those who ask, an abort and the end of the reactor are
+//! one reason, since in both nobody will ever have an output.
 
 use std::any::Any;
 use std::fmt;
@@ -32,6 +32,8 @@ pub struct JoinError(Reason);
 enum Reason {
     /// The task was aborted, or its reactor ended first.
     Aborted,
+    /// It was never started: its reactor had ended.
+    Ended,
     /// The task panicked, with this payload.
     Panicked(Mutex<Box<dyn Any + Send>>),
     /// It was never started: a bound was reached, or a thread could not be had; the text says which.
@@ -43,6 +45,10 @@ enum Reason {
 impl JoinError {
     pub(crate) const fn aborted() -> Self {
         Self(Reason::Aborted)
+    }
+
+    pub(crate) const fn ended() -> Self {
+        Self(Reason::Ended)
     }
 
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
@@ -63,7 +69,7 @@ impl JoinError {
 
     /// Whether the task was aborted, or its reactor ended before it did.
     pub const fn is_aborted(&self) -> bool {
-        matches!(self.0, Reason::Aborted)
+        matches!(self.0, Reason::Aborted | Reason::Ended)
     }
 
     /// Whether the task panicked.
@@ -94,6 +100,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Reason::Aborted => f.write_str("the task was aborted"),
+            Reason::Ended => f.write_str("the reactor has ended"),
             Reason::Full(what) => f.write_str(what),
             Reason::NotRunning => f.write_str("no reactor is running on this thread"),
             Reason::Panicked(payload) => write!(f, "the task panicked: {}", panic_text(&**payload.lock())),

@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use crate::pin::{Projected, Step};
 use crate::wake::wake;
 
 /// Set once, and awaited by any number.
@@ -87,6 +88,41 @@ impl Draining {
     pub fn is_draining(&self) -> bool {
         self.latch.is_set()
     }
+
+    /// Runs `future` until it ends or the server is asked to drain: `None` then. An output that is there at the same moment
+    /// wins.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    ///
+    /// ```
+    /// use mainspring::server::Connection;
+    /// use std::io;
+    ///
+    /// /// An echo that ends when the server drains.
+    /// async fn echo(connection: Connection) -> io::Result<()> {
+    ///     let Connection { stream, mut draining, .. } = connection;
+    ///     let mut buffer = [0; 4096];
+    ///     while let Some(count) = draining.until(stream.read(&mut buffer)).await.transpose()?.filter(|&count| count > 0) {
+    ///         stream.write_all(&buffer[..count]).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # mainspring::run(async {
+    /// #     let server = mainspring::Server::bind("127.0.0.1:0")?;
+    /// #     let client = mainspring::net::TcpStream::connect(server.local_addr()).await?;
+    /// #     let serving = server.serve(echo)?;
+    /// #     client.write_all(b"ping").await?;
+    /// #     assert_eq!(client.read(&mut [0; 8]).await?, 4);
+    /// #     assert_eq!(serving.drain(std::time::Duration::from_secs(5)).await.finished, 1);
+    /// #     io::Result::Ok(())
+    /// # })??;
+    /// # io::Result::Ok(())
+    /// ```
+    pub fn until<F: Future>(&mut self, future: F) -> impl Future<Output = Option<F::Output>> + use<'_, F> {
+        Projected::new(future, self)
+    }
 }
 
 impl Clone for Draining {
@@ -118,6 +154,17 @@ impl Future for Draining {
             }
         };
         Poll::Pending
+    }
+}
+
+impl<F: Future> Step<F> for &mut Draining {
+    type Output = Option<F::Output>;
+
+    fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => Pin::new(&mut **self).poll(cx).map(|()| None),
+        }
     }
 }
 

@@ -270,7 +270,7 @@ pub(crate) enum Refused {
 impl From<Refused> for JoinError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Ended => Self::aborted(),
+            Refused::Ended => Self::ended(),
             Refused::Forked => Self::refused(forked::TEXT),
             Refused::Full => Self::refused("the inbox of the reactor holds 65536 spawns"),
         }

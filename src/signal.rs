@@ -4,7 +4,7 @@
 //! where it was ignored when the program started, as for the background jobs of a shell. Every future of every reactor of
 //! the process hears each signal. Several signals before a poll are one.
 //!
-//! [`ctrl_c`] and [`terminate`] are for the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up
+//! [`stop`], which is [`ctrl_c`] or [`terminate`], is for the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up
 //! before they end, [`on`] is for all others. A signal is a descriptor that becomes readable (`mainspring_sys::signal`), so
 //! to the reactor it is one more source. The handler is never removed: a second Ctrl-C between two futures does not kill a
 //! process that is busy ending. For a handler of the program's own there is [`Notifier`].
@@ -15,7 +15,7 @@ mod listening;
 mod notifier;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -65,6 +65,35 @@ pub fn ctrl_c() -> Signal {
 /// ```
 pub fn terminate() -> Signal {
     on(Kind::TERMINATE)
+}
+
+/// Waits until the program is asked to end: for Ctrl-C or `SIGTERM`, whichever comes first. As [`ctrl_c`], it listens from
+/// this call on.
+///
+/// # Errors
+///
+/// As [`ctrl_c`].
+///
+/// # Cancel safety
+///
+/// As [`ctrl_c`].
+///
+/// ```no_run
+/// use mainspring::{Server, server::Connection, signal};
+///
+/// async fn serve(connection: Connection) -> std::io::Result<()> {
+///     connection.stream.write_all(b"good day\n").await
+/// }
+///
+/// Server::bind("127.0.0.1:7000")?.run(|| serve, async { signal::stop().await })?;
+/// # std::io::Result::Ok(())
+/// ```
+pub fn stop() -> impl Future<Output = io::Result<()>> {
+    let (mut ctrl_c, mut terminate) = (ctrl_c(), terminate());
+    poll_fn(move |cx| match Pin::new(&mut ctrl_c).poll(cx) {
+        Poll::Pending => Pin::new(&mut terminate).poll(cx),
+        heard => heard,
+    })
 }
 
 /// Waits for any signal that a program may handle; as [`ctrl_c`]. Poll it by `&mut` to miss none.

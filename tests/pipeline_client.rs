@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::FutureExt;
 use mainspring::proto::pipeline::{self, Client, Connection, Error, ErrorKind as Kind};
-use mainspring::service::{Service, Status};
+use mainspring::service::{ConcurrencyLimit, Service, ServiceExt, Status};
 
 use util::counting_waker::CountingWaker;
 use util::in_virtual_time::in_virtual_time;
@@ -510,4 +510,16 @@ fn a_request_that_makes_a_call_when_it_is_dropped_finds_the_client_free() {
         drop(connection);
         assert!(matches!(waker.poll(&mut calls[0]), Poll::Ready(Err(_))));
     });
+}
+
+#[test]
+fn what_a_filter_around_a_client_rejects_was_certainly_not_done() {
+    let mut fixture = Fixture::new();
+    let limited = fixture.client.take().unwrap().filter(ConcurrencyLimit::new(1).waiters(0));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(limited.call(1));
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    let error = limited.call(2).now_or_never().unwrap().unwrap_err();
+    assert_eq!(error.kind(), Kind::Rejected);
+    assert!(error.is_retryable());
 }

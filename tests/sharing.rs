@@ -211,6 +211,21 @@ fn what_was_handed_to_a_thread_that_ends_is_served_by_the_one_that_accepts() {
 }
 
 #[test]
+fn a_port_that_a_server_of_several_threads_has_is_refused_unless_both_say_that_they_share_it() {
+    let _limit = Limit::new();
+    let first = Server::builder().threads(2).bind("127.0.0.1:0").unwrap();
+    let address = first.local_addr();
+    for threads in [1, 2] {
+        let error = Server::builder().threads(threads).bind(address).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse, "{threads} threads");
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+    }
+    Server::builder().threads(2).sharing(Sharing::ReusePort).bind(address).unwrap();
+    drop(first);
+    Server::builder().threads(2).bind(address).unwrap();
+}
+
+#[test]
 fn a_server_of_which_a_thread_cannot_start_does_not_start() {
     let _limit = Limit::new();
     quiet();

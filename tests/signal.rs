@@ -72,6 +72,20 @@ fn ctrl_c_and_terminate_are_two_of_them() {
 }
 
 #[test]
+fn stop_hears_either_of_the_two() {
+    in_child("stop_hears_either_of_the_two", || {
+        run(async {
+            for kind in [Kind::INTERRUPT, Kind::TERMINATE] {
+                let mut stop = pin!(signal::stop());
+                assert!(poll_once(&mut stop).is_pending());
+                raise(kind);
+                stop.await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
 fn each_of_three_reactors_on_three_threads_hears_each_signal() {
     in_child("each_of_three_reactors_on_three_threads_hears_each_signal", || {
         const ROUNDS: usize = 200;

@@ -17,14 +17,24 @@
 //! ```text
 //! use hyper::server::conn::http1;
 //! use mainspring::{Server, hyper::Timer, io::Pollable, server::Connection, signal};
+//! use std::{io, pin::pin};
 //!
 //! async fn serve(connection: Connection) -> io::Result<()> {
-//!     let stream = Pollable::new(connection.stream);
-//!     let served = http1::Builder::new().timer(Timer).serve_connection(stream, service_fn(answer));
-//!     served.await.map_err(io::Error::other)
+//!     let Connection { stream, mut draining, .. } = connection;
+//!     let served = http1::Builder::new().timer(Timer).serve_connection(Pollable::new(stream), service_fn(answer));
+//!     let mut served = pin!(served);
+//!     let end = match draining.until(served.as_mut()).await {
+//!         Some(end) => end,
+//!         None => {
+//!             // Else one that is idle holds the end of the server up.
+//!             served.as_mut().graceful_shutdown();
+//!             served.await
+//!         }
+//!     };
+//!     end.map_err(io::Error::other)
 //! }
 //!
-//! Server::bind("127.0.0.1:8080")?.run(|| serve, async { signal::ctrl_c().await })?;
+//! Server::bind("127.0.0.1:8080")?.run(|| serve, signal::stop())?;
 //! ```
 //!
 //! An upgrade, or a CONNECT, is had by `without_shutdown` of hyper's connections of HTTP/1, which gives the stream back with

@@ -10,6 +10,9 @@ use std::io::{self, BufWriter, Cursor, Write};
 
 /// A source whose writing side can be closed while its reading side stays open.
 ///
+/// A wrapper of another crate, a TLS session on a socket for one, needs a type of one's own around it: to end a session in
+/// good order is to send its last message (`send_close_notify` of rustls), to flush, and to pass the call on.
+///
 /// # Examples
 ///
 /// A wrapper passes it on:
@@ -26,6 +29,9 @@ use std::io::{self, BufWriter, Cursor, Write};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    note = "put it into a type of your own and implement `HalfClose` for that: its documentation shows how"
+)]
 pub trait HalfClose {
     /// Closes the writing side. The peer reads the end of the stream after what was written before.
     ///

@@ -92,13 +92,14 @@ impl Addresses {
 /// assert_eq!((Ipv4Addr::LOCALHOST, 80).to_addresses().unwrap(), "127.0.0.1:80".to_addresses().unwrap());
 /// assert_eq!("example.org:80".to_addresses().unwrap(), Addresses::Lookup("example.org".into(), 80));
 /// assert!("example.org".to_addresses().is_err()); // no port
+/// assert!("http://example.org:80".to_addresses().is_err()); // no host
 /// ```
 pub trait ToAddresses {
     /// The addresses, or the name.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for text without a port.
+    /// `InvalidInput` for text without a port, or with a slash.
     fn to_addresses(&self) -> io::Result<Addresses>;
 }
 
@@ -179,7 +180,7 @@ impl ToAddresses for str {
         }
         let parts = self.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
         match parts {
-            Some((host, port)) if !host.is_empty() => (host, port).to_addresses(),
+            Some((host, port)) if !host.is_empty() && !host.contains('/') => (host, port).to_addresses(),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("{self:?} is not an address: expected HOST:PORT, such as 127.0.0.1:8080"),

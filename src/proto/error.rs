@@ -11,6 +11,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::service::Rejected;
 use crate::time::Elapsed;
 
 /// Why a call failed.
@@ -84,6 +85,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// So that filters which reject, a [`ConcurrencyLimit`](crate::service::ConcurrencyLimit) for one, go around a client.
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::new(ErrorKind::Rejected, rejected.to_string().into())
+    }
+}
 
 /// So that a [`Timeout`](crate::service::Timeout) goes around a client.
 impl From<Elapsed> for Error {

@@ -126,7 +126,7 @@ impl Interval {
     ///
     /// # Panics
     ///
-    /// When it is polled and no reactor is running on this thread.
+    /// When it has to wait, and no reactor is running on this thread.
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
