@@ -2,7 +2,8 @@
 //!
 //! Used by the channels, by the table behind the wakers and by whatever else crosses threads. Normally it is `std`;
 //! under `--cfg loom` it is loom's model of the same, so that the models in `tests/loom*.rs`, `remote/model.rs` and
-//! `remote_task/model.rs` run the shipped code in each possible order. What loom lacks (`OnceLock`) is `std`'s in both.
+//! `remote_task/model.rs` run the shipped code in each possible order. What loom lacks (`OnceLock`, a lock that can be static)
+//! is `std`'s in both.
 //!
 //! `Mutex` is a wrapper whose `lock` cannot fail. Poisoning reports a panic under the lock to whoever comes next; here
 //! nothing a user wrote runs under a lock, so there is nothing to report, and a panic elsewhere must not spread.
@@ -21,6 +22,9 @@ use std::sync as imported;
 
 use std::sync::PoisonError;
 use std::time::Duration;
+
+/// A lock that stands in a static: loom's cannot be made there. Whoever takes it says what it does about poisoning.
+pub(crate) use std::sync::Mutex as StaticMutex;
 
 /// The guard of a [`Mutex`].
 pub(crate) use imported::MutexGuard;
