@@ -14,7 +14,7 @@ use std::time::Duration;
 use mainspring_sys::Clock;
 
 use crate::panics::{Hook, OnPanic, TaskPanic};
-use crate::reactor::Reactor;
+use crate::reactor::{MeasuredBatch, Reactor};
 use crate::unblock::Limits;
 
 /// Events per call of the selector: enough that a busy reactor asks rarely, little enough to stay in a cache (16 KiB).
@@ -67,8 +67,8 @@ pub struct Builder {
     pub(crate) processors: Option<Arc<[usize]>>,
     /// Hears of panics of tasks.
     pub(crate) on_panic: Option<Hook>,
-    /// Whether polls are measured.
-    pub(crate) measure_polls: bool,
+    /// Runs a batch, if polls are measured.
+    pub(crate) measured: Option<MeasuredBatch>,
     /// How many buffers are kept, and of how many bytes.
     pub(crate) buffers: (usize, usize),
     /// How many host names are kept, and for how long.
@@ -83,7 +83,7 @@ impl Builder {
             blocking: Limits { threads: BLOCKING_THREADS, queue: BLOCKING_QUEUE, idle: BLOCKING_IDLE },
             processors: None,
             on_panic: None,
-            measure_polls: false,
+            measured: None,
             buffers: (BUFFERS, BUFFER_SIZE),
             names: (NAMES, NAMES_LIFETIME),
         }
@@ -135,7 +135,7 @@ impl Builder {
     /// [`Reactor::longest_poll`]: off by default, since it takes two readings of the clock for each poll. With a virtual clock
     /// a poll takes as long as that clock moves in it.
     pub const fn measure_polls(mut self, on: bool) -> Self {
-        self.measure_polls = on;
+        self.measured = if on { Some(Reactor::run_measured) } else { None };
         self
     }
 

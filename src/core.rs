@@ -11,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use mainspring_sys::signal::Subscription;
 use mainspring_sys::{Clock, Events, Interest, Mode, OsSelector, Readiness, Selector, Token, fork};
@@ -32,8 +33,9 @@ use crate::signal::Listening;
 use crate::source::Source;
 use crate::stats::Counters;
 use crate::table::{Join, Room, Task, Tasks};
+use crate::time::nanoseconds;
 use crate::timer::Timer;
-use crate::unblock::{Limits, Pool};
+use crate::unblock::{Limits, Pool, Threads};
 use crate::waker::{self, Number};
 use crate::wheel::Wheel;
 use crate::work::{self, Body, Work};
@@ -74,16 +76,18 @@ pub(crate) struct Core {
     mail: RefCell<Mail>,
     /// Foreign wakers of the present batch of events or timers, for its memory.
     foreign: RefCell<Vec<Waker>>,
-    /// The threads for blocking work.
-    pool: OnceCell<Pool>,
+    /// The threads for blocking work; made with the first job.
+    pool: OnceCell<Box<dyn Pool>>,
     /// The bounds of the pool.
     blocking: Limits,
     /// Where they run, if not where this thread does.
     processors: Option<Arc<[usize]>>,
     /// Buffers that are lent for one read.
     pub(crate) buffers: Buffers,
-    /// Host names that were looked up lately.
-    pub(crate) names: RefCell<Names>,
+    /// Host names that were looked up lately; made when the first one is.
+    names: OnceCell<RefCell<Names>>,
+    /// How many of them are kept, and for how long.
+    names_kept: (usize, Duration),
     /// By what it hears of children that have no descriptor, while there are any.
     pub(crate) children: RefCell<Weak<Listening<Subscription>>>,
     /// How many of its tasks wait for children that were dropped; `run` does not wait for those.
@@ -104,9 +108,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
-        let Builder { clock, blocking, processors, on_panic, measure_polls, buffers, names, .. } = settings;
+        let Builder { clock, blocking, processors, on_panic, measured, buffers, names, .. } = settings;
         let number = lease.number;
-        let lifetime = u64::try_from(names.1.as_nanos()).unwrap_or(u64::MAX);
         Rc::new_cyclic(|this| Self {
             number,
             epoch,
@@ -129,12 +132,13 @@ impl Core {
             blocking,
             processors,
             buffers: Buffers::new(buffers.0, buffers.1),
-            names: RefCell::new(Names::new(names.0, lifetime)),
+            names: OnceCell::new(),
+            names_kept: names,
             children: RefCell::default(),
             orphans: Cell::new(0),
             counters: Counters::default(),
             panics: Panics::new(on_panic),
-            longest: Longest::new(measure_polls),
+            longest: Longest::new(measured),
             recent: Cell::new((u64::MAX, 0)),
             shutdown: Cell::new(false),
             broken: Cell::new(false),
@@ -436,18 +440,23 @@ impl Core {
         self.generation.get()
     }
 
-    // Blocking work.
+    // Blocking work, and what few programs need: nothing but these functions reaches it, so that others are linked without.
 
     /// The pool for blocking work, made on the first call.
-    pub(crate) fn pool(&self) -> &Pool {
-        self.pool.get_or_init(|| {
+    pub(crate) fn pool(&self) -> &dyn Pool {
+        &**self.pool.get_or_init(|| {
             let waker = self.clock.is_auto().then(|| self.slot.waker().clone());
-            Pool::new(self.blocking, waker, self.processors.clone())
+            Box::new(Threads::new(self.blocking, waker, self.processors.clone()))
         })
     }
 
     /// Whether blocking work is under way, so that a virtual clock must not jump.
     pub(crate) fn is_blocking(&self) -> bool {
-        self.pool.get().is_some_and(Pool::is_busy)
+        self.pool.get().is_some_and(|pool| pool.is_busy())
+    }
+
+    /// Host names that were looked up lately.
+    pub(crate) fn names(&self) -> &RefCell<Names> {
+        self.names.get_or_init(|| RefCell::new(Names::new(self.names_kept.0, nanoseconds(self.names_kept.1))))
     }
 }

@@ -5,7 +5,10 @@
 //! name of its task.
 //!
 //! Off by default, since a clock reading costs as much as a short poll. Then nothing is measured and nothing asked: the loop
-//! looks once for each batch whether it is on.
+//! looks once for each batch whether it is on. How such a batch is run is a function that [`Builder::measure_polls`] names,
+//! so that a program which does not call that is linked without it.
+//!
+//! [`Builder::measure_polls`]: crate::Builder::measure_polls
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use mainspring_sys::Clock;
 
+use crate::reactor::MeasuredBatch;
 use crate::trace;
 use crate::waker;
 
@@ -50,8 +54,8 @@ impl LongestPoll {
 
 /// Remembers the longest poll of one reactor.
 pub(crate) struct Longest {
-    /// Whether polls are measured.
-    pub(crate) is_measured: bool,
+    /// Runs a batch, if polls are measured.
+    pub(crate) batch: Option<MeasuredBatch>,
     /// The length of the longest, nanoseconds.
     nanoseconds: Cell<u64>,
     /// The name of its task.
@@ -59,8 +63,8 @@ pub(crate) struct Longest {
 }
 
 impl Longest {
-    pub(crate) const fn new(is_measured: bool) -> Self {
-        Self { is_measured, nanoseconds: Cell::new(0), name: RefCell::new(None) }
+    pub(crate) const fn new(batch: Option<MeasuredBatch>) -> Self {
+        Self { batch, nanoseconds: Cell::new(0), name: RefCell::new(None) }
     }
 
     /// A poll of a task of that name begins. It ends with what is returned.
@@ -75,7 +79,7 @@ impl Longest {
 
     pub(crate) fn get(&self) -> Option<LongestPoll> {
         let duration = Duration::from_nanos(self.nanoseconds.get());
-        self.is_measured.then(|| LongestPoll { duration, name: self.name.borrow().clone() })
+        self.batch.map(|_| LongestPoll { duration, name: self.name.borrow().clone() })
     }
 }
 

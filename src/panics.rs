@@ -71,6 +71,12 @@ impl TaskPanic<'_> {
     pub const fn payload(&self) -> &(dyn Any + Send) {
         self.payload
     }
+
+    /// What `run` returns if the reactor is to stop.
+    fn error(&self) -> io::Error {
+        let name = self.name.map_or_else(|| "a task".into(), |name| format!("task {name}"));
+        io::Error::other(format!("{name} panicked: {}", self.text()))
+    }
 }
 
 impl fmt::Debug for TaskPanic<'_> {
@@ -79,13 +85,14 @@ impl fmt::Debug for TaskPanic<'_> {
     }
 }
 
-/// The hook of a builder, which may serve several reactors.
+/// The hook of a builder, which may serve several reactors. Says why the reactor is to stop, if it is.
 #[derive(Clone)]
-pub(crate) struct Hook(Arc<dyn Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync>);
+pub(crate) struct Hook(Arc<dyn Fn(&TaskPanic<'_>) -> Option<io::Error> + Send + Sync>);
 
 impl Hook {
     pub(crate) fn new(hook: impl Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hook))
+        // Why the error is made in here: a program without a hook is linked without it.
+        Self(Arc::new(move |panic| (hook(panic) == OnPanic::Stop).then(|| panic.error())))
     }
 }
 
@@ -113,10 +120,8 @@ impl Panics {
     pub(crate) fn report(&self, name: Option<Rc<str>>, payload: &(dyn Any + Send)) {
         let panic = TaskPanic { name: name.as_deref(), payload };
         trace::task_panicked(panic.name, panic.text());
-        let Some(hook) = &self.hook else { return };
-        if (hook.0)(&panic) == OnPanic::Stop {
-            let name = panic.name.map_or_else(|| "a task".into(), |name| format!("task {name}"));
-            self.stop(io::Error::other(format!("{name} panicked: {}", panic.text())));
+        if let Some(why) = self.hook.as_ref().and_then(|hook| (hook.0)(&panic)) {
+            self.stop(why);
         }
     }
 

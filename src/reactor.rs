@@ -80,6 +80,9 @@ pub struct Reactor {
 /// Polls the future of `block_on`, and keeps its output.
 type Root<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
 
+/// Runs a batch of which each poll is measured.
+pub(crate) type MeasuredBatch = fn(&Core, &mut Option<Root<'_>>, &mut bool) -> thread::Result<bool>;
+
 impl Reactor {
     /// A reactor with the defaults of [`Builder`].
     ///
@@ -292,11 +295,12 @@ impl Reactor {
     fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
         let mut in_root = false;
-        let result = if core.longest.is_measured {
-            Self::run_measured(core, root, &mut in_root)
-        } else {
-            let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
-            catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
+        let result = match core.longest.batch {
+            Some(run_measured) => run_measured(core, root, &mut in_root),
+            None => {
+                let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
+                catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
+            }
         };
         match result {
             Ok(is_root_ready) => is_root_ready,
@@ -333,7 +337,7 @@ impl Reactor {
     /// The same batch, each poll between two readings of the clock.
     #[cold]
     #[inline(never)]
-    fn run_measured(core: &Core, root: &mut Option<Root<'_>>, in_root: &mut bool) -> thread::Result<bool> {
+    pub(crate) fn run_measured(core: &Core, root: &mut Option<Root<'_>>, in_root: &mut bool) -> thread::Result<bool> {
         let run = |task: &Task| {
             // Why before the poll: a task that ends in it has no name after.
             let _measured = core.longest.begin(&core.clock, task.name());

@@ -23,7 +23,7 @@ use crate::locks::{Condvar, Mutex};
 use crate::trace;
 use crate::waker;
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs `job`, which may block, on a thread of the reactor's pool: at most 16 threads
 /// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)), at most 1,024 jobs waiting for one
@@ -84,8 +84,16 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
 }
 
+/// What a reactor knows of its pool. Behind this a pool is linked into programs alone that have blocking work.
+pub(crate) trait Pool {
+    /// Hands a job over.
+    fn push(&self, job: Job) -> Result<(), JoinError>;
+    /// Whether a job is under way.
+    fn is_busy(&self) -> bool;
+}
+
 /// The threads of one reactor.
-pub(crate) struct Pool {
+pub(crate) struct Threads {
     /// The generation of the process that has made it, and that alone has its threads.
     made_in: u32,
     /// What it has in common with its threads.
@@ -118,15 +126,16 @@ struct State {
     closed: bool,
 }
 
-impl Pool {
+impl Threads {
     pub(crate) fn new(limits: Limits, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
         let state = State { queue: VecDeque::new(), idle: 0, threads: 0, jobs: 0, closed: false };
         let shared = Shared { state: Mutex::new(state), limits, waker, processors, work: Condvar::new() };
         Self { made_in: fork::generation(), shared: Arc::new(shared) }
     }
+}
 
-    /// Whether a job is under way.
-    pub(crate) fn is_busy(&self) -> bool {
+impl Pool for Threads {
+    fn is_busy(&self) -> bool {
         self.shared.state.lock().jobs > 0
     }
 
@@ -164,7 +173,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for Threads {
     fn drop(&mut self) {
         if self.made_in != fork::generation() {
             // A thread that this process does not have may hold the lock.

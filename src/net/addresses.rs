@@ -64,7 +64,7 @@ impl Addresses {
             Self::Known(addresses) => Ok(addresses),
             Self::Lookup(host, port) => {
                 let core = Core::running("looking a host name up")?;
-                if let Some(known) = core.names.borrow().get(&host, port, core.clock.now()) {
+                if let Some(known) = core.names().borrow().get(&host, port, core.clock.now()) {
                     return Ok(known);
                 }
                 let name = host.clone();
@@ -74,7 +74,7 @@ impl Addresses {
                 // and a queue of what they do not want any more would keep all other work from the pool.
                 let lookup = move || asked.upgrade().map(|_| mainspring_sys::resolve(&name, port));
                 let addresses = crate::unblock(lookup).await?.ok_or(io::ErrorKind::Interrupted)??;
-                core.names.borrow_mut().insert(host, addresses.clone(), core.clock.now());
+                core.names().borrow_mut().insert(host, addresses.clone(), core.clock.now());
                 Ok(addresses)
             }
         }
