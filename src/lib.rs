@@ -101,7 +101,12 @@
 //!
 //! # Features
 //!
-//! None is on by default.
+//! One is on by default:
+//!
+//! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`]. Who needs
+//!   the runtime alone does without by `default-features = false`: most of the build is theirs.
+//!
+//! The others are not:
 //!
 //! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name, and
 //!   what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking work was
@@ -113,14 +118,19 @@
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
 //!   `service::tower`.
 #![deny(unsafe_code)]
+// Some of what the runtime offers, the layers above it alone use.
+#![cfg_attr(not(feature = "service"), allow(dead_code, unused_imports))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod buffers;
 mod builder;
 pub mod channel;
+#[cfg(feature = "service")]
 pub mod client;
+#[cfg(feature = "service")]
 pub mod codec;
+#[cfg(feature = "service")]
 pub mod compared;
 mod contain;
 mod core;
@@ -129,6 +139,7 @@ mod deadline;
 mod direction;
 mod due;
 mod forked;
+#[cfg(feature = "service")]
 pub mod guide;
 mod handle;
 #[cfg(feature = "hyper")]
@@ -136,6 +147,7 @@ pub mod hyper;
 pub mod io;
 mod join_error;
 mod join_handle;
+#[cfg(feature = "service")]
 mod latch;
 mod locks;
 mod longest_poll;
@@ -145,7 +157,9 @@ mod panics;
 mod parked;
 mod pin;
 pub mod process;
+#[cfg(feature = "service")]
 pub mod proto;
+#[cfg(feature = "service")]
 mod random;
 mod reactor;
 mod ready;
@@ -153,7 +167,9 @@ mod remote;
 mod remote_task;
 mod retry;
 mod scope;
+#[cfg(feature = "service")]
 pub mod server;
+#[cfg(feature = "service")]
 pub mod service;
 pub mod signal;
 mod source;
@@ -176,6 +192,7 @@ mod work;
 pub mod workers;
 
 pub use builder::Builder;
+#[cfg(feature = "service")]
 pub use client::Client;
 pub use handle::Handle;
 pub use join_error::JoinError;
@@ -184,6 +201,7 @@ pub use longest_poll::LongestPoll;
 pub use panics::{OnPanic, TaskPanic};
 pub use reactor::Reactor;
 pub use ready::{Ready, ready, ready_if};
+#[cfg(feature = "service")]
 pub use server::Server;
 pub use spawn::{YieldNow, spawn, yield_now};
 pub use stats::Stats;
@@ -209,6 +227,6 @@ pub fn run<F: Future>(future: F) -> std::io::Result<F::Output> {
 }
 
 /// The examples of the README are tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "service"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

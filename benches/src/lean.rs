@@ -1,7 +1,8 @@
 //! What an echo server brings with it: crates, time to build, size, and how much of it is `unsafe`.
 //!
 //! Each server is a package of its own, and each is built alone from nothing in a folder for it, in the default release
-//! profile with the symbols stripped; so nobody is charged for what another one needs. What is downloaded is downloaded
+//! profile with the symbols stripped; so nobody is charged for what another one needs, and each asks for the features that
+//! an echo needs, as whoever embeds it would. What is downloaded is downloaded
 //! before. Lines of `unsafe` are those of the sources of the whole tree in which the word stands outside a comment,
 //! whatever system they are for; those of `libc` are left out, since all of them have it, and it declares and does nothing.
 
@@ -22,15 +23,16 @@ use crate::table::Table;
 use crate::verdict::Verdict;
 use crate::versions;
 
-/// Names, and packages. Ours first, then the floor.
-const PEERS: [(&str, &str); 7] = [
-    ("mainspring", "echo-mainspring"),
-    ("hand-written loop", "echo-loop"),
-    ("mio", "echo-mio"),
-    ("tokio", "echo-tokio"),
-    ("smol", "echo-smol"),
-    ("may", "echo-may"),
-    ("monoio", "echo-monoio"),
+/// Names, packages, and features beyond those that the package asks for. Ours first, then the floor.
+const PEERS: [(&str, &str, &str); 8] = [
+    ("mainspring", "echo-mainspring", ""),
+    ("hand-written loop", "echo-loop", ""),
+    ("mainspring, with the feature `service`", "echo-mainspring", "mainspring/service"),
+    ("mio", "echo-mio", ""),
+    ("tokio", "echo-tokio", ""),
+    ("smol", "echo-smol", ""),
+    ("may", "echo-may", ""),
+    ("monoio", "echo-monoio", ""),
 ];
 
 /// The most crates from the registry in our tree, and KiB above the hand-written loop.
@@ -56,9 +58,9 @@ struct Lean {
 pub(crate) fn run(builds: usize, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     println!("{}\n", versions::of(&["mainspring", "mio", "tokio", "async-io", "may", "monoio"]));
     let mut found = Vec::new();
-    for (name, package) in PEERS {
+    for (name, package, features) in PEERS {
         eprintln!("lean: {name}");
-        found.push((name, measure(package, builds)?));
+        found.push((name, measure(package, features, builds)?));
     }
     let floor = found[1].1.kibibytes;
     let mut table = Table::new([
@@ -90,7 +92,7 @@ pub(crate) fn run(builds: usize, verdict: &mut Verdict, report: &mut Report) -> 
     Ok(())
 }
 
-fn measure(package: &str, builds: usize) -> io::Result<Lean> {
+fn measure(package: &str, features: &str, builds: usize) -> io::Result<Lean> {
     let tree = tree(package)?;
     let mut seconds = f64::INFINITY;
     let mut bytes = 0;
@@ -98,7 +100,7 @@ fn measure(package: &str, builds: usize) -> io::Result<Lean> {
         let target = Folder(Scratch::new(package).path().to_owned());
         let start = Instant::now();
         let mut build = cargo(&["build", "--release", "--quiet", "-j2", "-p", package, "--target-dir"]);
-        build.arg(&target.0).env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+        build.arg(&target.0).args(["--features", features]).env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
         succeeded(&mut build)?;
         seconds = start.elapsed().as_secs_f64().min(seconds);
         bytes = fs::metadata(target.0.join("release").join(package))?.len();
