@@ -14,6 +14,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::direction::Direction;
+use crate::sentence::sentence;
 use crate::source::Source;
 use crate::table::Tasks;
 use crate::time::nanoseconds;
@@ -72,7 +73,7 @@ impl Source {
     pub(crate) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
             let text = "a timeout of zero cannot be set; use None for no timeout";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            return Err(sentence(io::ErrorKind::InvalidInput, text));
         }
         let mut rare = self.rare.borrow_mut();
         if timeout.is_none() && rare.is_none() {

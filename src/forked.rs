@@ -14,6 +14,7 @@ use std::io;
 
 use mainspring_sys::fork;
 
+use crate::sentence::sentence;
 use crate::waker;
 
 /// What is said to whoever uses it.
@@ -22,7 +23,7 @@ pub(crate) const TEXT: &str = "the reactor was made before fork(2), in a parent 
 /// The error for it.
 #[cold]
 pub(crate) fn error() -> io::Error {
-    io::Error::other(TEXT)
+    sentence(io::ErrorKind::Other, TEXT)
 }
 
 /// Makes forks known from now on. Called for each reactor that is made.

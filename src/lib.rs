@@ -167,6 +167,7 @@ mod remote;
 mod remote_task;
 mod retry;
 mod scope;
+mod sentence;
 #[cfg(feature = "service")]
 pub mod server;
 #[cfg(feature = "service")]

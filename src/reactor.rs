@@ -29,6 +29,7 @@ use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::longest_poll::LongestPoll;
 use crate::remote::Lease;
+use crate::sentence::sentence;
 use crate::stats::Stats;
 use crate::table::Task;
 use crate::trace;
@@ -147,7 +148,7 @@ impl Reactor {
         let mut output = None;
         let mut root = |cx: &mut Context<'_>| future.as_mut().poll(cx).map(|value| output = Some(value));
         self.drive(Some(&mut root))?;
-        output.ok_or_else(|| io::Error::other("the reactor ended before the future of block_on"))
+        output.ok_or_else(|| sentence(io::ErrorKind::Other, "the reactor ended before the future of block_on"))
     }
 
     /// Runs until no task is left, or until [`Handle::shutdown`]. Tasks that remain are dropped with the reactor.
@@ -396,7 +397,7 @@ impl Reactor {
 /// An error if a reactor is running on this thread: another would stop it. That of a parent process does not run any more.
 pub(crate) fn refuse_second() -> io::Result<()> {
     match waker::current(|core| core.is_some_and(|core| !core.is_forked())) {
-        true => Err(io::Error::other("a reactor is already running on this thread")),
+        true => Err(sentence(io::ErrorKind::Other, "a reactor is already running on this thread")),
         false => Ok(()),
     }
 }

@@ -22,6 +22,7 @@ use crate::contain::contain;
 use crate::forked;
 use crate::join_error::JoinError;
 use crate::locks::{Mutex, OnceLock, StaticMutex};
+use crate::sentence::sentence;
 use crate::waker::Number;
 
 /// Reactors of a process at one time: what 12 bits of a number can name.
@@ -142,7 +143,7 @@ impl Lease {
     /// Makes a slot, and takes it.
     fn make(made_in: u32, directory: &mut Directory) -> io::Result<Self> {
         if directory.made as usize == REACTORS_MAX {
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
+            return Err(sentence(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
         }
         let selector = OsSelector::new()?;
         let waker = selector.waker()?;

@@ -30,6 +30,7 @@ use crate::core::Core;
 use crate::direction::Direction;
 use crate::forked;
 use crate::scope;
+use crate::sentence::sentence;
 use crate::waits::{Rare, Seat};
 use crate::waker;
 
@@ -220,9 +221,9 @@ impl Source {
             return self.asked_again().map_or_else(Failure::Error, |()| Failure::Refused);
         }
         Failure::Error(if self.has(DETACHED) {
-            io::Error::new(io::ErrorKind::NotConnected, "the reactor of this source has ended")
+            sentence(io::ErrorKind::NotConnected, "the reactor of this source has ended")
         } else {
-            io::Error::other("a source was used while its reactor is not running on this thread")
+            sentence(io::ErrorKind::Other, "a source was used while its reactor is not running on this thread")
         })
     }
 
@@ -265,7 +266,8 @@ impl Source {
     #[cold]
     fn spins(&self) -> io::Error {
         self.asked.set(0);
-        io::Error::other(
+        sentence(
+            io::ErrorKind::Other,
             "a source was asked over 10000 times within one poll and was not ready: the task spins instead of waiting",
         )
     }

@@ -23,6 +23,7 @@ use std::task::Poll;
 use crate::core::Core;
 use crate::join_handle::JoinHandle;
 use crate::scope::Owner;
+use crate::sentence::sentence;
 use crate::spawn;
 use crate::waker::Number;
 use crate::work::Work;
@@ -189,5 +190,5 @@ impl<T: Task> Work for Ticking<T> {
 
 #[cold]
 fn waits_for_nothing() -> io::Error {
-    io::Error::other("tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"")
+    sentence(io::ErrorKind::Other, "tick waits for nothing: it returned WouldBlock, and no source said \"not yet\"")
 }

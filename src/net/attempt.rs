@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use super::stream::Stream;
 use crate::direction::Direction;
+use crate::sentence::sentence;
 
 /// An attempt that goes on.
 pub(super) struct Attempt {
@@ -67,5 +68,5 @@ impl Drop for Attempt {
 
 #[cold]
 fn finished() -> io::Error {
-    io::Error::other("a connecting stream was used again after it had ended")
+    sentence(io::ErrorKind::Other, "a connecting stream was used again after it had ended")
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::connect::Connecting;
 use super::tcp_stream::TcpStream;
+use crate::sentence::sentence;
 use crate::time::{Sleep, sleep};
 
 /// How long an attempt is alone before the next one starts: the "Connection Attempt Delay" that RFC 8305 §8 recommends.
@@ -102,7 +103,7 @@ impl Future for Race {
         if !this.attempts.is_empty() {
             return Poll::Pending;
         }
-        let no_address = || io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
+        let no_address = || sentence(io::ErrorKind::InvalidInput, "no address to connect to");
         Poll::Ready(Err(this.last.take().unwrap_or_else(no_address)))
     }
 }

@@ -9,12 +9,13 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use super::pipe::{PipeReader, PipeWriter};
 use super::tcp_stream::TcpStream;
 use super::unix_stream::UnixStream;
+use crate::sentence::sentence;
 use crate::waker;
 
 /// A read or write of std needs a scope, in which "not yet" can be recorded.
 #[cold]
 fn no_scope() -> io::Error {
-    io::Error::new(
+    sentence(
         io::ErrorKind::Unsupported,
         "std I/O on a Mainspring source works inside a tick or `mainspring::ready(|| ...)` only, where \"not yet\" is recorded",
     )

@@ -19,6 +19,7 @@ use super::leaf;
 use super::listener::{BACKLOG, Listener};
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
+use crate::sentence::sentence;
 
 /// Settings of a listener, and then the listener.
 ///
@@ -95,7 +96,7 @@ impl ListenOptions {
 
     /// The listening socket, which belongs to no reactor yet.
     pub(crate) fn open(&self, addresses: impl ToAddresses) -> io::Result<Socket> {
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        let mut last = sentence(io::ErrorKind::InvalidInput, "no address to listen on");
         for address in addresses.to_addresses()?.resolve_blocking()? {
             let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
             match Socket::listen(address, backlog, self.reuse_port) {

@@ -14,6 +14,7 @@ use super::addresses::ToAddresses;
 use super::bind_error::in_words;
 use super::udp_socket::UdpSocket;
 use crate::core::Core;
+use crate::sentence::sentence;
 
 /// Settings of a UDP socket, and then the socket.
 ///
@@ -68,7 +69,7 @@ impl BindOptions {
     /// running on this thread.
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<UdpSocket> {
         let core = Core::running("a UdpSocket")?;
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind a UDP socket to");
+        let mut last = sentence(io::ErrorKind::InvalidInput, "no address to bind a UDP socket to");
         for address in addresses.to_addresses()?.resolve_blocking()? {
             match self.open(&address) {
                 Ok(socket) => return UdpSocket::register(&core, socket),

@@ -21,6 +21,7 @@ use super::addresses::ToAddresses;
 use super::registered::Registered;
 use super::udp_options::BindOptions;
 use crate::core::Core;
+use crate::sentence::sentence;
 
 /// A UDP socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -110,7 +111,7 @@ impl UdpSocket {
     ///
     /// Dropped during a lookup, it has changed nothing.
     pub async fn connect(&self, addresses: impl ToAddresses) -> io::Result<()> {
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
+        let mut last = sentence(io::ErrorKind::InvalidInput, "no address to connect to");
         for address in addresses.to_addresses()?.resolve().await? {
             match self.socket().connect(&address) {
                 Ok(_) => return Ok(()),
