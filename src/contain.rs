@@ -7,6 +7,7 @@
 //! dropped in its turn; of payloads that go on like that, the last is leaked: to drop them could go on for ever, and a process
 //! that was made to end by such a drop, as std does for its threads, would be ended by one connection for all.
 
+use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,15 +17,24 @@ const PAYLOADS_MAX: usize = 3;
 
 /// Calls `f`; true if it has panicked.
 pub(crate) fn contain(f: impl FnOnce()) -> bool {
-    let Err(mut payload) = catch_unwind(AssertUnwindSafe(f)) else { return false };
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => false,
+        Err(payload) => {
+            drop_payload(payload);
+            true
+        }
+    }
+}
+
+#[cold]
+fn drop_payload(mut payload: Box<dyn Any + Send>) {
     for _ in 0..PAYLOADS_MAX {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            Ok(()) => return true,
+            Ok(()) => return,
             Err(next) => payload = next,
         }
     }
     mem::forget(payload);
-    true
 }
 
 #[cfg(test)]

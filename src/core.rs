@@ -110,6 +110,8 @@ impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
         let Builder { clock, blocking, processors, on_panic, measured, buffers, names, .. } = settings;
         let number = lease.number;
+        // Before all others, since these alone may panic: so nothing has to be dropped when they do.
+        let (timers, tasks) = (Wheel::new(clock.now()), Tasks::new(number));
         Rc::new_cyclic(|this| Self {
             number,
             epoch,
@@ -118,9 +120,9 @@ impl Core {
             selector: lease.selector.clone(),
             slot,
             account: Account::closed(number),
-            timers: RefCell::new(Wheel::new(clock.now())),
+            timers: RefCell::new(timers),
             clock,
-            tasks: RefCell::new(Tasks::new(number)),
+            tasks: RefCell::new(tasks),
             due: Due::default(),
             sources: RefCell::new(Slab::new()),
             generation: Cell::new(lease.generation),
@@ -328,9 +330,10 @@ impl Core {
         let mut mail = self.mail.take();
         self.slot.take(&mut mail);
         self.counters.wakes_remote.add(mail.wakes.len() as u64);
-        for number in mail.wakes.drain(..) {
+        for &number in &mail.wakes {
             self.tasks.borrow_mut().wake(number);
         }
+        mail.wakes.clear();
         for call in mail.calls.drain(..) {
             // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped here,
             // and may panic.
@@ -418,8 +421,8 @@ impl Core {
 
     /// The reactor ends: sources that outlive it say so from now on.
     pub(crate) fn detach_sources(&self) {
-        let sources: Vec<_> = self.sources.borrow_mut().drain().collect();
-        for source in sources {
+        let sources = self.sources.take();
+        for (_, source) in &sources {
             source.detach();
             source.wake_all(self);
         }

@@ -14,7 +14,7 @@ mod model;
 use std::collections::BinaryHeap;
 use std::io;
 use std::mem;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use mainspring_sys::{OsSelector, Selector, Waker, fork};
 
@@ -67,14 +67,13 @@ impl Directory {
     }
 }
 
-/// Calls `f` with the directory of a process.
-fn in_directory<R>(generation: u32, f: impl FnOnce(&mut Directory) -> R) -> io::Result<R> {
+/// The place for the directory of a process.
+fn directory(generation: u32) -> io::Result<MutexGuard<'static, Option<Box<Directory>>>> {
     let Some(directory) = DIRECTORIES.get(generation as usize) else {
         return Err(io::Error::other(format!("the process has come about by more than {FORKS_MAX} forks")));
     };
     // Nothing that a user wrote runs under this lock.
-    let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(f(directory.get_or_insert_with(Directory::new)))
+    Ok(directory.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The right to be the reactor of a slot; given back by [`Lease::end`].
@@ -131,10 +130,13 @@ impl Lease {
     pub(crate) fn begin() -> io::Result<(Self, &'static Slot, u64)> {
         forked::watch()?;
         let made_in = fork::generation();
-        let lease = in_directory(made_in, |directory| match directory.free.pop() {
-            Some(lease) => Ok(lease),
-            None => Self::make(made_in, directory),
-        })??;
+        let mut guard = directory(made_in)?;
+        let directory = guard.get_or_insert_with(Directory::new);
+        let lease = match directory.free.pop() {
+            Some(lease) => lease,
+            None => Self::make(made_in, directory)?,
+        };
+        drop(guard);
         let slot = slot(lease.number).ok_or(io::ErrorKind::NotFound)?;
         let epoch = slot.begin();
         Ok((lease, slot, epoch))
@@ -169,9 +171,8 @@ impl Lease {
         if is_broken {
             // Nor is it closed: its descriptor may be somebody else's by now.
             mem::forget(self);
-        } else {
-            // Why ignored: the error is that there is no directory, and this lease came from it.
-            let _ = in_directory(self.made_in, |directory| directory.free.push(self));
+        } else if let Some(directory) = directory(self.made_in).ok().as_deref_mut().and_then(Option::as_mut) {
+            directory.free.push(self);
         }
     }
 }

@@ -295,7 +295,7 @@ impl Source {
                 self.done_in_scope(direction);
                 Ok(Some(value))
             }
-            Err(error) => self.try_failed(direction, self.failed(direction, scope::sitting(), error)),
+            Err(error) => self.try_failed(direction, self.failed(direction, scope::sitting(), error)).map(|()| None),
         }
     }
 
@@ -320,7 +320,9 @@ impl Source {
                 self.done_in_scope(Direction::Read);
                 Ok(Some(count))
             }
-            Err(error) => self.try_failed(Direction::Read, self.failed(Direction::Read, scope::sitting(), error)),
+            Err(error) => {
+                self.try_failed(Direction::Read, self.failed(Direction::Read, scope::sitting(), error)).map(|()| None)
+            }
         }
     }
 
@@ -328,19 +330,21 @@ impl Source {
     #[inline(always)]
     fn try_later<T>(self: &Rc<Self>, account: &Account, direction: Direction) -> io::Result<Option<T>> {
         if !account.has_budget() {
-            return self.try_failed(direction, self.without_budget());
+            return self.try_failed(direction, self.without_budget()).map(|()| None);
         }
         if self.sit(account, direction) && !account.is_asked_too_often() {
             account.blocked();
             return Ok(None);
         }
-        self.record_slowly(direction)
+        self.record_slowly(direction).map(|()| None)
     }
+
+    // What is out of line has no type parameter, so that a program has it once.
 
     /// "Not yet" in the style of a tick, where the owner has no seat. Outside a scope there is nobody to be woken: the
     /// caller looks again by himself.
     #[inline(never)]
-    fn record_slowly<T>(self: &Rc<Self>, direction: Direction) -> io::Result<Option<T>> {
+    fn record_slowly(self: &Rc<Self>, direction: Direction) -> io::Result<()> {
         self.asked_again()?;
         waker::with_scope(|scope| {
             if let Some(scope) = scope {
@@ -350,16 +354,16 @@ impl Source {
                 }
             }
         });
-        Ok(None)
+        Ok(())
     }
 
     #[cold]
-    fn try_failed<T>(self: &Rc<Self>, direction: Direction, failure: Failure) -> io::Result<Option<T>> {
+    fn try_failed(self: &Rc<Self>, direction: Direction, failure: Failure) -> io::Result<()> {
         match failure {
             Failure::NotYet => self.record_slowly(direction),
             Failure::Refused => {
                 scope::refuse();
-                Ok(None)
+                Ok(())
             }
             Failure::Error(error) => {
                 self.core.account.progressed();
@@ -390,13 +394,13 @@ impl Source {
         let account = &self.core.account;
         if !self.is_worth_a_try(account, direction) {
             if account.has_budget() {
-                return self.poll_later(owner, cx, direction);
+                return self.poll_later(owner, cx, direction).map(Err);
             }
             if !self.is_granted(owner) {
-                return self.poll_failed(owner, cx, direction, self.without_budget());
+                return self.poll_failed(owner, cx, direction, self.without_budget()).map(Err);
             }
             if !self.readiness.get().intersects(direction.bit()) {
-                return self.poll_later(owner, cx, direction);
+                return self.poll_later(owner, cx, direction).map(Err);
             }
         }
         match operation() {
@@ -408,7 +412,9 @@ impl Source {
                 *owner = 0;
                 Poll::Ready(Ok(value))
             }
-            Err(error) => self.poll_failed(owner, cx, direction, self.failed(direction, *owner & !REFUSED, error)),
+            Err(error) => {
+                self.poll_failed(owner, cx, direction, self.failed(direction, *owner & !REFUSED, error)).map(Err)
+            }
         }
     }
 
@@ -426,7 +432,7 @@ impl Source {
 
     /// The descriptor is not ready.
     #[inline]
-    fn poll_later<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+    fn poll_later(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Error> {
         if *owner != 0 {
             return self.poll_again(owner, cx, direction);
         }
@@ -436,13 +442,13 @@ impl Source {
     }
 
     #[cold]
-    fn poll_failed<T>(
+    fn poll_failed(
         &self,
         owner: &mut u64,
         cx: &Context<'_>,
         direction: Direction,
         failure: Failure,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Error> {
         match failure {
             Failure::NotYet => self.poll_later(owner, cx, direction),
             Failure::Refused => {
@@ -452,21 +458,21 @@ impl Source {
             }
             Failure::Error(error) => {
                 self.end_own(owner, direction);
-                Poll::Ready(Err(error))
+                Poll::Ready(error)
             }
         }
     }
 
     /// A leaf future that waits already, or was refused, is asked again.
     #[inline(never)]
-    fn poll_again<T>(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Result<T>> {
+    fn poll_again(&self, owner: &mut u64, cx: &Context<'_>, direction: Direction) -> Poll<io::Error> {
         *owner &= !REFUSED;
         if *owner == 0 {
             return self.poll_later(owner, cx, direction);
         }
         if let Err(spin) = self.asked_again() {
             self.end_own(owner, direction);
-            return Poll::Ready(Err(spin));
+            return Poll::Ready(spin);
         }
         self.wait(direction, *owner, cx.waker());
         Poll::Pending

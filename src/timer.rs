@@ -111,7 +111,7 @@ impl Core {
             return;
         }
         let (sources, mut timers) = (self.sources.borrow(), self.timers.borrow_mut());
-        for (token, direction) in changed.drain(..) {
+        for &(token, direction) in &*changed {
             let Some(source) = sources.get(token.0 as u32 as usize) else { continue };
             if source.token() != token {
                 continue;
@@ -123,6 +123,7 @@ impl Core {
                 Some(at) => timers.arm(key, at),
             }
         }
+        changed.clear();
     }
 
     fn deadline_due(&self, key: Key, token: Token, direction: Direction, now: u64) {

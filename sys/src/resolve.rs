@@ -26,7 +26,7 @@ const ADDRESSES_MAX: usize = 256;
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if host.len() > HOST_MAX {
         let length = host.len();
-        let shown: String = host.chars().take(HOST_MAX).collect();
+        let shown = (0..=HOST_MAX).rev().find_map(|end| host.get(..end)).unwrap_or_default();
         let message = format!("could not resolve a host name of {length} bytes, more than {HOST_MAX}: {shown:?}...");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
