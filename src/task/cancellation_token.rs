@@ -8,12 +8,13 @@
 //! known to their parents weakly and take themselves out when they are dropped, so a server whose every connection has a
 //! child of one token holds as many as there are connections. Trees of any depth are walked in loops, not by recursion.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
 
 use crate::channel::wait::poll_locked;
 use crate::locks::Mutex;
@@ -44,7 +45,7 @@ pub struct CancellationToken {
 /// One token, whatever the number of its clones.
 struct Node {
     /// Whose child it is, and by which key; none of a root, and of one born cancelled.
-    parent: Option<(Arc<Self>, u64)>,
+    parent: Option<(Arc<Self>, usize)>,
     /// The rest.
     state: Mutex<State>,
 }
@@ -53,19 +54,10 @@ struct Node {
 struct State {
     /// Set once.
     cancelled: bool,
-    /// The last key that was given out.
-    key: u64,
-    /// Who waits, by key.
-    waiters: BTreeMap<u64, Option<Waker>>,
-    /// Who is to be cancelled too, by key.
-    children: BTreeMap<u64, Weak<Node>>,
-}
-
-impl State {
-    fn next_key(&mut self) -> u64 {
-        self.key += 1;
-        self.key
-    }
+    /// Who waits, by key. Empty, and stays so, once it is cancelled: a key that comes later names nobody.
+    waiters: Slab<Option<Waker>>,
+    /// Who is to be cancelled too, by key. The same.
+    children: Slab<Weak<Node>>,
 }
 
 impl CancellationToken {
@@ -84,9 +76,9 @@ impl CancellationToken {
             let cancelled = State { cancelled: true, ..State::default() };
             return Self { node: Arc::new(Node { parent: None, state: Mutex::new(cancelled) }) };
         }
-        let key = state.next_key();
-        let node = Arc::new(Node { parent: Some((self.node.clone(), key)), state: Mutex::default() });
-        state.children.insert(key, Arc::downgrade(&node));
+        let entry = state.children.vacant_entry();
+        let node = Arc::new(Node { parent: Some((self.node.clone(), entry.key())), state: Mutex::default() });
+        entry.insert(Arc::downgrade(&node));
         Self { node }
     }
 
@@ -99,8 +91,8 @@ impl CancellationToken {
             let waiters = std::mem::take(&mut state.waiters);
             let children = std::mem::take(&mut state.children);
             drop(state);
-            wake(waiters.into_values().flatten());
-            left.extend(children.into_values().filter_map(|child| child.upgrade()));
+            wake(waiters.into_iter().filter_map(|(_, waiter)| waiter));
+            left.extend(children.into_iter().filter_map(|(_, child)| child.upgrade()));
         }
     }
 
@@ -157,7 +149,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         let mut parent = self.parent.take();
         while let Some((node, key)) = parent {
-            let child = node.state.lock().children.remove(&key);
+            let child = node.state.lock().children.try_remove(key);
             drop(child);
             // Why in a loop: a chain of tokens, each held by its child alone, would be dropped by recursion.
             parent = Arc::into_inner(node).and_then(|mut node| node.parent.take());
@@ -171,7 +163,7 @@ pub struct Cancelled {
     /// The token.
     node: Arc<Node>,
     /// Under which it waits, if it does.
-    key: Option<u64>,
+    key: Option<usize>,
     /// Set once it has heard of it.
     done: bool,
 }
@@ -194,8 +186,8 @@ impl Cancelled {
                 (*key, *done) = (None, true);
                 return Ok(());
             }
-            let held = *key.get_or_insert_with(|| state.next_key());
-            Err(state.waiters.entry(held).or_default())
+            let held = *key.get_or_insert_with(|| state.waiters.insert(None));
+            Err(&mut state.waiters[held])
         })
     }
 }
@@ -223,7 +215,7 @@ impl<F: Future> Step<F> for Cancelled {
 impl Drop for Cancelled {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            let waiter = self.node.state.lock().waiters.remove(&key);
+            let waiter = self.node.state.lock().waiters.try_remove(key);
             drop(waiter);
         }
     }

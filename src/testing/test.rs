@@ -7,7 +7,6 @@
 //! Finding out at once that a test is stuck was turned down: wakers are numbers without a count, so "nobody can wake it" is
 //! not known.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
@@ -158,13 +157,11 @@ fn report(core: &Core, limit: Duration) -> String {
 
 /// Each name once, with how many have it.
 fn list(names: &[Option<Rc<str>>]) -> String {
-    let mut counts = BTreeMap::new();
-    for name in names {
-        *counts.entry(name.as_deref().unwrap_or("unnamed")).or_insert(0) += 1;
-    }
-    let entries = counts.into_iter().map(|(name, count)| match count {
-        1 => name.to_owned(),
-        _ => format!("{name} ({count} times)"),
+    let mut names: Vec<_> = names.iter().map(|name| name.as_deref().unwrap_or("unnamed")).collect();
+    names.sort_unstable();
+    let entries = names.chunk_by(|one, other| one == other).map(|same| match same {
+        [name] => (*name).to_owned(),
+        _ => format!("{} ({} times)", same[0], same.len()),
     });
     let entries: Vec<_> = entries.collect();
     if entries.is_empty() { "none".into() } else { entries.join(", ") }
