@@ -8,48 +8,52 @@
 //! after one wants to know whether it still fails. Two that ask for the same name at the same time both look it up:
 //! joining them was turned down, because the first to give up would have to hand the lookup on.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// Answers of the resolver, by host name.
 pub(crate) struct Names {
-    /// Each with the moment at which it is not good any more.
-    answers: HashMap<String, (u64, Vec<SocketAddr>)>,
+    /// Each host once, the oldest first. A list, since a lookup that it spares costs more than to read all of it.
+    answers: Vec<Answer>,
     /// How many are kept, in items.
     kept: usize,
     /// For how long, nanoseconds.
     lifetime: u64,
 }
 
+/// What the resolver has said of a host.
+struct Answer {
+    host: String,
+    addresses: Vec<SocketAddr>,
+    /// The moment at which it is not good any more.
+    end: u64,
+}
+
 impl Names {
     /// Keeps `kept` names, each for `lifetime` nanoseconds; with zero of either it keeps none.
-    pub(crate) fn new(kept: usize, lifetime: u64) -> Self {
-        Self { answers: HashMap::new(), kept, lifetime }
+    pub(crate) const fn new(kept: usize, lifetime: u64) -> Self {
+        Self { answers: Vec::new(), kept, lifetime }
     }
 
     /// The addresses of `host`, with `port`, unless they are unknown or too old.
     pub(crate) fn get(&self, host: &str, port: u16, now: u64) -> Option<Vec<SocketAddr>> {
-        let (end, addresses) = self.answers.get(host)?;
+        let answer = self.answers.iter().find(|answer| answer.host == host && now < answer.end)?;
         let with_port = |mut address: SocketAddr| {
             address.set_port(port);
             address
         };
-        (now < *end).then(|| addresses.iter().copied().map(with_port).collect())
+        Some(answer.addresses.iter().copied().map(with_port).collect())
     }
 
-    /// Keeps the answer of the resolver. Where there is no room, those that are too old go, or else the oldest.
+    /// Keeps the answer of the resolver. Those that are too old go; where there is still no room, the oldest does.
     pub(crate) fn insert(&mut self, host: String, addresses: Vec<SocketAddr>, now: u64) {
         if self.kept == 0 || self.lifetime == 0 {
             return;
         }
-        if self.answers.len() >= self.kept && !self.answers.contains_key(&host) {
-            self.answers.retain(|_, (end, _)| now < *end);
-            if self.answers.len() >= self.kept {
-                let oldest = self.answers.iter().min_by_key(|(_, (end, _))| *end).map(|(host, _)| host.clone());
-                oldest.map(|host| self.answers.remove(&host));
-            }
+        self.answers.retain(|answer| answer.host != host && now < answer.end);
+        if self.answers.len() >= self.kept {
+            self.answers.remove(0);
         }
-        self.answers.insert(host, (now.saturating_add(self.lifetime), addresses));
+        self.answers.push(Answer { host, addresses, end: now.saturating_add(self.lifetime) });
     }
 }
 

@@ -9,18 +9,20 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_sys::Clock;
 
 use super::settle;
 use crate::builder::Builder;
+use crate::channel::oneshot;
 use crate::core::Core;
 use crate::handle::Handle;
 use crate::panics::OnPanic;
+use crate::parked::parked;
 use crate::waker;
 
 /// How long a test may take in real time: far longer than one in virtual time needs, and short enough to wait for.
@@ -99,11 +101,11 @@ impl Test {
             settings = settings.on_panic(move |_| on_panic);
         }
         let reactor = settings.build().unwrap_or_else(|error| panic!("no reactor for the test: {error}"));
-        let (ended, ends) = mpsc::channel();
+        let (ended, ends) = oneshot::channel();
         let handle = reactor.handle();
         thread::Builder::new()
             .name("mainspring-test-limit".into())
-            .spawn(move || watch(&handle, &ends, limit))
+            .spawn(move || watch(&handle, ends, limit))
             .unwrap_or_else(|error| panic!("no thread for the limit of the test: {error}"));
         let result = reactor.block_on(async {
             let output = future.await;
@@ -113,7 +115,7 @@ impl Test {
             settle().await;
             (output, waker::current(|core| core.map_or_else(Vec::new, Core::live_names)))
         });
-        drop::<mpsc::Sender<()>>(ended);
+        drop::<oneshot::Sender<()>>(ended);
         match result {
             Ok((output, alive)) if alive.is_empty() => output,
             Ok((_, alive)) => panic!("the test has ended, and its tasks have not: {}", list(&alive)),
@@ -129,8 +131,9 @@ impl Default for Test {
 }
 
 /// Stops a test that does not end within `limit`.
-fn watch(handle: &Handle, ends: &mpsc::Receiver<()>, limit: Duration) {
-    if ends.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
+fn watch(handle: &Handle, ends: oneshot::Receiver<()>, limit: Duration) {
+    let mut ends = pin!(ends);
+    if parked(ends.as_mut(), Instant::now().checked_add(limit)).is_some() {
         return;
     }
     let stop = move || {
@@ -138,7 +141,7 @@ fn watch(handle: &Handle, ends: &mpsc::Receiver<()>, limit: Duration) {
     };
     // Why ignored: one that has ended has nothing to be told.
     let _ = handle.call_there(Box::new(stop), usize::MAX);
-    if ends.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+    if parked(ends, Instant::now().checked_add(LIMIT)).is_none() {
         eprintln!("a test did not end within {limit:?} of real time, and cannot be ended: a poll does not return");
     }
 }

@@ -14,7 +14,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc as std_mpsc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use std::time::{Duration, Instant};
 use super::builder::Settings;
 use super::error::Reason;
 use super::{Worker, WorkerError};
-use crate::channel::mpsc;
+use crate::channel::{mpsc, oneshot};
 use crate::contain::contain;
 use crate::handle::Handle;
 use crate::parked::parked;
@@ -52,10 +51,10 @@ struct Seat {
     stopping: CancellationToken,
     /// As of the crew.
     ending: CancellationToken,
-    /// Says that it is ready, once.
-    ready: std_mpsc::Sender<(usize, Handle)>,
+    /// Says that it is ready.
+    ready: oneshot::Sender<Handle>,
     /// The reactors of all; the end, if one could not be had.
-    others: std_mpsc::Receiver<Arc<[Handle]>>,
+    others: oneshot::Receiver<Arc<[Handle]>>,
 }
 
 impl<T: Send + 'static> Crew<T> {
@@ -69,11 +68,10 @@ impl<T: Send + 'static> Crew<T> {
         let (alive, ends) = mpsc::unbounded();
         let (stopping, ending) = (CancellationToken::new(), CancellationToken::new());
         let mut crew = Self { stopping, ending, first, threads: Vec::new(), ends };
-        let (ready, handles) = std_mpsc::channel();
-        let mut go = Vec::new();
+        let (mut coming, mut go) = (Vec::new(), Vec::new());
         for index in first..settings.threads {
-            let (sender, others) = std_mpsc::channel();
-            let (settings, ready) = (settings.clone(), ready.clone());
+            let ((ready, handle), (sender, others)) = (oneshot::channel(), oneshot::channel());
+            let settings = settings.clone();
             let seat =
                 Seat { index, settings, stopping: crew.stopping.clone(), ending: crew.ending.clone(), ready, others };
             let (make, alive) = (make.clone(), alive.clone());
@@ -86,19 +84,19 @@ impl<T: Send + 'static> Crew<T> {
             crew.threads.push(thread.map_err(|error| {
                 io::Error::new(error.kind(), format!("cannot start the thread of worker {index}: {error}"))
             })?);
+            coming.push(handle);
             go.push(sender);
         }
-        drop((ready, alive));
+        drop(alive);
 
         // Until each has sent its own or has ended.
-        let mut handles: Vec<_> = own.map(|own| (0, own)).into_iter().chain(handles).collect();
+        let sent = coming.into_iter().filter_map(|handle| parked(pin!(handle), None)?.ok());
+        let handles: Arc<[Handle]> = own.into_iter().chain(sent).collect();
         if handles.len() < settings.threads {
             drop(go);
             let failed = crew.join().into_iter().filter_map(Result::err).find(|error| !error.is_dropped());
             return Err(failed.map_or_else(|| io::Error::other("a worker has not started"), Into::into));
         }
-        handles.sort_unstable_by_key(|(index, _)| *index);
-        let handles: Arc<[Handle]> = handles.into_iter().map(|(_, handle)| handle).collect();
         for sender in go {
             // Why ignored: a thread that has ended meanwhile says so when it is joined.
             let _ = sender.send(handles.clone());
@@ -173,10 +171,10 @@ impl Seat {
         let failed = |error| WorkerError::new(index, Reason::Failed(error));
         let reactor = settings.reactor(index).map_err(failed)?;
         // Why ignored: whoever has given up has also dropped the other channel.
-        let _ = ready.send((index, reactor.handle()));
-        // The end of this channel is what tells that all have sent.
-        drop(ready);
-        let Ok(handles) = others.recv() else { return Err(WorkerError::new(index, Reason::Dropped)) };
+        let _ = ready.send(reactor.handle());
+        let Some(Ok(handles)) = parked(pin!(others), None) else {
+            return Err(WorkerError::new(index, Reason::Dropped));
+        };
         let worker = Worker { index, handles, stopping };
         let ended = reactor.block_on(ending.until_cancelled(worker.work(make))).map_err(failed)?;
         ended.unwrap_or_else(|| Err(WorkerError::new(index, Reason::Dropped)))
