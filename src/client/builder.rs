@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::attempt::Attempt;
 use super::connector::{Connector, Make};
 use super::members::Members;
 use super::pool::Pool;
-use super::{Attempt, Client, NotDone};
+use super::{Client, NotDone};
 use crate::net::{Addresses, TcpStream, ToAddresses};
 use crate::service::balance::{Balance, Change, Endpoints, next};
 use crate::service::{ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, RetryBudget, Timeout};
@@ -445,7 +446,7 @@ impl<C> ClientBuilder<C> {
         let places = connections.saturating_mul(calls);
         let attempt = Filtered::new(self.attempt_timeout.map(Timeout::new), pool);
         let limited = Filtered::new(ConcurrencyLimit::new(places).waiters(waiters), attempt);
-        Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited)
+        Attempt(Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited))
     }
 }
 

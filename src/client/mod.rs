@@ -19,6 +19,7 @@
 //! makes.
 //!
 //! A call is dropped with its future: it gives its place and its connection back, and leaves nothing running.
+mod attempt;
 mod builder;
 mod connector;
 mod error;
@@ -37,14 +38,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::service::balance::Balance;
-use crate::service::{
-    Classifier, ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, Service, Status, Timeout,
-};
+use crate::service::{Classifier, Deadline, Filtered, Retry, Service, Status};
 use crate::task::AbortHandle;
-use pool::Pool;
-
-/// What belongs to one endpoint.
-type Attempt<S, C> = Filtered<FailureAccrual<C>, Filtered<ConcurrencyLimit, Filtered<Option<Timeout>, Pool<S>>>>;
+use attempt::Attempt;
 
 /// The whole.
 type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<SocketAddr, Attempt<S, C>, C>>>;
