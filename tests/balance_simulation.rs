@@ -5,10 +5,12 @@
 //! accrual around each endpoint, and the part of the calls that succeeded and the latency that 99 % of them did not exceed.
 //!
 //! `SIMULATION_CALLS` is the number of calls a second (250 by default, 1,250 in Finagle's) and `SIMULATION_SEED` the seed. It is
-//! the same sequence of arrivals and latencies for every algorithm.
+//! the same sequence of arrivals and latencies for every algorithm. `SIMULATION_REPORT` names a file, to which the table goes as
+//! points that `benches -- charts` draws.
 
 use std::cell::RefCell;
 use std::fmt::Write;
+use std::fs;
 use std::io;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -178,6 +180,27 @@ fn variable<T: FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// An algorithm, and what has come of each scenario.
+type Row = (String, [Outcome; SCENARIOS.len()]);
+
+/// The rows as a report, that of the best first, which is drawn in colour.
+fn report(rows: &[Row]) -> String {
+    let mut points = Vec::new();
+    for (nth, (scenario, _)) in SCENARIOS.iter().enumerate() {
+        for (series, outcomes) in rows.iter().rev() {
+            let mut point = |figure: &str, value: f64| {
+                points.push(format!(
+                    "{{\"figure\":\"{figure}\",\"series\":\"{series}\",\"at\":\"{scenario}\",\
+                     \"low\":{value:.3},\"median\":{value:.3},\"high\":{value:.3}}}"
+                ));
+            };
+            point("Balancing: p99, ms", outcomes[nth].p99);
+            point("Balancing: calls that failed, %", 100.0 - outcomes[nth].succeeded);
+        }
+    }
+    format!("{{\"points\":[\n{}\n]}}\n", points.join(",\n"))
+}
+
 #[test]
 fn two_at_random_by_latency_with_accrual_is_the_best_or_as_good_in_each_scenario() {
     let calls_per_second = variable("SIMULATION_CALLS", 250.0);
@@ -187,7 +210,7 @@ fn two_at_random_by_latency_with_accrual_is_the_best_or_as_good_in_each_scenario
         write!(table, "{name:>20}").unwrap();
     }
     table.push('\n');
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for (name, algorithm) in ALGORITHMS {
         for with_accrual in [false, true] {
             let run = |(_, scenario)| simulate(scenario, algorithm, with_accrual, calls_per_second, seed);
@@ -197,20 +220,23 @@ fn two_at_random_by_latency_with_accrual_is_the_best_or_as_good_in_each_scenario
                 write!(table, "{succeeded:>12.2}{p99:>8.0}").unwrap();
             }
             table.push('\n');
-            rows.push(outcomes);
+            rows.push((format!("{name}{}", if with_accrual { ", accrual" } else { "" }), outcomes));
         }
     }
     println!("{table}seed {seed}, {calls_per_second} calls a second for {SECONDS} s, {ENDPOINTS} endpoints");
-    let (best, others) = rows.split_last().expect("the last row is P2C by latency with accrual");
+    if let Ok(path) = std::env::var("SIMULATION_REPORT") {
+        fs::write(&path, report(&rows)).unwrap_or_else(|error| panic!("could not write {path}: {error}"));
+    }
+    let ((_, best), others) = rows.split_last().expect("the last row is P2C by latency with accrual");
     for (nth, (name, _)) in SCENARIOS.iter().enumerate() {
-        for other in others {
-            assert!(best[nth].succeeded >= other[nth].succeeded - 0.05, "{name}: others succeed more often");
-            assert!(best[nth].p99 <= other[nth].p99 * 1.05, "{name}: others are faster");
+        for (other_name, other) in others {
+            assert!(best[nth].succeeded >= other[nth].succeeded - 0.05, "{name}: {other_name} succeeds more often");
+            assert!(best[nth].p99 <= other[nth].p99 * 1.05, "{name}: {other_name} is faster");
         }
         assert!(best[nth].succeeded >= 99.9, "{name}: {} %", best[nth].succeeded);
     }
     // That the scenarios are bad for those who do not look.
-    let naive = &rows[0];
+    let (_, naive) = &rows[0];
     assert!(naive[1].p99 > 2.0 * naive[0].p99 && naive[2].p99 > 2.0 * naive[0].p99);
     assert!(naive[3].succeeded < 97.5 && naive[4].succeeded < 93.0);
 }
