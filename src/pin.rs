@@ -48,6 +48,7 @@ impl<F, S> Projected<F, S> {
 
     /// The future, pinned, and the state.
     #[allow(unsafe_code)]
+    #[inline]
     pub(crate) fn project(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut S) {
         // SAFETY: the reference does not leave this function, which moves out of neither field.
         let this = unsafe { self.get_unchecked_mut() };
@@ -161,6 +162,7 @@ impl<F, T> Stages<F, T> {
 impl<F, S: Step<F>> Future for Projected<F, S> {
     type Output = S::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (inner, state) = self.project();
         state.step(inner, cx)

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::poll;
 use mainspring::service::{
-    Cautious, Class, Histogram, LatencyHistogram, Rejected, Service, ServiceExt, Statistics, service_fn,
+    Cautious, Class, Deadline, Histogram, LatencyHistogram, Rejected, Service, ServiceExt, Statistics, service_fn,
 };
 use mainspring::testing;
-use mainspring::time::{sleep, timeout};
+use mainspring::time::{Clock, Instant, sleep, timeout};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -135,4 +135,24 @@ fn a_name_that_prometheus_does_not_take_is_a_mistake() {
 fn a_label_that_is_taken_is_a_mistake() {
     let statistics = Statistics::new();
     let _ = Statistics::write_prometheus(&mut String::new(), "rpc", &[(&[("le", "x")], &statistics)]);
+}
+
+#[test]
+fn what_a_call_computes_before_it_calls_on_is_not_taken_from_the_deadline_of_that() {
+    let clock = Clock::manual();
+    let inside = clock.clone();
+    testing::Test::new().clock(clock).run(async move {
+        let second = Duration::from_secs(1);
+        let deadline = service_fn(async |()| io::Result::Ok(Deadline::current()));
+        let deadline = deadline.filter(Deadline::within(second));
+        let statistics = Statistics::new();
+        let service = service_fn(async |()| {
+            inside.advance(2 * second)?;
+            deadline.call(()).await
+        });
+        let start = Instant::now();
+        let found = service.filter(statistics.clone()).call(()).await.unwrap().unwrap();
+        assert_eq!(found - start, 3 * second);
+        assert!(statistics.latencies().quantile(1.0).unwrap() >= 2 * second);
+    });
 }

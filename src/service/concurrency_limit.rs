@@ -22,7 +22,7 @@ use std::task::{Context, Poll, ready};
 use super::waiter::{WAITERS_MAX, Waiter};
 use super::{Filter, Rejected, Service, Status};
 use crate::pin::{Later, Projected, Step};
-use crate::sync::{Acquire, Closed, Permit, Semaphore};
+use crate::sync::{Acquire, Permit, Semaphore};
 
 /// At most so many calls at once. Clones share the limit.
 ///
@@ -94,36 +94,28 @@ impl ConcurrencyLimit {
 impl Shared {
     /// Takes a place, if there is one that was not handed over. Nobody is overtaken: while somebody waits, there is none.
     #[inline]
-    fn take(&self) -> Option<Place<'_>> {
+    fn take(&self) -> bool {
         if self.taken.get() < self.max {
             self.taken.set(self.taken.get() + 1);
-            return Some(Place(self));
+            return true;
         }
-        // One that was handed to somebody who did not want it any more, which is rare.
-        if self.line.available() == 0 {
-            return None;
-        }
-        self.line.try_acquire(1).ok().flatten().map(|permit| self.accept(permit))
+        self.take_back()
     }
 
-    /// The place that was handed over.
-    fn accept(&self, permit: Permit) -> Place<'_> {
-        permit.forget();
-        Place(self)
+    /// Takes one that was handed to somebody who did not want it any more, which is rare.
+    #[cold]
+    fn take_back(&self) -> bool {
+        let permit = self.line.try_acquire(1).ok().flatten();
+        permit.map(Permit::forget).is_some()
     }
-}
 
-/// A place inside; it goes to the next in line, or back, when this is dropped.
-struct Place<'a>(&'a Shared);
-
-impl Drop for Place<'_> {
+    /// A place goes to the next in line, or back.
     #[inline]
-    fn drop(&mut self) {
-        let Shared { taken, line, waiting, .. } = self.0;
-        if waiting.get() > 0 {
-            line.add_permits(1);
+    fn leave(&self) {
+        if self.waiting.get() > 0 {
+            self.line.add_permits(1);
         } else {
-            taken.set(taken.get() - 1);
+            self.taken.set(self.taken.get() - 1);
         }
     }
 }
@@ -159,29 +151,28 @@ enum Stage<'a> {
     New,
     /// It stands in the line.
     Waiting(Acquire, #[expect(dead_code, reason = "held until it is dropped")] Waiter<'a>),
-    /// It is inside.
-    Inside(#[expect(dead_code, reason = "held until it is dropped")] Place<'a>),
+    /// It is inside, and has a place.
+    Inside,
     /// It has ended.
     Ended,
 }
 
 impl Admission<'_> {
     /// Goes on until it is inside, or is rejected.
-    #[inline]
-    fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+    #[cold]
+    #[inline(never)]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
         let shared = &*self.limit.shared;
         if let Stage::New = self.stage {
-            self.stage = match shared.take() {
-                Some(place) => Stage::Inside(place),
-                None if shared.waiting.get() >= self.limit.waiters => return Poll::Ready(Err(Rejected::Full)),
-                None => Stage::Waiting(shared.line.acquire(1), Waiter::new(&shared.waiting)),
-            };
+            if shared.waiting.get() >= self.limit.waiters {
+                return Poll::Ready(Err(Rejected::Full));
+            }
+            self.stage = Stage::Waiting(shared.line.acquire(1), Waiter::new(&shared.waiting));
         }
         if let Stage::Waiting(acquire, _) = &mut self.stage {
-            self.stage = match ready!(Pin::new(acquire).poll(cx)) {
-                Ok(permit) => Stage::Inside(shared.accept(permit)),
-                Err(Closed) => return Poll::Ready(Err(Rejected::Full)),
-            };
+            let Ok(permit) = ready!(Pin::new(acquire).poll(cx)) else { return Poll::Ready(Err(Rejected::Full)) };
+            permit.forget();
+            self.stage = Stage::Inside;
         }
         Poll::Ready(Ok(()))
     }
@@ -197,10 +188,32 @@ where
 
     #[inline]
     fn step(&mut self, call: Pin<&mut Later<F, G>>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.enter(cx))?;
+        match self.stage {
+            Stage::New if self.limit.shared.take() => self.stage = Stage::Inside,
+            Stage::New | Stage::Waiting(..) => ready!(self.wait(cx))?,
+            Stage::Inside | Stage::Ended => {}
+        }
         let result = ready!(call.begun().poll(cx));
-        self.stage = Stage::Ended;
+        self.leave();
         Poll::Ready(result)
+    }
+}
+
+impl Admission<'_> {
+    /// Gives back its place, if it has one.
+    #[inline]
+    fn leave(&mut self) {
+        if let Stage::Inside = self.stage {
+            self.stage = Stage::Ended;
+            self.limit.shared.leave();
+        }
+    }
+}
+
+impl Drop for Admission<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::called::called;
 use super::{Filter, Service};
 use crate::pin::{OneOf, Projected, Step};
 use crate::time::{Elapsed, Instant, Limit, sleep_until_later};
@@ -79,6 +80,7 @@ impl Deadline {
 }
 
 /// The earlier of two, of which either may be missing.
+#[inline]
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -96,15 +98,16 @@ where
     type Error = S::Error;
 
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
-        let now = Instant::now();
+        let now = called();
         let deadline = earlier(Self::current(), self.within.map(|within| now + within));
         if deadline.is_some_and(|deadline| deadline <= now) {
             return OneOf::Second(elapsed());
         }
         let scoped = Scoped(deadline);
+        let limit = deadline.map(|at| Limit(sleep_until_later(at)));
         // What is inside may look already when it is called.
-        let call = scoped.enter(|| next.call(request));
-        OneOf::First(Projected::new(call, Enforced { scoped, limit: deadline.map(|at| Limit(sleep_until_later(at))) }))
+        let _restore = scoped.set();
+        OneOf::First(Projected::new(next.call(request), Enforced { scoped, limit }))
     }
 }
 
@@ -117,12 +120,11 @@ fn elapsed<Response, Error: From<Elapsed>>() -> Ready<Result<Response, Error>> {
 struct Scoped(Option<Instant>);
 
 impl Scoped {
+    /// It is the current one, until what is returned is dropped.
     #[inline]
-    fn enter<R>(self, f: impl FnOnce() -> R) -> R {
+    fn set(self) -> Restore {
         // Why not `with`: while a thread ends there is nothing to be kept.
-        let before = CURRENT.try_with(|current| current.replace(self.0)).ok();
-        let _restore = Restore(before);
-        f()
+        Restore(CURRENT.try_with(|current| current.replace(self.0)).ok())
     }
 }
 
@@ -143,7 +145,8 @@ impl<F: Future> Step<F> for Scoped {
 
     #[inline]
     fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.enter(|| future.poll(cx))
+        let _restore = self.set();
+        future.poll(cx)
     }
 }
 

@@ -60,6 +60,7 @@ mod bucket;
 mod buckets;
 mod budget;
 mod builder;
+mod called;
 mod class;
 mod coalesce;
 mod concurrency_limit;

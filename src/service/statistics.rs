@@ -8,13 +8,16 @@
 //! what is read of it are totals, to be added up over reactors. It has no bound, since it keeps nothing but numbers, and no
 //! error of its own.
 //!
-//! The trade-off: two clock readings for each call. The text for Prometheus is written by hand (exposition format 0.0.4), since
+//! The time of a call counts from when it is made.
+//!
+//! The trade-off: two clock readings for each call, of which a [`Deadline`](super::Deadline) inside shares the first. The text for Prometheus is written by hand (exposition format 0.0.4), since
 //! it is a few lines; where it is served is the program's affair.
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
 
+use super::called::Calling;
 use super::observed::{Hears, Observed, Observer};
 use super::{Cautious, Class, Classifier, Filter, Histogram, LatencyHistogram, Service};
 use crate::time::Instant;
@@ -203,15 +206,16 @@ where
 
     #[inline]
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
-        Observed::new(next.call(request), Count { counts: &self.counts, since: None })
+        let calling = Calling::begin();
+        Observed::new(next.call(request), Count { counts: &self.counts, since: calling.since })
     }
 }
 
 /// What hears of a call.
 struct Count<'a, C, H> {
     counts: &'a Counts<C, H>,
-    /// When it began; none before.
-    since: Option<Instant>,
+    /// When it was made.
+    since: Instant,
 }
 
 fn add(count: &Cell<u64>) {
@@ -221,7 +225,6 @@ fn add(count: &Cell<u64>) {
 impl<C, H> Observer for Count<'_, C, H> {
     #[inline]
     fn begins(&mut self) {
-        self.since = Some(Instant::now());
         add(&self.counts.in_flight);
     }
 
@@ -246,9 +249,7 @@ where
             Class::Failure => &counts.failure,
             Class::Ignored => &counts.ignored,
         });
-        if let Some(since) = self.since {
-            counts.latencies.record(since.elapsed());
-        }
+        counts.latencies.record(self.since.elapsed());
     }
 }
 
