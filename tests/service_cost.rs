@@ -107,7 +107,7 @@ fn a_filter_adds_its_own_state_to_a_call_and_no_second_request() {
             ("LoadShed", added!(LoadShed), 1),
             ("FailureAccrual", added!(FailureAccrual::new()), 4),
             ("FailFast", added!(FailFast::new()), 4),
-            ("Statistics", added!(Statistics::new()), 4),
+            ("Statistics", added!(Statistics::new()), 3),
             // These keep the request, to call again.
             ("Retry", added!(Retry::new()), 512 / WORD + 3),
             ("Hedge", added!(Hedge::new()), 512 / WORD + 9),

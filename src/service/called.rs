@@ -1,6 +1,7 @@
 //! The moment at which a call is made, for all filters around it that count from then.
 //!
-//! A reading of the clock costs as much as the rest of a filter. [`Statistics`](super::Statistics) makes one when a call passes,
+//! A reading of the clock costs as much as the rest of a filter. [`Statistics`](super::Statistics) makes one when a call passes, as
+//! does [`Trace`](super::Trace),
 //! and [`Deadline`](super::Deadline)s and further `Statistics` inside, which are asked before `call` returns, take that one.
 //!
 //! Guarantees: a moment is that of a `call` which has not returned, so it is older than a reading by no more than what filters do

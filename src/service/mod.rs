@@ -18,6 +18,7 @@
 //! | one of many endpoints | [`balance`] |
 //! | one call for many, or for nobody any more | [`Coalesce`], [`Shield`] |
 //! | numbers | [`Statistics`] |
+//! | to be told of each call | [`Trace`] |
 //!
 //! # The order of a stack
 //!
@@ -26,6 +27,7 @@
 //!
 //! | client | server |
 //! |---|---|
+//! | [`Trace`], as the statistics below | [`Trace`] |
 //! | [`Statistics`] of what was asked for | [`Statistics`], which sees what is rejected and late |
 //! | [`Deadline`] or [`Timeout`] of the whole | [`Deadline`], inherited from the client and at most so long, waits included |
 //! | [`Coalesce`] | [`Shield`], if callers that go are to be ignored; above the limit, so that what goes on holds its place |
@@ -93,6 +95,7 @@ mod status;
 mod timeout;
 #[cfg(feature = "tower-service")]
 pub mod tower;
+mod trace;
 mod waiter;
 
 pub use adaptive_limit::AdaptiveLimit;
@@ -127,3 +130,4 @@ pub use shield::Shield;
 pub use statistics::Statistics;
 pub use status::Status;
 pub use timeout::Timeout;
+pub use trace::{Trace, Tracer};
