@@ -325,7 +325,7 @@ fn a_stream_of_changes_is_followed_and_the_set_stays_when_it_ends() {
         }
         resolver.send(Change::Remove(1)).await.unwrap();
         resolver.send(Change::Remove(9)).await.unwrap();
-        resolver.send(Change::Insert { key: 2, service: Backend::new(20), weight: 3.0 }).await.unwrap();
+        resolver.send(Change::Insert { key: 2, service: Backend::new(20), weight: 3.0, priority: 0 }).await.unwrap();
         drop(resolver);
         task.await.unwrap();
         assert_eq!(format!("{endpoints:?}"), "{0, 2}");

@@ -50,7 +50,7 @@ impl Peer {
     }
 
     fn insert(&self, weight: f64) -> Change<SocketAddr, ()> {
-        Change::Insert { key: self.address, service: (), weight }
+        Change::Insert { key: self.address, service: (), weight, priority: 0 }
     }
 }
 

@@ -82,7 +82,7 @@ async fn follow(client: Client, options: &Options) -> io::Result<()> {
     let mut changes = pin!(Changes::new(client, target, Refresh::default()));
     while let Some(change) = poll_fn(|cx| changes.as_mut().poll_next(cx)).await {
         match change {
-            Change::Insert { key, weight, .. } => writeln!(io::stdout(), "+ {key} {weight}")?,
+            Change::Insert { key, weight, priority, .. } => writeln!(io::stdout(), "+ {key} {priority} {weight}")?,
             Change::Remove(address) => writeln!(io::stdout(), "- {address}")?,
         }
     }

@@ -82,7 +82,8 @@ impl Followed {
         let mut next = timeout(Duration::from_millis(1), next).await.ok().flatten();
         while let Some(change) = next {
             said.push(match change {
-                Change::Insert { key, weight, .. } => format!("+ {key} {weight}"),
+                Change::Insert { key, weight, priority: 0, .. } => format!("+ {key} {weight}"),
+                Change::Insert { key, weight, priority, .. } => format!("+ {key} {weight} as {priority}"),
                 Change::Remove(address) => format!("- {address}"),
             });
             let more = poll_fn(|cx| self.changes.as_mut().poll_next(cx));
@@ -162,7 +163,7 @@ fn what_fails_keeps_the_last_endpoints_and_is_asked_for_less_and_less_often() {
 }
 
 #[test]
-fn a_service_has_the_ports_and_shares_of_its_best_priority() {
+fn a_service_has_the_ports_shares_and_priorities_of_its_records() {
     testing::run(async {
         let zone = Zone::default();
         let app = "_app._tcp.test";
@@ -170,13 +171,16 @@ fn a_service_has_the_ports_and_shares_of_its_best_priority() {
             set(&zone, &format!("{host}.test"), Kind::A, 10, &data);
             set(&zone, &format!("{host}.test"), Kind::AAAA, 10, &[]);
         }
-        let three = srv(2, 1, 83, "three.test");
-        set(&zone, app, Kind::SRV, 10, &[srv(1, 5, 81, "one.test"), three.clone(), srv(1, 2, 82, "two.test")]);
+        let three = srv(7, 1, 83, "three.test");
+        set(&zone, app, Kind::SRV, 10, &[srv(0, 5, 81, "one.test"), three.clone(), srv(0, 2, 82, "two.test")]);
         let mut followed = Followed::new(&zone, Target::Service(name(app)));
-        assert_eq!(followed.said().await, ["+ 192.0.2.1:81 5", "+ 192.0.2.2:82 1", "+ 192.0.2.22:82 1"]);
+        assert_eq!(
+            followed.said().await,
+            ["+ 192.0.2.1:81 5", "+ 192.0.2.2:82 1", "+ 192.0.2.3:83 1 as 7", "+ 192.0.2.22:82 1"]
+        );
 
         // Another share, another port, and a share of nothing.
-        set(&zone, app, Kind::SRV, 10, &[srv(1, 6, 81, "one.test"), three.clone(), srv(1, 0, 92, "two.test")]);
+        set(&zone, app, Kind::SRV, 10, &[srv(0, 6, 81, "one.test"), three.clone(), srv(0, 0, 92, "two.test")]);
         sleep(Duration::from_secs(10)).await;
         let changed =
             ["+ 192.0.2.1:81 6", "+ 192.0.2.2:92 0.05", "+ 192.0.2.22:92 0.05", "- 192.0.2.2:82", "- 192.0.2.22:82"];
@@ -188,10 +192,14 @@ fn a_service_has_the_ports_and_shares_of_its_best_priority() {
         sleep(Duration::from_secs(10)).await;
         assert_eq!(followed.said().await, ["+ 192.0.2.11:81 6", "- 192.0.2.1:81"]);
 
-        // The next priority, if the first one has no address at all.
-        set(&zone, app, Kind::SRV, 10, &[srv(1, 5, 81, "nowhere.test"), three]);
+        // The first one has no address at all, and another is named twice.
+        let again = srv(8, 1, 83, "three.test");
+        set(&zone, app, Kind::SRV, 10, &[srv(0, 5, 81, "nowhere.test"), again, srv(6, 2, 83, "three.test")]);
         sleep(Duration::from_secs(10)).await;
-        assert_eq!(followed.said().await, ["+ 192.0.2.3:83 1", "- 192.0.2.2:92", "- 192.0.2.11:81", "- 192.0.2.22:92"]);
+        assert_eq!(
+            followed.said().await,
+            ["+ 192.0.2.3:83 2 as 6", "- 192.0.2.2:92", "- 192.0.2.11:81", "- 192.0.2.22:92"]
+        );
 
         // That there is decidedly no such service is no failure.
         set(&zone, app, Kind::SRV, 10, &[srv(0, 0, 0, ".")]);
@@ -339,15 +347,15 @@ fn calls_go_where_the_records_say_and_none_fails_while_they_change() {
 
 #[test]
 fn the_program_shows_endpoints_as_they_change() {
-    let knot = Knot::start("endpoints_program", "host A 127.0.0.1\n_app._tcp SRV 0 5 81 host\n");
+    let knot = Knot::start("endpoints_program", "host A 127.0.0.1\n_app._tcp SRV 3 5 81 host\n");
     let mut command = example("dns");
     command.args(["--server", &knot.address.to_string(), "--follow", "_app._tcp.test", "SRV"]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
-    assert_eq!(next(), "+ 127.0.0.1:81 5");
-    knot.update("del _app._tcp.test. SRV\nadd _app._tcp.test. 1 SRV 0 5 82 host.test.");
-    assert_eq!(next(), "+ 127.0.0.1:82 5");
+    assert_eq!(next(), "+ 127.0.0.1:81 3 5");
+    knot.update("del _app._tcp.test. SRV\nadd _app._tcp.test. 1 SRV 2 5 82 host.test.");
+    assert_eq!(next(), "+ 127.0.0.1:82 2 5");
     assert_eq!(next(), "- 127.0.0.1:81");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -334,7 +334,7 @@ impl<C> ClientBuilder<C> {
 
     /// A client of the servers that a resolver of one's own finds: a registry, SRV records, a file. It says what has changed;
     /// its services are `()`, since the client makes an endpoint of each address. An address that is inserted again keeps
-    /// its connections and has another weight. When the stream ends, the endpoints stay as they are.
+    /// its connections and has another weight or priority. When the stream ends, the endpoints stay as they are.
     ///
     /// What a resolver removes has no further call, and those in flight end. Nothing else removes an endpoint: one that
     /// fails is avoided, as one of [`connect`](Self::connect). A resolver that fails says nothing, and the last endpoints

@@ -25,8 +25,8 @@ use crate::time::sleep;
 /// A set of endpoints by their addresses.
 pub(super) struct Members<T> {
     endpoints: Endpoints<SocketAddr, T>,
-    /// Those that are in it, and what they weigh.
-    known: Vec<(SocketAddr, f64)>,
+    /// Those that are in it, what they weigh, and their priorities.
+    known: Vec<(SocketAddr, f64, u16)>,
     /// Whether that is one; read by its pool.
     is_alone: Rc<Cell<bool>>,
     /// Makes an endpoint.
@@ -54,31 +54,33 @@ impl<T> Members<T> {
         if found.is_empty() {
             return;
         }
-        let gone = self.known.iter().map(|(address, _)| *address).filter(|address| !found.contains(address));
+        let gone = self.known.iter().map(|(address, ..)| *address).filter(|address| !found.contains(address));
         let gone: Vec<_> = gone.collect();
         // In this order, so that the set is never empty.
-        found.into_iter().for_each(|address| self.insert(address, 1.0));
+        found.into_iter().for_each(|address| self.insert(address, 1.0, 0));
         gone.into_iter().for_each(|address| self.remove(address));
     }
 
     /// Does what `change` says.
     pub(super) fn apply(&mut self, change: Change<SocketAddr, ()>) {
         match change {
-            Change::Insert { key, service: (), weight } => self.insert(key, weight),
+            Change::Insert { key, service: (), weight, priority } => self.insert(key, weight, priority),
             Change::Remove(address) => self.remove(address),
         }
     }
 
-    fn insert(&mut self, address: SocketAddr, weight: f64) {
-        match self.known.iter_mut().find(|(known, _)| *known == address) {
-            Some((_, known)) if *known == weight => return,
-            Some((_, known)) => {
+    fn insert(&mut self, address: SocketAddr, weight: f64, priority: u16) {
+        match self.known.iter_mut().find(|(known, ..)| *known == address) {
+            Some(known) if *known == (address, weight, priority) => return,
+            Some(known) => {
                 self.endpoints.reweigh(&address, weight);
-                *known = weight;
+                self.endpoints.prioritise(&address, priority);
+                *known = (address, weight, priority);
             }
             None => {
-                self.endpoints.insert_weighted(address, (self.make)(address), weight);
-                self.known.push((address, weight));
+                let service = (self.make)(address);
+                self.endpoints.apply(Change::Insert { key: address, service, weight, priority });
+                self.known.push((address, weight, priority));
             }
         }
         self.is_alone.set(self.known.len() == 1);
@@ -86,7 +88,7 @@ impl<T> Members<T> {
 
     fn remove(&mut self, address: SocketAddr) {
         self.endpoints.remove(&address);
-        self.known.retain(|(known, _)| *known != address);
+        self.known.retain(|(known, ..)| *known != address);
         self.is_alone.set(self.known.len() == 1);
     }
 

@@ -1,15 +1,12 @@
 //! The endpoints of a service, as a stream of changes, for `Client::follow` and for a balancer.
 //!
-//! A host has the port that it is asked with; a service has those of its SRV records (RFC 2782), of which the lowest priority
-//! that has an address counts. Both are asked for again when the shortest time to live on the way is over, within bounds.
+//! A host has the port that it is asked with; a service has those of its SRV records (RFC 2782), with their priorities: the
+//! balancer calls those of the lowest one that answers. Both are asked for again when the shortest time to live on the way is over, within bounds.
 //!
 //! What fails changes nothing: a name server that is down, a name that is gone, a service without an address leave the last
 //! endpoints as they are, and so do the addresses of one host of several. Only a server that says "there is decidedly no such
 //! service" (the target `.`) empties the set. An endpoint that does not answer is none of this: the balancer avoids it, and
 //! here it stays until the records say otherwise.
-//!
-//! Turned down: lower priorities as a reserve while the first one does not answer. It would need to hear from the balancer how
-//! its endpoints are, and a zone that has a reserve is asked again soon enough.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -36,7 +33,7 @@ const CHANGES: usize = 64;
 /// Names that stand for another one, on the way to what is asked for.
 const ALIASES: usize = 8;
 
-/// Targets of a service that are asked for: of more, those of the highest priority.
+/// Targets of a service that are asked for: of more, those that come first.
 const TARGETS: usize = 64;
 
 /// The least share, of a record whose weight is zero: "a very small chance".
@@ -67,8 +64,8 @@ impl Default for Refresh {
     }
 }
 
-/// A set of endpoints: their shares, by their addresses.
-type Set = BTreeMap<SocketAddr, f64>;
+/// A set of endpoints: their priorities and shares, by their addresses.
+type Set = BTreeMap<SocketAddr, (u16, f64)>;
 
 /// What was found, and how long it holds.
 struct Found<T> {
@@ -155,7 +152,7 @@ where
             Target::Host(name, port) => {
                 let addresses = self.hosts([name.clone()]).await.remove(&name);
                 let addresses = addresses.ok_or_else(|| nothing(&name))?;
-                let endpoints = addresses.value.into_iter().map(|address| (SocketAddr::new(address, port), 1.0));
+                let endpoints = addresses.value.into_iter().map(|address| (SocketAddr::new(address, port), (0, 1.0)));
                 Ok(Found { value: endpoints.collect(), time_to_live_s: addresses.time_to_live_s })
             }
             Target::Service(name) => self.service(name).await,
@@ -176,17 +173,18 @@ where
         }
         let hosts = self.hosts(services.iter().map(|(_, target, ..)| target.clone())).await;
         let mut set = Set::new();
-        for group in services.chunk_by(|one, other| one.0 == other.0) {
-            for (_, target, port, weight) in group {
-                let Some(found) = hosts.get(target) else { continue };
-                time_to_live_s = time_to_live_s.min(found.time_to_live_s);
-                // A host with several addresses has no larger share for that.
-                let share = f64::from(*weight).max(WEIGHT_MIN) / found.value.len() as f64;
-                set.extend(found.value.iter().map(|address| (SocketAddr::new(*address, *port), share)));
+        for (priority, target, port, weight) in services {
+            let Some(found) = hosts.get(&target) else { continue };
+            time_to_live_s = time_to_live_s.min(found.time_to_live_s);
+            // A host with several addresses has no larger share for that.
+            let share = f64::from(weight).max(WEIGHT_MIN) / found.value.len() as f64;
+            for address in &found.value {
+                // One that is named twice is what it is at best.
+                set.entry(SocketAddr::new(*address, port)).or_insert((priority, share));
             }
-            if !set.is_empty() {
-                return Ok(Found { value: set, time_to_live_s });
-            }
+        }
+        if !set.is_empty() {
+            return Ok(Found { value: set, time_to_live_s });
         }
         Err(nothing(&name))
     }
@@ -292,8 +290,8 @@ fn nothing(name: &Name) -> io::Error {
 
 /// What makes one set of another, what comes before what goes, so that there is no moment with less than both have.
 fn differences(before: &Set, after: &Set) -> Vec<Change<SocketAddr, ()>> {
-    let come = after.iter().filter(|(address, weight)| before.get(address) != Some(weight));
-    let come = come.map(|(&key, &weight)| Change::Insert { key, service: (), weight });
+    let come = after.iter().filter(|(address, share)| before.get(address) != Some(share));
+    let come = come.map(|(&key, &(priority, weight))| Change::Insert { key, service: (), weight, priority });
     let gone = before.keys().filter(|address| !after.contains_key(address));
     come.chain(gone.map(|&address| Change::Remove(address))).collect()
 }

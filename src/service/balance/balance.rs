@@ -6,8 +6,9 @@
 //!
 //! Guarantees: an endpoint that is not open is not called while one of four pairs at random has one that is; then the least bad
 //! that was seen is called, so no call fails for bad endpoints alone, and few that are left are not run over by the load of
-//! all. Its own error is [`Rejected::NoEndpoint`], when the set is empty. Choosing takes the same time for any number of
-//! endpoints, but in turns, which looks at all.
+//! all. One whose priority makes it a reserve is called only if none is open of those that come before. Its own error is [`Rejected::NoEndpoint`], when the set is empty. Choosing takes the same time for any number of
+//! endpoints, but in turns, and before a
+//! reserve is called, which looks at all.
 //!
 //! The trade-off: the future holds its endpoint, and with it the request twice, before and after the choice, as an `async` block
 //! does. A pointer into a set that changes cannot be had without.
@@ -20,7 +21,7 @@ use super::super::observed::{Hears, Observed, Observer};
 use super::super::{Cautious, Classifier, Rejected, Service, Status};
 use super::Endpoints;
 use super::endpoint::Endpoint;
-use super::endpoints::Set;
+use super::endpoints::Tier;
 use crate::random::Random;
 use crate::time::{Instant, nanoseconds};
 
@@ -155,25 +156,35 @@ impl<K, S, C> Balance<K, S, C> {
         S: Service<Request>,
     {
         let set = self.endpoints.now();
-        let (chosen, status) = match (&set.endpoints[..], self.by) {
-            ([], _) => return None,
-            ([only], _) => (only, only.status()),
-            (_, By::Turns) => next_in_turn(&set),
-            _ => self.better_of_two(&set, now.map_or(0, Instant::nanoseconds)),
-        };
+        let mut best: Option<(&Rc<Endpoint<K, S>>, Status)> = None;
+        for tier in set.tiers() {
+            let found = match (tier.endpoints, self.by) {
+                ([only], _) => (only, only.status()),
+                (_, By::Turns) => next_in_turn(tier.endpoints),
+                _ => self.better_of_two(&tier, now.map_or(0, Instant::nanoseconds)),
+            };
+            if best.is_none_or(|(_, status)| found.1 < status) {
+                best = Some(found);
+            }
+            if found.1 == Status::Open {
+                break;
+            }
+        }
+        let (chosen, status) = best?;
         if status != Status::Open {
             self.panics.set(self.panics.get() + 1);
         }
         Some(chosen.clone())
     }
 
-    /// The better of two, of which one at least is open, or the best of several pairs. There are two at least.
-    fn better_of_two<'s, Request>(&self, set: &'s Set<K, S>, now: u64) -> (&'s Rc<Endpoint<K, S>>, Status)
+    /// The better of two, of which one at least is open, or the best of several pairs, or of all where there is a reserve. There
+    /// are two at least.
+    fn better_of_two<'s, Request>(&self, tier: &Tier<'s, K, S>, now: u64) -> (&'s Rc<Endpoint<K, S>>, Status)
     where
         S: Service<Request>,
     {
         let rank = |index: usize| {
-            let endpoint = &set.endpoints[index];
+            let endpoint = &tier.endpoints[index];
             let in_flight = endpoint.in_flight.get();
             let load = match self.by {
                 By::Peak(decay) => endpoint.ewma.get().load(now, in_flight, decay),
@@ -181,33 +192,35 @@ impl<K, S, C> Balance<K, S, C> {
             };
             (endpoint.status(), load / endpoint.weight.get(), index)
         };
-        let mut best = None;
-        for _ in 0..PAIRS {
-            let (first, second) = self.draw(set);
-            let (first, second) = (rank(first), rank(second));
-            let better = if is_better(&second, &first) { second } else { first };
-            if best.is_none_or(|best| is_better(&better, &best)) {
-                best = Some(better);
-            }
-            if better.0 == Status::Open {
+        let better = |one: Rank, other: Rank| if is_better(&other, &one) { other } else { one };
+        let pair = || {
+            let (first, second) = self.draw(tier);
+            better(rank(first), rank(second))
+        };
+        let mut best = pair();
+        for _ in 1..PAIRS {
+            if best.0 == Status::Open {
                 break;
             }
+            best = better(best, pair());
         }
-        let (status, _, index) = best.unwrap_or((Status::Open, 0.0, 0));
-        (&set.endpoints[index], status)
+        if best.0 != Status::Open && !tier.is_last {
+            best = (0..tier.endpoints.len()).map(rank).fold(best, better);
+        }
+        (&tier.endpoints[best.2], best.0)
     }
 
     /// Two different ones at random, each as often as it weighs. There are two at least.
-    fn draw(&self, set: &Set<K, S>) -> (usize, usize) {
-        let count = set.endpoints.len();
-        let Some(sum) = set.sums.last() else {
+    fn draw(&self, tier: &Tier<'_, K, S>) -> (usize, usize) {
+        let count = tier.endpoints.len();
+        let Some(sum) = tier.sums.last() else {
             let first = self.random.below(count as u64) as usize;
             let second = self.random.below(count as u64 - 1) as usize;
             return (first, if second >= first { second + 1 } else { second });
         };
         let one = || {
             let drawn = self.random.unit() * sum;
-            set.sums.partition_point(|&upto| upto <= drawn).min(count - 1)
+            tier.sums.partition_point(|&upto| upto <= drawn).min(count - 1)
         };
         let first = one();
         let second = (0..DRAWS).map(|_| one()).find(|&second| second != first);
@@ -215,25 +228,28 @@ impl<K, S, C> Balance<K, S, C> {
     }
 }
 
+/// An endpoint of a tier: its status, its load for its weight, and its place.
+type Rank = (Status, f64, usize);
+
 /// Whether one has the better status, or the same and less load.
-fn is_better(one: &(Status, f64, usize), other: &(Status, f64, usize)) -> bool {
+fn is_better(one: &Rank, other: &Rank) -> bool {
     (one.0, one.1) < (other.0, other.1)
 }
 
 /// The one whose turn it is, of those with the best status; in "smooth" turns, as nginx takes them: each gains its weight, and
 /// the one that has most pays what all have gained.
-fn next_in_turn<Request, K, S: Service<Request>>(set: &Set<K, S>) -> (&Rc<Endpoint<K, S>>, Status) {
-    let best = set.endpoints.iter().map(|endpoint| endpoint.status()).min().unwrap_or_default();
+fn next_in_turn<Request, K, S: Service<Request>>(tier: &[Rc<Endpoint<K, S>>]) -> (&Rc<Endpoint<K, S>>, Status) {
+    let best = tier.iter().map(|endpoint| endpoint.status()).min().unwrap_or_default();
     let mut gained = 0.0;
     let mut next: Option<&Rc<Endpoint<K, S>>> = None;
-    for endpoint in set.endpoints.iter().filter(|endpoint| endpoint.status() == best) {
+    for endpoint in tier.iter().filter(|endpoint| endpoint.status() == best) {
         endpoint.turn.set(endpoint.turn.get() + endpoint.weight.get());
         gained += endpoint.weight.get();
         if next.is_none_or(|next| endpoint.turn.get() > next.turn.get()) {
             next = Some(endpoint);
         }
     }
-    let next = next.unwrap_or(&set.endpoints[0]);
+    let next = next.unwrap_or(&tier[0]);
     next.turn.set(next.turn.get() - gained);
     (next, best)
 }
@@ -257,7 +273,7 @@ where
     /// The best of all endpoints; Busy if there is none, since one may come.
     fn status(&self) -> Status {
         let set = self.endpoints.now();
-        set.endpoints.iter().map(|endpoint| endpoint.status()).min().unwrap_or(Status::Busy)
+        set.all().iter().map(|endpoint| endpoint.status()).min().unwrap_or(Status::Busy)
     }
 }
 

@@ -22,15 +22,17 @@ pub enum Change<K, S> {
         service: S,
         /// Its share of the calls, relative to the others; finite and more than zero.
         weight: f64,
+        /// While one of a lower number is open, or there is none that is, it is a reserve: zero is the first choice.
+        priority: u16,
     },
     /// There is none called so any more. Calls that it has in flight go on.
     Remove(K),
 }
 
 impl<K, S> Change<K, S> {
-    /// An endpoint with a weight of one.
+    /// An endpoint with a weight of one, of the first choice.
     pub const fn insert(key: K, service: S) -> Self {
-        Self::Insert { key, service, weight: 1.0 }
+        Self::Insert { key, service, weight: 1.0, priority: 0 }
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Endpoint<K, S> {
     pub(super) service: S,
     /// Its share of the calls, relative to the others. Written by the set.
     pub(super) weight: Cell<f64>,
+    /// The tier that it belongs to; those of lower numbers come first. Written by the set.
+    pub(super) priority: Cell<u16>,
     /// Calls that have begun and not ended.
     pub(super) in_flight: Cell<usize>,
     /// What they cost.
@@ -26,12 +28,13 @@ pub(super) struct Endpoint<K, S> {
 }
 
 impl<K, S> Endpoint<K, S> {
-    pub(super) fn new(key: K, service: S, weight: f64) -> Self {
+    pub(super) fn new(key: K, service: S, weight: f64, priority: u16) -> Self {
         check(weight);
         Self {
             key,
             service,
             weight: Cell::new(weight),
+            priority: Cell::new(priority),
             in_flight: Cell::new(0),
             ewma: Cell::default(),
             turn: Cell::new(0.0),

@@ -49,20 +49,53 @@ pub struct Endpoints<K, S> {
 
 /// A set that does not change.
 pub(super) struct Set<K, S> {
-    pub(super) endpoints: Vec<Rc<Endpoint<K, S>>>,
-    /// For each endpoint the sum of its weight and of those before it; empty if all weigh the same.
-    pub(super) sums: Vec<f64>,
+    /// In the order of their priorities.
+    endpoints: Vec<Rc<Endpoint<K, S>>>,
+    /// For each priority where its endpoints end, and for each of those the sum of its weight and of those before it; no sums
+    /// if all weigh the same.
+    tiers: Vec<(usize, Vec<f64>)>,
+}
+
+/// The endpoints of one priority, at least one.
+pub(super) struct Tier<'s, K, S> {
+    pub(super) endpoints: &'s [Rc<Endpoint<K, S>>],
+    /// The sums of their weights; empty if all weigh the same.
+    pub(super) sums: &'s [f64],
+    /// Whether there is none behind it.
+    pub(super) is_last: bool,
 }
 
 impl<K, S> Set<K, S> {
-    fn new(endpoints: Vec<Rc<Endpoint<K, S>>>) -> Self {
-        let is_even = endpoints.windows(2).all(|pair| pair[0].weight.get() == pair[1].weight.get());
-        let weights = endpoints.iter().filter(|_| !is_even).map(|endpoint| endpoint.weight.get());
-        let sums = weights.scan(0.0, |sum, weight| {
-            *sum += weight;
-            Some(*sum)
-        });
-        Self { sums: sums.collect(), endpoints }
+    fn new(mut endpoints: Vec<Rc<Endpoint<K, S>>>) -> Self {
+        endpoints.sort_by_key(|endpoint| endpoint.priority.get());
+        let mut tiers = Vec::new();
+        let mut end = 0;
+        for tier in endpoints.chunk_by(|one, other| one.priority.get() == other.priority.get()) {
+            let is_even = tier.windows(2).all(|pair| pair[0].weight.get() == pair[1].weight.get());
+            let weights = tier.iter().filter(|_| !is_even).map(|endpoint| endpoint.weight.get());
+            let sums = weights.scan(0.0, |sum, weight| {
+                *sum += weight;
+                Some(*sum)
+            });
+            end += tier.len();
+            tiers.push((end, sums.collect()));
+        }
+        Self { endpoints, tiers }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Rc<Endpoint<K, S>>] {
+        &self.endpoints
+    }
+
+    /// Tier by tier, the first choice first.
+    pub(super) fn tiers(&self) -> impl Iterator<Item = Tier<'_, K, S>> {
+        let mut begin = 0;
+        self.tiers.iter().map(move |(end, sums)| {
+            let endpoints = &self.endpoints[begin..*end];
+            begin = *end;
+            Tier { endpoints, sums, is_last: *end == self.endpoints.len() }
+        })
     }
 }
 
@@ -110,8 +143,12 @@ impl<K: PartialEq, S> Endpoints<K, S> {
     ///
     /// When `weight` is not finite, or not more than zero.
     pub fn insert_weighted(&self, key: K, service: S, weight: f64) {
+        self.insert_endpoint(Endpoint::new(key, service, weight, 0));
+    }
+
+    fn insert_endpoint(&self, endpoint: Endpoint<K, S>) {
         let mut endpoints = self.now().endpoints.clone();
-        let endpoint = Rc::new(Endpoint::new(key, service, weight));
+        let endpoint = Rc::new(endpoint);
         match endpoints.iter_mut().find(|known| known.key == endpoint.key) {
             Some(known) => *known = endpoint,
             None => endpoints.push(endpoint),
@@ -132,6 +169,16 @@ impl<K: PartialEq, S> Endpoints<K, S> {
         true
     }
 
+    /// The endpoint called `key` belongs to another tier, and keeps all that is known of it; false if there is none. Those that
+    /// are [inserted](Self::insert) are of the first choice, which is zero.
+    pub fn prioritise(&self, key: &K, priority: u16) -> bool {
+        let endpoints = self.now().endpoints.clone();
+        let Some(endpoint) = endpoints.iter().find(|known| known.key == *key) else { return false };
+        endpoint.priority.set(priority);
+        self.replace(endpoints);
+        true
+    }
+
     /// There is no endpoint called `key` any more; false if there was none. Calls that it has in flight go on.
     pub fn remove(&self, key: &K) -> bool {
         let mut endpoints = self.now().endpoints.clone();
@@ -148,7 +195,9 @@ impl<K: PartialEq, S> Endpoints<K, S> {
     /// When its weight is not finite, or not more than zero.
     pub fn apply(&self, change: Change<K, S>) {
         match change {
-            Change::Insert { key, service, weight } => self.insert_weighted(key, service, weight),
+            Change::Insert { key, service, weight, priority } => {
+                self.insert_endpoint(Endpoint::new(key, service, weight, priority));
+            }
             Change::Remove(key) => {
                 self.remove(&key);
             }
@@ -183,7 +232,7 @@ impl<K: PartialEq, S> FromIterator<(K, S)> for Endpoints<K, S> {
     /// one is found when it is removed.
     fn from_iter<I: IntoIterator<Item = (K, S)>>(endpoints: I) -> Self {
         let all = Self::new();
-        all.replace(endpoints.into_iter().map(|(key, service)| Rc::new(Endpoint::new(key, service, 1.0))).collect());
+        all.replace(endpoints.into_iter().map(|(key, service)| Rc::new(Endpoint::new(key, service, 1.0, 0))).collect());
         all
     }
 }
