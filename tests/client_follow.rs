@@ -9,7 +9,7 @@ use mainspring::channel::mpsc;
 use mainspring::client::{Client, ClientBuilder, Error};
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::service::balance::Change;
-use mainspring::service::{Rejected, Service};
+use mainspring::service::{Backoff, FailureAccrual, Rejected, Service};
 use mainspring::task::{AbortHandle, JoinSet};
 use mainspring::time::sleep;
 use mainspring::{spawn, testing};
@@ -209,4 +209,61 @@ fn a_resolver_that_always_has_something_to_say_leaves_the_others_their_turns() {
         }
         client.abort();
     });
+}
+
+/// A call each second for ten minutes.
+async fn calls(client: &Client<Ask>) -> u32 {
+    let mut done = 0;
+    for _ in 0..600 {
+        done += u32::from(client.call(()).await.is_ok());
+        sleep(Duration::from_secs(1)).await;
+    }
+    done
+}
+
+#[test]
+fn an_endpoint_is_taken_for_dead_when_and_for_as_long_as_was_set() {
+    testing::run(async {
+        let hour = Duration::from_secs(3600);
+        let good = Peer::new(1);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [good.address, listener.local_addr().unwrap()];
+        let accepted = Rc::new(Cell::new(0));
+        let counted = accepted.clone();
+        spawn(async move {
+            while listener.accept().await.is_ok() {
+                counted.set(counted.get() + 1);
+            }
+        });
+        let accrual = FailureAccrual::new().consecutive(1).backoff(Backoff::new(hour, hour));
+        let settings = Client::builder().accrual(accrual).age(None).connections(1);
+        let client = settings.connect_to(&addresses, async |stream| Ok(Ask(stream))).unwrap();
+        assert_eq!((calls(&client).await, accepted.get()), (599, 1));
+    });
+}
+
+#[test]
+fn nobody_connects_to_an_endpoint_for_as_long_as_was_set_after_one_could_not() {
+    testing::run(async {
+        let hour = Duration::from_secs(3600);
+        let (good, bad) = (Peer::new(1), Peer::new(2));
+        let (addresses, tried) = ([good.address, bad.address], Rc::new(Cell::new(0)));
+        let counted = tried.clone();
+        let settings = Client::builder().connect_backoff(Backoff::new(hour, hour));
+        let client = settings.connect_to(&addresses, async move |stream| {
+            if stream.peer_addr()? == bad.address {
+                counted.set(counted.get() + 1);
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            Ok(Ask(stream))
+        });
+        assert_eq!((calls(&client.unwrap()).await, tried.get()), (600, 1));
+    });
+}
+
+#[test]
+fn to_follow_a_resolver_needs_a_reactor() {
+    let (_sender, changes) = mpsc::bounded(1);
+    let error = futures::executor::block_on(follow(Client::builder(), changes)).unwrap_err();
+    assert!(error.to_string().contains("needs a reactor"), "{error}");
 }

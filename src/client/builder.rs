@@ -4,9 +4,9 @@
 //! somebody else resolves. Setters do nothing but store, in any order; the name is looked up in `connect`, so that one that is
 //! not known is an error before anything is called.
 //!
-//! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Two are not settings:
-//! failure accrual and fail-fast are on, with the values of [`FailureAccrual`] and [`FailFast`](crate::service::FailFast),
-//! since they fail no call that could succeed elsewhere.
+//! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Failure accrual and
+//! fail-fast are always there, with the values of [`FailureAccrual`] and [`FailFast`](crate::service::FailFast) unless told
+//! otherwise, since they fail no call that could succeed elsewhere.
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -21,9 +21,12 @@ use super::connector::{Connector, Make};
 use super::members::Members;
 use super::pool::Pool;
 use super::{Client, NotDone};
+use crate::core::Core;
 use crate::net::{Addresses, TcpStream, ToAddresses};
 use crate::service::balance::{Balance, Change, Endpoints, next};
-use crate::service::{ConcurrencyLimit, Deadline, FailureAccrual, Filtered, Retry, RetryBudget, Timeout};
+use crate::service::{
+    Backoff, ConcurrencyLimit, Deadline, FailFast, FailureAccrual, Filtered, Retry, RetryBudget, Timeout,
+};
 use crate::spawn::spawn;
 use crate::task::AbortHandle;
 use crate::time::timeout;
@@ -79,6 +82,8 @@ pub struct ClientBuilder<C = NotDone> {
     attempts: u32,
     /// What they add at most; none for one of the client's own.
     budget: Option<RetryBudget>,
+    /// When an endpoint is left alone, each of which has one like it; none as it is by default.
+    accrual: Option<FailureAccrual>,
     pool: PoolSettings,
     /// How often a name is looked up; none for once.
     lookup: Option<Duration>,
@@ -101,6 +106,8 @@ struct PoolSettings {
     age: Option<Duration>,
     /// Whether it is used on after a call that failed.
     reuses_failed: bool,
+    /// How long nobody connects after one could not; none as of a `FailFast`.
+    backoff: Option<Backoff>,
 }
 
 impl ClientBuilder {
@@ -113,6 +120,7 @@ impl ClientBuilder {
             idle: Some(IDLE),
             age: Some(AGE),
             reuses_failed: false,
+            backoff: None,
         };
         Self {
             classifier: NotDone,
@@ -121,6 +129,7 @@ impl ClientBuilder {
             connect_timeout: Some(CONNECT),
             attempts: 3,
             budget: None,
+            accrual: None,
             pool,
             lookup: Some(LOOKUP),
         }
@@ -163,8 +172,34 @@ impl<C> ClientBuilder<C> {
     /// What may be made again, and what is a failure of an endpoint: [`NotDone`] by default, which makes only such calls again
     /// as were not sent; [`Idempotent`](crate::service::Idempotent) makes all again that have failed.
     pub fn classifier<D>(self, classifier: D) -> ClientBuilder<D> {
-        let Self { timeout, attempt_timeout, connect_timeout, attempts, budget, pool, lookup, .. } = self;
-        ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, pool, lookup }
+        let Self { timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup, .. } = self;
+        ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup }
+    }
+
+    /// When an endpoint is taken for dead and left alone, and for how long: as a [`FailureAccrual`] has it by default. Each
+    /// endpoint has one of its own with these settings, and what is a failure is up to the
+    /// [classifier](Self::classifier) of the client.
+    ///
+    /// ```
+    /// use mainspring::Client;
+    /// use mainspring::service::{Backoff, FailureAccrual};
+    /// use std::time::Duration;
+    ///
+    /// let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    /// let settings = Client::builder().accrual(FailureAccrual::new().consecutive(3).backoff(backoff)).connect_backoff(backoff);
+    /// # drop(settings);
+    /// ```
+    pub fn accrual(mut self, accrual: FailureAccrual) -> Self {
+        self.accrual = Some(accrual);
+        self
+    }
+
+    /// How long nobody tries to connect to an endpoint after one could not, the first time and the following ones: half to the
+    /// whole of 1 s by default, then of 2 s, up to 32 s, as of a [`FailFast`](crate::service::FailFast). Where there is one
+    /// endpoint alone, every call tries.
+    pub fn connect_backoff(mut self, backoff: Backoff) -> Self {
+        self.pool.backoff = Some(backoff);
+        self
     }
 
     /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a time, unless
@@ -388,6 +423,7 @@ impl<C> ClientBuilder<C> {
         S: 'static,
         C: Clone + 'static,
     {
+        let _reactor = Core::running("a client that follows a resolver")?;
         let (mut members, mut changes) = (self.members(make), Box::pin(changes));
         let first = async {
             while members.is_empty() {
@@ -440,13 +476,16 @@ impl<C> ClientBuilder<C> {
     where
         C: Clone,
     {
-        let PoolSettings { connections, calls, keep, waiters, idle, age, reuses_failed } = self.pool;
+        let PoolSettings { connections, calls, keep, waiters, idle, age, reuses_failed, backoff } = self.pool;
         let connector = Connector { address, timeout: self.connect_timeout, make };
-        let pool = Pool::new(connector, is_alone, keep, idle).age(age).reuses_failed(reuses_failed).calls(calls);
+        let fail_fast = backoff.map_or_else(FailFast::new, |backoff| FailFast::new().backoff(backoff));
+        let pool = Pool::new(connector, fail_fast, is_alone, keep, idle);
+        let pool = pool.age(age).reuses_failed(reuses_failed).calls(calls);
         let places = connections.saturating_mul(calls);
         let attempt = Filtered::new(self.attempt_timeout.map(Timeout::new), pool);
         let limited = Filtered::new(ConcurrencyLimit::new(places).waiters(waiters), attempt);
-        Attempt(Filtered::new(FailureAccrual::new().classifier(self.classifier.clone()), limited))
+        let accrual = self.accrual.as_ref().map_or_else(FailureAccrual::new, FailureAccrual::anew);
+        Attempt(Filtered::new(accrual.classifier(self.classifier.clone()), limited))
     }
 }
 
@@ -461,6 +500,7 @@ impl<C> fmt::Debug for ClientBuilder<C> {
             .field("attempt_timeout", &self.attempt_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("attempts", &self.attempts)
+            .field("accrual", &self.accrual)
             .field("pool", &self.pool)
             .field("lookup", &self.lookup)
             .finish_non_exhaustive()

@@ -59,7 +59,13 @@ struct State<S> {
 }
 
 impl<S> Pool<S> {
-    pub(super) fn new(connector: Connector<S>, is_alone: Rc<Cell<bool>>, keep: usize, idle: Option<Duration>) -> Self {
+    pub(super) fn new(
+        connector: Connector<S>,
+        fail_fast: FailFast,
+        is_alone: Rc<Cell<bool>>,
+        keep: usize,
+        idle: Option<Duration>,
+    ) -> Self {
         let state = State {
             shelf: RefCell::new(Shelf::new(keep, idle)),
             in_use: RefCell::default(),
@@ -68,7 +74,7 @@ impl<S> Pool<S> {
         };
         Self {
             connector,
-            fail_fast: FailFast::new(),
+            fail_fast,
             is_alone,
             age: None,
             reuses_failed: false,
@@ -210,7 +216,8 @@ where
     /// Open if a connection is idle, or has room, else that of connecting.
     fn status(&self) -> Status {
         let is_idle = !self.state.shelf.borrow().is_empty();
-        let has_room = || self.state.in_use.borrow().iter().any(|connection| connection.calls.get() < self.calls);
+        let has_room = |connection: &Rc<Shared<S>>| connection.is_good.get() && connection.calls.get() < self.calls;
+        let has_room = || self.state.in_use.borrow().iter().any(has_room);
         if is_idle || has_room() || self.is_alone.get() { Status::Open } else { self.fail_fast.status(&self.connector) }
     }
 }
@@ -285,5 +292,35 @@ impl<S> Drop for State<S> {
         if let Some((_, task)) = self.reaper.take() {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::net::{TcpListener, TcpStream};
+    use crate::service::{ServiceFn, service_fn};
+    use crate::testing;
+
+    #[test]
+    fn a_connection_that_gets_no_further_call_is_no_room() {
+        testing::run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            type Echo = ServiceFn<fn(u8) -> std::future::Ready<io::Result<u8>>>;
+            let make = Rc::new(async |_: TcpStream| -> io::Result<Echo> { Err(io::ErrorKind::ConnectionReset.into()) });
+            let connector = Connector { address, timeout: None, make };
+            let pool = Pool::new(connector, FailFast::new(), Rc::default(), 0, None).calls(2);
+            let service: Echo = service_fn(|byte| std::future::ready(Ok(byte)));
+            let connection = Rc::new(Shared { service, ends: None, calls: Cell::new(0), is_good: Cell::new(true) });
+            let _lent = pool.begin(connection.clone());
+            assert_eq!(pool.call(7).await.unwrap(), 7);
+            assert_eq!(Service::<u8>::status(&pool), Status::Open);
+            connection.is_good.set(false);
+            assert!(matches!(pool.call(7).await, Err(Error::Connect(..))));
+            assert_eq!(Service::<u8>::status(&pool), Status::Busy);
+        });
     }
 }

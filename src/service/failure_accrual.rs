@@ -122,6 +122,14 @@ impl<C> FailureAccrual<C> {
         Self { accrual, ..self }
     }
 
+    /// One for another service: with the same settings, and of which nothing is thought.
+    pub(crate) fn anew(&self) -> Self
+    where
+        C: Clone,
+    {
+        self.clone().set(|_| ())
+    }
+
     /// Nothing has been thought yet, so a new one takes its place.
     fn set(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.policy);
