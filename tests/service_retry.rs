@@ -203,3 +203,22 @@ fn the_last_attempt_clones_no_request_and_a_dropped_call_holds_none() {
         assert_eq!(Rc::strong_count(&request), 1);
     });
 }
+
+#[test]
+fn a_request_that_is_idempotent_is_made_again_after_any_failure_and_others_as_before() {
+    testing::run(async {
+        let retry = || Retry::new().idempotent(|request: &&str| *request == "get");
+        // The request, the error, and how often it is called.
+        let cases = [("get", reset as fn() -> io::Error, 3), ("post", reset, 1), ("post", rejected, 3)];
+        for (request, error, expected) in cases {
+            let flaky = Flaky::new(9, error);
+            (&flaky).filter(retry()).call(request).await.unwrap_err();
+            assert_eq!(flaky.calls(), expected, "{request}, {}", error());
+        }
+        // What is no failure to the classifier is none, whatever the request.
+        let flaky = Flaky::new(9, reset);
+        let ignored = |_: &io::Result<&str>| Class::Ignored;
+        (&flaky).filter(retry().classifier(ignored)).call("get").await.unwrap_err();
+        assert_eq!(flaky.calls(), 1);
+    });
+}

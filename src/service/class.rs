@@ -6,8 +6,9 @@
 //!
 //! Guarantees asked of a classifier: it is cheap, and says the same of the same.
 //!
-//! The trade-off: it sees the result and not the request. Whether a request may be repeated is known to whoever builds the
-//! stack for it, and a classifier that also had to be generic over requests could not be shared by stacks.
+//! The trade-off: it sees the result and not the request, which all but retries have handed on by then; one that also had to
+//! be generic over requests could not be shared by stacks. Retries are told of requests by
+//! [`Retry::idempotent`](super::Retry::idempotent).
 use std::error::Error;
 use std::io;
 

@@ -121,7 +121,7 @@ pub use map_response::MapResponse;
 pub use new_service::NewService;
 pub use rate_limit::RateLimit;
 pub use rejected::Rejected;
-pub use retry::Retry;
+pub use retry::{IsIdempotent, Retry};
 pub use retry_budget::RetryBudget;
 pub use router::{NoRoute, Router};
 pub use service::Service;

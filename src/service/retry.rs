@@ -3,10 +3,10 @@
 //! Its place is above the balancer, so that another endpoint has its turn, above the timeout of an attempt and below that of
 //! the whole.
 //!
-//! Guarantees: a call is made again only if its [`Classifier`] says so, at most thrice in all or as often as was set,
-//! while the [budget](RetryBudget) has enough, after a [wait](Backoff) that ends before the [deadline](super::Deadline); else
-//! the last result is returned as it is. By default only what is known not to have been done is made again. It has no error of
-//! its own.
+//! Guarantees: a call is made again only if its [`Classifier`] says so, or it has failed and its request is known to be
+//! [idempotent](Retry::idempotent); at most thrice in all or as often as was set, while the [budget](RetryBudget) has enough,
+//! after a [wait](Backoff) that ends before the [deadline](super::Deadline). Else the last result is returned as it is. By
+//! default only what is known not to have been done is made again. It has no error of its own.
 //!
 //! The trade-off: the request is cloned for each attempt but the last, whether or not it will be needed; large ones share
 //! their bytes (`Rc<[u8]>`). To make it anew from a response that failed would need both in one type.
@@ -42,9 +42,11 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 /// mainspring::testing::run(async { assert_eq!(service.call(7).await.unwrap(), 7) });
 /// ```
 #[derive(Clone)]
-pub struct Retry<C = Cautious> {
+pub struct Retry<C = Cautious, I = ()> {
     /// What may be made again.
     classifier: C,
+    /// Which requests may be, whatever their failure.
+    idempotent: I,
     /// How often, in all.
     attempts: u32,
     /// How long before each.
@@ -62,6 +64,7 @@ impl Retry {
     pub fn new() -> Self {
         Self {
             classifier: Cautious,
+            idempotent: (),
             attempts: ATTEMPTS,
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             budget: RetryBudget::default(),
@@ -76,12 +79,39 @@ impl Default for Retry {
     }
 }
 
-impl<C> Retry<C> {
+impl<C, I> Retry<C, I> {
     /// What may be made again: what is [`Class::Retryable`] to `classifier`.
     #[must_use]
-    pub fn classifier<D>(self, classifier: D) -> Retry<D> {
-        let Self { attempts, backoff, budget, random, .. } = self;
-        Retry { classifier, attempts, backoff, budget, random }
+    pub fn classifier<D>(self, classifier: D) -> Retry<D, I> {
+        let Self { idempotent, attempts, backoff, budget, random, .. } = self;
+        Retry { classifier, idempotent, attempts, backoff, budget, random }
+    }
+
+    /// Which requests do the same however often they are done: theirs is made again after a [`Class::Failure`] too. By default
+    /// none is known to. For a service some of whose requests are; [`Idempotent`](super::Idempotent) is for one all of whose are.
+    ///
+    /// ```
+    /// use mainspring::service::{Retry, Service, ServiceBuilder};
+    /// use std::cell::Cell;
+    /// use std::io;
+    ///
+    /// let calls = Cell::new(0);
+    /// let retry = Retry::new().idempotent(|method: &&str| ["GET", "PUT"].contains(method));
+    /// let service = ServiceBuilder::new().filter(retry).service_fn(async |_method: &str| {
+    ///     calls.set(calls.get() + 1);
+    ///     Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionReset)) // perhaps it was done
+    /// });
+    /// mainspring::testing::run(async {
+    ///     service.call("POST").await.unwrap_err();
+    ///     assert_eq!(calls.replace(0), 1);
+    ///     service.call("GET").await.unwrap_err();
+    ///     assert_eq!(calls.get(), 3);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn idempotent<J>(self, idempotent: J) -> Retry<C, J> {
+        let Self { classifier, attempts, backoff, budget, random, .. } = self;
+        Retry { classifier, idempotent, attempts, backoff, budget, random }
     }
 
     /// At most so many attempts in all, the first among them; zero and one make none again.
@@ -113,9 +143,28 @@ impl<C> Retry<C> {
     }
 }
 
-impl<C, Request, S> Filter<Request, S> for Retry<C>
+/// Says which requests do the same however often they are done: a closure, or `()` for none.
+pub trait IsIdempotent<Request> {
+    /// Whether `request` does.
+    fn is_idempotent(&self, request: &Request) -> bool;
+}
+
+impl<Request> IsIdempotent<Request> for () {
+    fn is_idempotent(&self, _: &Request) -> bool {
+        false
+    }
+}
+
+impl<F: Fn(&Request) -> bool, Request> IsIdempotent<Request> for F {
+    fn is_idempotent(&self, request: &Request) -> bool {
+        self(request)
+    }
+}
+
+impl<C, I, Request, S> Filter<Request, S> for Retry<C, I>
 where
     C: Classifier<S::Response, S::Error>,
+    I: IsIdempotent<Request>,
     S: Service<Request>,
     Request: Clone,
 {
@@ -135,8 +184,8 @@ where
 type Attempt<F> = OneOf<F, Loose<Option<Sleep>>>;
 
 /// What is known beside an attempt.
-struct Attempts<'a, C, G, Request> {
-    retry: &'a Retry<C>,
+struct Attempts<'a, C, I, G, Request> {
+    retry: &'a Retry<C, I>,
     /// Makes a call of a request.
     call: G,
     /// What is called with; taken by the last attempt.
@@ -145,7 +194,7 @@ struct Attempts<'a, C, G, Request> {
     made: u32,
 }
 
-impl<C, G, F, Request> Attempts<'_, C, G, Request>
+impl<C, I, G, F, Request> Attempts<'_, C, I, G, Request>
 where
     G: Fn(Request) -> F,
     Request: Clone,
@@ -174,9 +223,10 @@ where
     }
 }
 
-impl<C, G, F, Request, Response, Error> Step<Attempt<F>> for Attempts<'_, C, G, Request>
+impl<C, I, G, F, Request, Response, Error> Step<Attempt<F>> for Attempts<'_, C, I, G, Request>
 where
     C: Classifier<Response, Error>,
+    I: IsIdempotent<Request>,
     G: Fn(Request) -> F,
     F: Future<Output = Result<Response, Error>>,
     Request: Clone,
@@ -196,10 +246,15 @@ where
                 }
                 OneOf::First(call) => {
                     let result = ready!(call.poll(cx));
-                    if self.retry.classifier.classify(&result) != Class::Retryable {
-                        return Poll::Ready(result);
-                    }
-                    let Some(wait) = self.again() else { return Poll::Ready(result) };
+                    let may_be_again = match self.retry.classifier.classify(&result) {
+                        Class::Retryable => true,
+                        // The last attempt has taken the request, and there will be no other.
+                        Class::Failure => {
+                            self.request.as_ref().is_some_and(|request| self.retry.idempotent.is_idempotent(request))
+                        }
+                        Class::Success | Class::Ignored => false,
+                    };
+                    let Some(wait) = may_be_again.then(|| self.again()).flatten() else { return Poll::Ready(result) };
                     attempt.set(OneOf::Second(Loose(Some(sleep(wait)))));
                 }
             }
@@ -207,7 +262,7 @@ where
     }
 }
 
-impl<C> fmt::Debug for Retry<C> {
+impl<C, I> fmt::Debug for Retry<C, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("attempts", &self.attempts)
