@@ -148,6 +148,19 @@ fn answers_are_found_by_what_was_asked() {
     }
 }
 
+#[test]
+fn nothing_that_comes_before_a_request_is_part_of_the_answer_to_it() {
+    // A whole one is found out by the connection, which has nobody to give it to.
+    for stray in ["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "H", "\r\n"] {
+        let (items, error) = decode(Back::new(), &[stray.as_bytes()]);
+        assert!(items.is_empty() && error.as_deref().unwrap_or_default().contains("nothing was asked"), "{error:?}");
+        // Nor behind the last one.
+        let behind = format!("{}{stray}", ANSWERS[0]);
+        let (items, error) = decode(asked(), &[behind.as_bytes()]);
+        assert!(items.len() == 3 && error.as_deref().unwrap_or_default().contains("nothing was asked"), "{error:?}");
+    }
+}
+
 /// What a client gets that has sent `request`, when a server has answered it so.
 fn passed_on(request: &str, answer: &str) -> String {
     let (mut front, mut buffer, mut output) = (Front::new(CLIENT), Buffer::new(), Vec::new());

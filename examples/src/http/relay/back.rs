@@ -1,7 +1,8 @@
 //! The codec of a connection to a server.
 //!
 //! An answer is found by the request that it is to, since that to a `HEAD` has no body whatever it says; and what has two
-//! readings is an error, as in a request.
+//! readings is an error, as in a request. So is whatever comes before anything was asked, a part of an answer too: an idle
+//! connection goes from one client to another.
 
 use std::collections::VecDeque;
 use std::io;
@@ -44,6 +45,10 @@ impl Back {
     fn advance(&mut self, buffer: &mut Buffer, is_end: bool) -> Result<Option<Passed>, &'static str> {
         loop {
             let Some((mut passed, mut body)) = self.begun.take() else {
+                // Kept, it would be taken for the beginning of the answer to whoever asks next.
+                if self.asked.is_empty() && !buffer.is_empty() {
+                    return Err("nothing was asked");
+                }
                 let end =
                     lines::section_end(buffer, 0, limits::HEAD).map_err(|_| "its head is malformed or too long")?;
                 let Some(end) = end else { return Ok(None) };
