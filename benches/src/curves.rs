@@ -45,7 +45,7 @@ pub(crate) const FULL: Size = Size { rounds: 5, requests: 20_000, timers: 10_000
 const PEERS: [Peer; 5] = [
     Peer::other("mainspring", "echo-mainspring", &["async"]).with_buffer(512),
     Peer::other("the same once more", "echo-mainspring", &["async"]).with_buffer(512),
-    Peer::other("hand-written loop", "echo-loop", &["echo"]).with_buffer(512),
+    Peer::other("hand-written loop", "echo-loop", &[]).with_buffer(512),
     Peer::other("tokio", "echo-tokio", &["current", "1"]).with_buffer(512),
     Peer::other("smol", "echo-smol", &["1"]).with_buffer(512),
 ];

@@ -56,7 +56,7 @@ const ONE: [Peer; 11] = [
     Peer::other("mainspring, async", "echo-mainspring", &["async"]),
     Peer::other("the same once more", "echo-mainspring", &["async"]),
     Peer::other("mainspring, tick", "echo-mainspring", &["tick"]),
-    Peer::other("hand-written loop", "echo-loop", &["echo"]),
+    Peer::other("hand-written loop", "echo-loop", &[]),
     Peer::other("mio", "echo-mio", &[]),
     Peer::other("tokio, current thread", "echo-tokio", &["current", "1"]),
     Peer::other("tokio, multi thread (1)", "echo-tokio", &["multi", "1"]),

@@ -54,7 +54,7 @@ const PEERS: [Peer; 9] = [
     Peer::other("mainspring, async", "echo-mainspring", &["async"]).with_buffer(512),
     Peer::other("the same once more", "echo-mainspring", &["async"]).with_buffer(512),
     Peer::other("mainspring, tick", "echo-mainspring", &["tick"]).with_buffer(512),
-    Peer::other("hand-written loop", "echo-loop", &["echo"]).with_buffer(512),
+    Peer::other("hand-written loop", "echo-loop", &[]).with_buffer(512),
     Peer::other("mio", "echo-mio", &[]).with_buffer(512),
     Peer::other("tokio, current thread", "echo-tokio", &["current", "1"]).with_buffer(512),
     Peer::other("smol", "echo-smol", &["1"]).with_buffer(512),

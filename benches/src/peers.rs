@@ -78,7 +78,7 @@ impl Peer {
             self.program,
             Program::Own { .. }
                 | Program::Example(_)
-                | Program::Package("echo-mainspring" | "echo-service" | "echo-loop")
+                | Program::Package("echo-mainspring" | "echo-service" | "echo-loop" | "http-loop")
         )
     }
 
@@ -144,15 +144,17 @@ fn nginx_settings(address: SocketAddr, process: &Scratch) -> String {
 /// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together: the
 /// same servers would be built again for each command that wants others.
 #[rustfmt::skip]
-const ALL: [&str; 22] = [
-    "-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "echo-may", "-p", "echo-mio",
-    "-p", "echo-monoio", "-p", "echo-smol", "-p", "echo-tokio", "-p", "http-hyper", "-p", "examples", "--bins", "--example=http",
+const ALL: [&str; 24] = [
+    "-p", "echo-loop", "-p", "http-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "echo-may", "-p", "echo-mio",
+    "-p", "echo-monoio", "-p", "echo-smol", "-p", "echo-tokio", "-p", "http-hyper", "-p", "examples", "--bins",
+    "--example=http",
 ];
 
 /// What is built otherwise.
 #[rustfmt::skip]
-const LIGHT: [&str; 10] = [
-    "-p", "echo-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "examples", "--bins", "--example=http",
+const LIGHT: [&str; 12] = [
+    "-p", "echo-loop", "-p", "http-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "examples", "--bins",
+    "--example=http",
 ];
 
 /// Builds what these need, in the profile that is measured.

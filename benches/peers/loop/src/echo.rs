@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use crate::Conversation;
+use echo_loop::Conversation;
 
 pub(crate) struct Echo {
     stream: TcpStream,

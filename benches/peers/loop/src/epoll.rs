@@ -23,23 +23,27 @@ impl Default for Event {
 }
 
 impl Event {
+    #[inline]
     pub(crate) const fn number(&self) -> u64 {
         self.0.u64
     }
 
     /// Whether the peer will send nothing more.
+    #[inline]
     pub(crate) const fn is_closed(&self) -> bool {
         self.0.events & (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as u32 != 0
     }
 }
 
 impl Epoll {
+    #[inline]
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: epoll_create1(2) takes a flag and no pointer.
         owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(Self)
     }
 
     /// Tells of all that happens to a descriptor, until it is closed.
+    #[inline]
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
         let events = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
         let mut event = libc::epoll_event { events, u64: number };
@@ -49,6 +53,7 @@ impl Epoll {
     }
 
     /// Waits until something has happened.
+    #[inline]
     pub(crate) fn wait<'a>(&self, events: &'a mut [Event]) -> io::Result<&'a [Event]> {
         let room = events.len() as i32;
         // SAFETY: an `Event` is an `epoll_event` and nothing else, and the slice has room for as many as are asked for.
@@ -58,6 +63,7 @@ impl Epoll {
 }
 
 /// Takes a connection that is non-blocking from birth, in one call.
+#[inline]
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: null for both pointers says that the peer's address is not wanted, accept4(2).
@@ -78,11 +84,13 @@ pub(crate) fn prepare(listener: &TcpListener) -> io::Result<()> {
     checked(unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) }).map(drop)
 }
 
+#[inline]
 fn owned(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the number has just come from a call that makes descriptors, and nobody else has it.
     checked(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+#[inline]
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
