@@ -133,7 +133,7 @@ impl Http {
             self.last = true;
             self.open = !owed.head_only;
         }
-        response.write(owed, output)
+        Ok(response.write(owed, output))
     }
 
     /// The last item of a connection. `head_only` if what is refused was a `HEAD`.

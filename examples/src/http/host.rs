@@ -1,23 +1,35 @@
 //! The value of `Host`: a name or address, and perhaps a port (RFC 9110, section 7.2, and RFC 3986, section 3.2.2).
 
+/// What names are made of, by byte.
+const NAME: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let allowed = b"-._~%!$&'()*+,;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest: &[u8] = allowed;
+    while let [byte, others @ ..] = rest {
+        bytes[*byte as usize] = true;
+        rest = others;
+    }
+    bytes
+};
+
 /// Whether `value` is one host. Empty is allowed: the target has no authority then.
 ///
 /// Why it is checked although no route depends on it: a proxy before this server may choose by it.
 pub(super) fn is_valid(value: &[u8]) -> bool {
-    let (name, port) = match value.iter().rposition(|&byte| byte == b':') {
-        // Inside brackets, colons belong to an IPv6 address.
-        Some(colon) if !value.ends_with(b"]") => match value.split_at_checked(colon) {
-            Some((name, [_, port @ ..])) => (name, port),
-            _ => return false,
-        },
-        _ => (value, &[] as &[u8]),
+    match name_end(value).and_then(|end| value.get(end..)) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Where the name at the front ends. Inside brackets stands an IPv6 address, whose colons are its own.
+fn name_end(value: &[u8]) -> Option<usize> {
+    let Some(literal) = value.strip_prefix(b"[") else {
+        let end = value.iter().position(|&byte| !NAME.get(usize::from(byte)).is_some_and(|allowed| *allowed));
+        return Some(end.unwrap_or(value.len()));
     };
-    let literal = name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
-    let named = match literal {
-        Some(address) => {
-            !address.is_empty() && address.iter().all(|&byte| byte.is_ascii_alphanumeric() || b":.".contains(&byte))
-        }
-        None => name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)),
-    };
-    named && port.iter().all(u8::is_ascii_digit)
+    let is_address = |byte: u8| byte.is_ascii_alphanumeric() || b":.".contains(&byte);
+    let length = literal.iter().position(|&byte| !is_address(byte)).filter(|length| *length > 0)?;
+    (literal.get(length) == Some(&b']')).then(|| length.saturating_add(2))
 }

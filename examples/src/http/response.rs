@@ -1,10 +1,12 @@
 //! A response, and its form on the wire.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
 
 use super::owed::{Owed, Persistence};
 use super::{Status, date};
+
+/// The most digits of a length.
+const DIGITS: usize = 20;
 
 /// What a request is answered with.
 #[derive(Clone, Debug)]
@@ -78,12 +80,16 @@ impl Response {
 
     /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one owes
     /// nothing.
-    pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
-        match self.open {
-            true => write!(output, "HTTP/1.1 {}\r\n", self.status.text())?,
-            false => write!(output, "HTTP/1.1 {}\r\nContent-Length: {}\r\n", self.status.text(), self.body.len())?,
+    pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
+        output.extend_from_slice(b"HTTP/1.1 ");
+        output.extend_from_slice(self.status.text().as_bytes());
+        if !self.open {
+            output.extend_from_slice(b"\r\nContent-Length: ");
+            decimal(self.body.len(), output);
         }
-        write!(output, "Content-Type: {}\r\nDate: ", self.content_type)?;
+        output.extend_from_slice(b"\r\nContent-Type: ");
+        output.extend_from_slice(self.content_type.as_bytes());
+        output.extend_from_slice(b"\r\nDate: ");
         date::write(output);
         output.extend_from_slice(match owed.persistence {
             Persistence::Open => b"\r\n",
@@ -91,9 +97,26 @@ impl Response {
             Persistence::Closing => b"\r\nConnection: close\r\n",
         });
         if let Some((name, value)) = self.field {
-            write!(output, "{name}: {value}\r\n")?;
+            for part in [name, ": ", value, "\r\n"] {
+                output.extend_from_slice(part.as_bytes());
+            }
         }
         output.extend_from_slice(b"\r\n");
-        Ok(if owed.head_only { Cow::Borrowed(&[]) } else { self.body })
+        if owed.head_only { Cow::Borrowed(&[]) } else { self.body }
     }
+}
+
+/// Appends the digits of a number. `write!` takes ten times as long for it.
+fn decimal(mut number: usize, output: &mut Vec<u8>) {
+    let mut digits = [0; DIGITS];
+    let mut count = 0_usize;
+    for place in digits.iter_mut().rev() {
+        *place = b'0' | (number % 10) as u8;
+        count = count.saturating_add(1);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    output.extend_from_slice(digits.get(DIGITS.saturating_sub(count)..).unwrap_or_default());
 }
