@@ -53,6 +53,22 @@ impl Core {
 
     /// Whether a sleep has fired; if not, records who is woken.
     pub(crate) fn poll_sleep(&self, key: Key, waker: &Waker) -> bool {
+        let mut timers = self.timers.borrow_mut();
+        if !timers.is_armed(key) {
+            return true;
+        }
+        if let Timer::Sleep(Some(known)) = timers.value_mut(key) {
+            if known.will_wake(waker) {
+                return false;
+            }
+        }
+        drop(timers);
+        self.exchange_sleeper(key, waker)
+    }
+
+    /// Another waker than before: cloned and dropped with nothing borrowed, since either may run code of another runtime.
+    #[cold]
+    fn exchange_sleeper(&self, key: Key, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut timers = self.timers.borrow_mut();
         if !timers.is_armed(key) {

@@ -44,16 +44,19 @@ impl Buffer {
     }
 
     /// The unread bytes, oldest first.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
     /// The number of unread bytes.
+    #[inline]
     pub const fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether there are no unread bytes.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -68,6 +71,7 @@ impl Buffer {
     /// # Panics
     ///
     /// If `count` is more than [`len`](Self::len).
+    #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "cannot consume {count} bytes of {}", self.len());
         self.start += count;
@@ -82,6 +86,7 @@ impl Buffer {
     ///
     /// A decoder starts its search here, and calls [`mark_scanned`](Self::mark_scanned) before it
     /// answers that there is no whole frame yet.
+    #[inline]
     pub const fn scanned(&self) -> usize {
         self.scanned
     }
@@ -91,6 +96,7 @@ impl Buffer {
     /// # Panics
     ///
     /// If `count` is more than [`len`](Self::len).
+    #[inline]
     pub fn mark_scanned(&mut self, count: usize) {
         assert!(count <= self.len(), "cannot mark {count} bytes of {} as scanned", self.len());
         self.scanned = count;
@@ -111,8 +117,18 @@ impl Buffer {
     /// Writable bytes behind the unread ones, at least `minimum` and at most `maximum`. What they hold is stale.
     ///
     /// Memory grows only for the minimum, so a few bytes that are left over do not double it.
+    #[inline]
     pub(super) fn space(&mut self, minimum: usize, maximum: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < minimum && self.start > 0 {
+        if self.bytes.len() - self.end < minimum {
+            self.make_space(minimum, maximum);
+        }
+        let end = self.bytes.len().min(self.end + maximum);
+        &mut self.bytes[self.end..end]
+    }
+
+    #[cold]
+    fn make_space(&mut self, minimum: usize, maximum: usize) {
+        if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
@@ -120,11 +136,10 @@ impl Buffer {
         if self.bytes.len() - self.end < minimum {
             self.bytes.resize(self.end + maximum, 0);
         }
-        let end = self.bytes.len().min(self.end + maximum);
-        &mut self.bytes[self.end..end]
     }
 
     /// Declares the first `count` bytes of the last `space` as arrived.
+    #[inline]
     pub(super) fn commit(&mut self, count: usize) {
         let free = self.bytes.len() - self.end;
         assert!(count <= free, "a source claims to have read {count} bytes into {free}");
@@ -132,6 +147,7 @@ impl Buffer {
     }
 
     /// Gives the memory back if nothing is unread and there is more of it than `kept` bytes.
+    #[inline]
     pub(super) fn release(&mut self, kept: usize) {
         if self.is_empty() && self.capacity() > kept {
             *self = Self::new();

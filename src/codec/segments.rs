@@ -60,16 +60,19 @@ impl Segments {
     }
 
     /// How many bytes have not been written.
+    #[inline]
     pub fn len(&self) -> usize {
         self.length + self.tail.len() - self.written
     }
 
     /// Whether all has been written.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The vector that small bytes are appended to. It may hold others, which are to be left as they are.
+    #[inline]
     pub const fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
@@ -90,8 +93,14 @@ impl Segments {
     }
 
     /// Writes once as much as `io` takes. Not to be called when there is nothing.
+    #[inline]
     pub(super) fn write(&mut self, io: &mut impl Write) -> io::Result<usize> {
-        let Some(first) = self.done.front() else { return io.write(&self.tail[self.written..]) };
+        if self.done.is_empty() { io.write(&self.tail[self.written..]) } else { self.write_all_segments(io) }
+    }
+
+    #[cold]
+    fn write_all_segments(&mut self, io: &mut impl Write) -> io::Result<usize> {
+        let Some(first) = self.done.front() else { return Ok(0) };
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let rest = self.done.iter().skip(1).map(|segment| &**segment);
         let tail = Some(&*self.tail).filter(|tail| !tail.is_empty());
@@ -104,6 +113,7 @@ impl Segments {
     }
 
     /// The first `count` bytes have been written.
+    #[inline]
     pub(super) fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "a source claims to have written {count} bytes of {}", self.len());
         self.written += count;
@@ -116,6 +126,7 @@ impl Segments {
 
     /// Gives memory back: all but `kept` bytes if there is nothing left, else the written part of the tail once that is as
     /// long as the rest, so that a byte moves once at most.
+    #[inline]
     pub(super) fn compact(&mut self, kept: usize) {
         if self.is_empty() {
             self.tail.clear();
@@ -128,6 +139,7 @@ impl Segments {
     }
 
     /// The end, as it is now.
+    #[inline]
     pub(super) fn mark(&self) -> Mark {
         Mark { segments: self.done.len(), length: self.length, tail: self.tail.len() }
     }
@@ -149,6 +161,7 @@ impl Segments {
     }
 
     /// Panics if what was there at `mark` is not there any more.
+    #[inline]
     pub(super) fn check(&self, mark: Mark) {
         let tail = if self.done.len() > mark.segments { mark.tail } else { self.tail.len() };
         assert!(tail >= mark.tail, "an encoder cut the output from {} bytes to {tail}", mark.tail);

@@ -62,14 +62,13 @@ impl Incoming {
                         return Ok(Next::Item(item));
                     }
                 }
-                Phase::Reading => match self.read(io) {
-                    Ok(0) => self.phase = Phase::Draining,
-                    Ok(_) => self.phase = Phase::Decoding,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Phase::Reading => match self.read(io)? {
+                    Some(0) => self.phase = Phase::Draining,
+                    Some(_) => self.phase = Phase::Decoding,
+                    None => {
                         self.buffer.release(READ_MIN);
                         return Ok(Next::NotYet);
                     }
-                    Err(error) => return Err(error.into()),
                 },
                 Phase::Draining => {
                     if let Some(item) = self.decode_eof(codec)? {
@@ -79,6 +78,12 @@ impl Incoming {
                 Phase::Ended => return Ok(Next::End),
             }
         }
+    }
+
+    /// The next item, or what is wrong with it, if the decoder finds it in bytes that it has not seen.
+    #[inline]
+    pub(super) fn advance_arrived<C: Decoder>(&mut self, codec: &mut C) -> Option<Result<C::Item, C::Error>> {
+        if self.phase == Phase::Decoding { self.decode(codec).transpose() } else { None }
     }
 
     /// The next item among the bytes that have arrived; the source is not touched.
@@ -149,20 +154,25 @@ impl Incoming {
         Err(io::Error::new(io::ErrorKind::InvalidData, message))
     }
 
-    fn read(&mut self, io: &mut impl Read) -> io::Result<usize> {
+    /// Reads once; none is "not yet".
+    fn read(&mut self, io: &mut impl Read) -> io::Result<Option<usize>> {
         let space = self.buffer.space(self.read_size / 2, self.read_size);
         let size = space.len();
         let count = loop {
-            match io.read(space) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
+            let error = match io.read(space) {
+                Ok(count) => break count,
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(None),
+                io::ErrorKind::Interrupted => {}
+                _ => {
                     if super::is_final(&error) {
                         self.broken = true;
                         self.end();
                     }
                     return Err(error);
                 }
-                Ok(count) => break count,
             }
         };
         self.buffer.commit(count);
@@ -171,6 +181,6 @@ impl Incoming {
         } else if count < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(READ_MIN);
         }
-        Ok(count)
+        Ok(Some(count))
     }
 }

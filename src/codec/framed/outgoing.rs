@@ -66,8 +66,14 @@ impl Outgoing {
         if self.paused && self.write_down_to(self.low, io)? {
             self.paused = false;
         }
+        Ok(self.grant())
+    }
+
+    /// Whether there is room for an item without a write.
+    #[inline]
+    pub(super) fn grant(&mut self) -> bool {
         self.room_granted = !self.paused;
-        Ok(self.room_granted)
+        self.room_granted
     }
 
     /// Encodes `item` behind the others.

@@ -30,6 +30,11 @@ impl<T: Read, C: Decoder> Framed<T, C> {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, C::Error>>> {
         ready!(scope::poll_admit(cx));
         let Self { io, codec, incoming, owner, .. } = self;
+        // Why first, and outside the scope: most bytes that have arrived are whole frames, and only the source has waits.
+        if let Some(answer) = incoming.advance_arrived(codec) {
+            scope::spend();
+            return Poll::Ready(Some(answer));
+        }
         let (answer, outcome) = owner.enter(cx.waker(), || incoming.advance(io, codec));
         if incoming.broken {
             self.outgoing.give_up();
@@ -89,6 +94,9 @@ impl<T: Write, C> Framed<T, C> {
     /// As [`try_ready`](Self::try_ready).
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, outgoing, owner, .. } = self;
+        if outgoing.grant() {
+            return Poll::Ready(Ok(()));
+        }
         let (answer, outcome) = owner.enter(cx.waker(), || outgoing.ready(io));
         settle(answer, outcome)
     }

@@ -119,9 +119,7 @@ where
                     let Some(request) = self.transport.give_up() else {
                         return Poll::Ready(self.outcome(Err(phase.expired(limit).into())));
                     };
-                    self.received += 1;
-                    self.slots.start(call(request), cx);
-                    if let Err(error) = self.exchange(cx, call) {
+                    if let Err(error) = self.start(cx, call(request)).and_then(|()| self.exchange(cx, call)) {
                         return Poll::Ready(self.outcome(Err(error)));
                     }
                 }
@@ -135,7 +133,7 @@ where
         let mut count = 0;
         loop {
             self.write(cx)?;
-            if !self.read(cx, call) {
+            if !self.read(cx, call)? {
                 break;
             }
             count += 1;
@@ -151,40 +149,39 @@ where
     }
 
     /// Reads a request and starts its call. False if there is none to read, or no slot for it.
-    fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
+    fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<bool, E> {
         if self.slots.is_full() {
             self.transport.poll_bodies(cx);
-            return false;
+            return Ok(false);
         }
         let request = match self.source {
             Source::Connection => match self.transport.poll_receive(cx) {
                 Poll::Ready(request) => request,
-                Poll::Pending => return false,
+                Poll::Pending => return Ok(false),
             },
             Source::Buffer => match self.transport.receive_buffered() {
                 // And so is the rest of one that was received.
                 None if self.transport.bodies().arriving => {
                     self.transport.poll_bodies(cx);
-                    return !self.transport.bodies().arriving;
+                    return Ok(!self.transport.bodies().arriving);
                 }
                 // A request that has begun to arrive is in flight.
                 None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
                     Poll::Ready(request) => request,
-                    Poll::Pending => return false,
+                    Poll::Pending => return Ok(false),
                 },
                 request => request,
             },
             Source::Nothing => {
                 // A body of one that was received may go on, as the answer.
                 self.transport.poll_bodies(cx);
-                return false;
+                return Ok(false);
             }
         };
         match request {
             Some(Ok(request)) => {
-                self.received += 1;
-                self.slots.start(call(request), cx);
-                return true;
+                self.start(cx, call(request))?;
+                return Ok(true);
             }
             Some(Err(error)) => {
                 // Why a flush: it tells a connection that has failed from a message that was malformed.
@@ -194,7 +191,20 @@ where
             None => {}
         }
         self.source = Source::Nothing;
-        false
+        Ok(false)
+    }
+
+    /// A request has come. Most calls need one poll, and find nobody before them: such an answer goes to the transport without
+    /// a stay in a slot.
+    fn start(&mut self, cx: &mut Context<'_>, call: F) -> Result<(), E> {
+        self.received += 1;
+        let Some(answer) = self.slots.start(call, cx) else { return Ok(()) };
+        if self.transport.poll_ready(cx)?.is_ready() {
+            self.send(answer);
+        } else {
+            self.slots.keep(answer);
+        }
+        Ok(())
     }
 
     /// Hands answers whose turn has come to the transport, as far as there is room.
@@ -206,25 +216,30 @@ where
             let Some(answer) = self.slots.pop() else {
                 break;
             };
-            self.answered += 1;
-            let sent = match answer {
-                Ok(response) => self.transport.send(response).map_err(ServeError::Transport),
-                Err(error) => Err(ServeError::Service(error)),
-            };
-            match sent {
-                Ok(()) => {
-                    self.flush_due = true;
-                    if self.transport.is_last() {
-                        self.stop();
-                    }
-                }
-                Err(failure) => {
-                    self.failure.get_or_insert(failure);
+            self.send(answer);
+        }
+        Ok(())
+    }
+
+    /// Hands an answer to the transport, which has room for it.
+    fn send(&mut self, answer: Result<R, S>) {
+        self.answered += 1;
+        let sent = match answer {
+            Ok(response) => self.transport.send(response).map_err(ServeError::Transport),
+            Err(error) => Err(ServeError::Service(error)),
+        };
+        match sent {
+            Ok(()) => {
+                self.flush_due = true;
+                if self.transport.is_last() {
                     self.stop();
                 }
             }
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                self.stop();
+            }
         }
-        Ok(())
     }
 
     /// Nothing more is read or answered. What was written still leaves.

@@ -43,21 +43,38 @@ impl<F: Future> Slots<F> {
         self.taken.len() == self.limit
     }
 
-    /// Starts a call behind the others and polls it for the first time.
-    pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) {
+    /// Starts a call behind the others and polls it for the first time. If that is all it takes, and no other call is in
+    /// flight, the answer is given back at once.
+    pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) -> Option<F::Output> {
         debug_assert!(!self.is_full(), "a call was started beyond the limit of {}", self.limit);
-        let index = match self.free.pop() {
-            Some(index) => {
+        let index = match self.free.last() {
+            Some(&index) => {
                 self.slots[index].call.set(Some(call));
                 index
             }
             None => {
                 self.slots.push(Slot { call: Box::pin(Some(call)), answer: None });
+                self.free.push(self.slots.len() - 1);
                 self.slots.len() - 1
             }
         };
+        let slot = &mut self.slots[index];
+        let answer = slot.step(cx);
+        if self.taken.is_empty() && answer.is_some() {
+            return answer;
+        }
+        slot.answer = answer;
+        self.free.pop();
         self.taken.push_back(index);
-        self.slots[index].poll(cx);
+        None
+    }
+
+    /// Keeps an answer that was given back at once, and cannot be written yet.
+    pub(super) fn keep(&mut self, answer: F::Output) {
+        debug_assert!(self.is_empty(), "an answer was given back before its turn");
+        let index = self.free.pop().unwrap_or_else(|| unreachable!("the slot of its call is free"));
+        self.slots[index].answer = Some(answer);
+        self.taken.push_back(index);
     }
 
     /// Polls every call that has no answer.
@@ -91,12 +108,16 @@ impl<F: Future> Slots<F> {
 
 impl<F: Future> Slot<F> {
     fn poll(&mut self, cx: &mut Context<'_>) {
-        let Some(call) = self.call.as_mut().as_pin_mut() else {
-            return;
-        };
-        if let Poll::Ready(answer) = call.poll(cx) {
-            self.call.set(None);
+        if let Some(answer) = self.step(cx) {
             self.answer = Some(answer);
         }
+    }
+
+    /// Polls the call, if there is one; its answer, once.
+    fn step(&mut self, cx: &mut Context<'_>) -> Option<F::Output> {
+        let call = self.call.as_mut().as_pin_mut()?;
+        let Poll::Ready(answer) = call.poll(cx) else { return None };
+        self.call.set(None);
+        Some(answer)
     }
 }
