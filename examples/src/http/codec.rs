@@ -69,11 +69,10 @@ impl Http {
     }
 
     /// The next item; the error is what to refuse the bytes with.
+    #[inline]
     fn advance(&mut self, buffer: &mut Buffer) -> Result<Option<Incoming>, Status> {
         if matches!(self.stage, Stage::Head) {
-            skip_empty_lines(buffer);
-            let Some(end) = head_end(buffer)? else { return Ok(None) };
-            let head = Head::parse(buffer.as_slice().get(..end).unwrap_or_default())?;
+            let Some((head, end)) = arrived_head(buffer)? else { return Ok(None) };
             let body = match head.framing {
                 Framing::Empty => return Ok(Some(self.request(buffer, head, Vec::new(), end))),
                 Framing::Length(length) => Body::Length(end, end.saturating_add(length)),
@@ -111,6 +110,7 @@ impl Http {
     }
 
     /// A whole request, which is taken off the buffer up to `end`.
+    #[inline]
     fn request(&mut self, buffer: &mut Buffer, head: Head, body: Vec<u8>, end: usize) -> Incoming {
         buffer.consume(end.min(buffer.len()));
         let closing = head.owed.persistence == Persistence::Closing;
@@ -121,8 +121,9 @@ impl Http {
         Incoming::Request(request)
     }
 
-    /// Appends the head of a response, and gives back its body.
-    fn head(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
+    /// Appends the head of a response, and gives back its body. `is_first` if nothing waits before it.
+    #[inline]
+    fn head(&mut self, response: Response, is_first: bool, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
         if response.is_interim() {
             output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             return Ok(Cow::Borrowed(&[]));
@@ -133,7 +134,7 @@ impl Http {
             self.last = true;
             self.open = !owed.head_only;
         }
-        Ok(response.write(owed, output))
+        Ok(response.write(owed, is_first, output))
     }
 
     /// The last item of a connection. `head_only` if what is refused was a `HEAD`.
@@ -190,13 +191,13 @@ impl Encoder<Response> for Http {
     type Error = io::Error;
 
     fn encode(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<()> {
-        let body = self.head(response, output)?;
+        let body = self.head(response, output.is_empty(), output)?;
         output.extend_from_slice(&body);
         Ok(())
     }
 
     fn encode_segments(&mut self, response: Response, output: &mut Segments) -> io::Result<()> {
-        let body = self.head(response, output.tail())?;
+        let body = self.head(response, output.is_empty(), output.tail())?;
         output.push(body);
         Ok(())
     }
@@ -208,6 +209,23 @@ impl Encoder<Response> for Http {
     fn leaves_open(&self) -> bool {
         self.open
     }
+}
+
+/// The head at the front of the buffer and where it ends, if it is whole.
+#[inline]
+fn arrived_head(buffer: &mut Buffer) -> Result<Option<(Head, usize)>, Status> {
+    skip_empty_lines(buffer);
+    if buffer.is_empty() {
+        return Ok(None);
+    }
+    if buffer.scanned() == 0 {
+        if let Some((head, end)) = Head::at_front(buffer.as_slice()) {
+            return head.map(|head| Some((head, end)));
+        }
+    }
+    let Some(end) = head_end(buffer)? else { return Ok(None) };
+    let head = Head::parse(buffer.as_slice().get(..end).unwrap_or_default())?;
+    Ok(Some((head, end)))
 }
 
 /// Takes empty lines off the front: some clients send one behind a body (RFC 9112, section 2.2).

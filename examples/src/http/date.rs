@@ -1,4 +1,7 @@
 //! The `Date` of responses (RFC 9110, section 6.6.1): formatted once a second on each thread, and copied from then on.
+//!
+//! The clock is read for the first response of those that leave together. To read it takes longer than all else that is
+//! written of a head, and the others are written in the same moment, or wait for a peer that does not read.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,22 +12,39 @@ const LENGTH: usize = 29;
 /// The last second that has four digits for its year.
 const LAST: u64 = 253_402_300_799;
 
-thread_local! {
-    /// The second since 1970 that was formatted last, and its text.
-    static NOW: Cell<(u64, [u8; LENGTH])> = const { Cell::new((u64::MAX, [b' '; LENGTH])) };
+/// A second, and its text.
+#[derive(Clone, Copy)]
+struct Second {
+    begin: SystemTime,
+    end: SystemTime,
+    text: [u8; LENGTH],
 }
 
-/// Appends the date and time of now.
-pub(super) fn write(output: &mut Vec<u8>) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let second = since.as_secs().min(LAST);
-    let (known, mut text) = NOW.get();
-    if known != second {
-        let formatted = UNIX_EPOCH.checked_add(Duration::from_secs(second)).map(httpdate::fmt_http_date);
-        if let Some(Ok(formatted)) = formatted.map(|date| date.as_bytes().try_into()) {
-            text = formatted;
-            NOW.set((second, text));
+thread_local! {
+    /// The second that was formatted last; none of 0 s before the first.
+    static NOW: Cell<Second> = const { Cell::new(Second { begin: UNIX_EPOCH, end: UNIX_EPOCH, text: [b' '; LENGTH] }) };
+}
+
+/// Appends the date and time: of now if `is_first`, otherwise as it was appended last on this thread.
+#[inline]
+pub(super) fn write(is_first: bool, output: &mut Vec<u8>) {
+    let mut second = NOW.get();
+    if is_first || second.end == UNIX_EPOCH {
+        let now = SystemTime::now();
+        if now < second.begin || now >= second.end {
+            second = formatted(now).unwrap_or(second);
+            NOW.set(second);
         }
     }
-    output.extend_from_slice(&text);
+    output.extend_from_slice(&second.text);
+}
+
+/// The second that `now` is in.
+#[cold]
+fn formatted(now: SystemTime) -> Option<Second> {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let begin = UNIX_EPOCH.checked_add(Duration::from_secs(since.as_secs().min(LAST)))?;
+    let end = begin.checked_add(Duration::from_secs(1))?;
+    let text = httpdate::fmt_http_date(begin).as_bytes().try_into().ok()?;
+    Some(Second { begin, end, text })
 }

@@ -25,6 +25,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Picks them out of all header fields of a head.
+    #[inline]
     pub(super) fn collect(headers: &[Header<'a>]) -> Result<Self, Status> {
         let mut fields = Self::default();
         for header in headers {

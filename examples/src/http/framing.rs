@@ -19,6 +19,7 @@ pub(super) enum Framing {
 
 impl Framing {
     /// Decides by the values of `Content-Length` and `Transfer-Encoding`.
+    #[inline]
     pub(super) fn decide(
         version: Version,
         method: Method,

@@ -1,6 +1,9 @@
 //! The head of a request: everything before its body, parsed and checked.
 //!
 //! `httparse` does the grammar of the request line and of header fields. What is checked here is what they mean together.
+//!
+//! Nearly all heads arrive whole, so what arrives is parsed first, and searched for the end of the head only if that fails:
+//! the search goes on where it stopped, which a parser does not.
 
 use std::mem::MaybeUninit;
 
@@ -24,17 +27,37 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// The head at the front of `arrived`, and where it ends. None if it is not whole, or there is anything against it that
+    /// the lines themselves say.
+    #[inline]
+    pub(super) fn at_front(arrived: &[u8]) -> Option<(Result<Self, Status>, usize)> {
+        let bytes = arrived.get(..limits::HEAD).unwrap_or(arrived);
+        let mut headers = [const { MaybeUninit::uninit() }; limits::FIELDS];
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(bytes, &mut headers) {
+            Ok(httparse::Status::Complete(end)) if !has_bare_line_feed(bytes.get(..end)?) => {
+                Some((Self::of(&parsed), end))
+            }
+            _ => None,
+        }
+    }
+
     /// Parses `bytes`, which end with the empty line; otherwise says what to refuse it with.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Status> {
         let mut headers = [const { MaybeUninit::uninit() }; limits::FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, &mut headers) {
-            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            Ok(_) => return Err(Status::BadRequest),
-            Err(httparse::Error::TooManyHeaders) => return Err(Status::HeaderFieldsTooLarge),
-            Err(httparse::Error::Version) => return Err(Version::refusal(bytes)),
-            Err(_) => return Err(Status::BadRequest),
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => Self::of(&parsed),
+            Ok(_) => Err(Status::BadRequest),
+            Err(httparse::Error::TooManyHeaders) => Err(Status::HeaderFieldsTooLarge),
+            Err(httparse::Error::Version) => Err(Version::refusal(bytes)),
+            Err(_) => Err(Status::BadRequest),
         }
+    }
+
+    /// What the parts mean.
+    #[inline]
+    fn of(parsed: &httparse::Request<'_, '_>) -> Result<Self, Status> {
         let (Some(name), Some(whole_target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
             return Err(Status::BadRequest);
         };
@@ -61,6 +84,15 @@ impl Head {
     }
 }
 
+/// Whether a line ends with LF alone. Without an early end, since a processor looks at many bytes at a time then.
+#[inline]
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    let pairs = lines.iter().zip(lines.get(1..).unwrap_or_default());
+    let inside = pairs.fold(false, |found, (before, byte)| found | ((*byte == b'\n') & (*before != b'\r')));
+    inside || lines.starts_with(b"\n")
+}
+
+#[inline]
 fn check_host(version: Version, value: Option<&[u8]>) -> Result<(), Status> {
     match value {
         Some(value) if host::is_valid(value) => Ok(()),
@@ -69,6 +101,7 @@ fn check_host(version: Version, value: Option<&[u8]>) -> Result<(), Status> {
     }
 }
 
+#[inline]
 fn expects_continue(version: Version, value: Option<&[u8]>) -> Result<bool, Status> {
     match value {
         None => Ok(false),
@@ -78,6 +111,7 @@ fn expects_continue(version: Version, value: Option<&[u8]>) -> Result<bool, Stat
     }
 }
 
+#[inline]
 const fn persistence(version: Version, fields: &Fields<'_>) -> Persistence {
     match version {
         _ if fields.close => Persistence::Closing,

@@ -15,6 +15,7 @@ const NAME: [bool; 256] = {
 /// Whether `value` is one host. Empty is allowed: the target has no authority then.
 ///
 /// Why it is checked although no route depends on it: a proxy before this server may choose by it.
+#[inline]
 pub(super) fn is_valid(value: &[u8]) -> bool {
     match name_end(value).and_then(|end| value.get(end..)) {
         Some([]) => true,

@@ -23,6 +23,7 @@ pub enum Method {
 
 impl Method {
     /// The method of this name. `CONNECT` and `TRACE`, which make a server a proxy or a mirror, are not implemented.
+    #[inline]
     pub(super) fn parse(name: &str) -> Result<Self, Status> {
         match name {
             "GET" => Ok(Self::Get),

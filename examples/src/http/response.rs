@@ -79,10 +79,17 @@ impl Response {
     }
 
     /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one owes
-    /// nothing.
-    pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
-        output.extend_from_slice(b"HTTP/1.1 ");
-        output.extend_from_slice(self.status.text().as_bytes());
+    /// nothing. `is_first` of those that leave together.
+    #[inline]
+    pub(super) fn write(self, owed: Owed, is_first: bool, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
+        match self.status {
+            // Nearly all of them, and in one piece.
+            Status::Ok => output.extend_from_slice(b"HTTP/1.1 200 OK"),
+            status => {
+                output.extend_from_slice(b"HTTP/1.1 ");
+                output.extend_from_slice(status.text().as_bytes());
+            }
+        }
         if !self.open {
             output.extend_from_slice(b"\r\nContent-Length: ");
             decimal(self.body.len(), output);
@@ -90,7 +97,7 @@ impl Response {
         output.extend_from_slice(b"\r\nContent-Type: ");
         output.extend_from_slice(self.content_type.as_bytes());
         output.extend_from_slice(b"\r\nDate: ");
-        date::write(output);
+        date::write(is_first, output);
         output.extend_from_slice(match owed.persistence {
             Persistence::Open => b"\r\n",
             Persistence::Granted => b"\r\nConnection: keep-alive\r\n",

@@ -9,6 +9,7 @@ pub(super) fn authority(target: &str) -> Option<&str> {
 }
 
 /// Takes the path, with its query, out of a target: `/path`, `http://host/path`, or `*` for `OPTIONS`.
+#[inline]
 pub(super) fn path(target: &str, method: Method) -> Result<&str, Status> {
     if target.len() > limits::TARGET {
         return Err(Status::UriTooLong);
