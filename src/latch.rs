@@ -123,6 +123,20 @@ impl Draining {
     pub fn until<F: Future>(&mut self, future: F) -> impl Future<Output = Option<F::Output>> + use<'_, F> {
         Projected::new(future, self)
     }
+
+    /// Waits by another waker than before.
+    #[cold]
+    fn exchange(&mut self, waker: &Waker) {
+        // Why in this order: wakers are cloned and dropped with nothing borrowed.
+        let waker = Some(waker.clone());
+        let _replaced = match self.key {
+            Some(key) => Some(std::mem::replace(&mut self.latch.waiters.borrow_mut()[key], waker)),
+            None => {
+                self.key = Some(self.latch.waiters.borrow_mut().insert(waker));
+                None
+            }
+        };
+    }
 }
 
 impl Clone for Draining {
@@ -134,25 +148,19 @@ impl Clone for Draining {
 impl Future for Draining {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.latch.is_set() {
             return Poll::Ready(());
         }
         if let Some(key) = self.key {
-            if self.latch.waiters.borrow()[key].as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-                return Poll::Pending;
+            if let Some(Some(known)) = self.latch.waiters.borrow().get(key) {
+                if known.will_wake(cx.waker()) {
+                    return Poll::Pending;
+                }
             }
         }
-        // Why in this order: wakers are cloned and dropped with nothing borrowed.
-        let waker = Some(cx.waker().clone());
-        let this = &mut *self;
-        let _replaced = match this.key {
-            Some(key) => Some(std::mem::replace(&mut this.latch.waiters.borrow_mut()[key], waker)),
-            None => {
-                this.key = Some(this.latch.waiters.borrow_mut().insert(waker));
-                None
-            }
-        };
+        self.exchange(cx.waker());
         Poll::Pending
     }
 }

@@ -52,6 +52,7 @@ impl Core {
     }
 
     /// Whether a sleep has fired; if not, records who is woken.
+    #[inline]
     pub(crate) fn poll_sleep(&self, key: Key, waker: &Waker) -> bool {
         let mut timers = self.timers.borrow_mut();
         if !timers.is_armed(key) {

@@ -137,6 +137,7 @@ impl<T, C> Framed<T, C> {
     }
 
     /// The bytes that have arrived and are not part of an item yet.
+    #[inline]
     pub fn received(&self) -> &[u8] {
         self.incoming.buffer.as_slice()
     }
@@ -235,6 +236,7 @@ impl<T: Write, C> Framed<T, C> {
     /// # Panics
     ///
     /// If room was not asked for, and found, since the last item.
+    #[inline]
     pub fn start_send<I>(&mut self, item: I) -> Result<(), C::Error>
     where
         C: Encoder<I>,

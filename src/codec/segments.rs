@@ -78,6 +78,7 @@ impl Segments {
     }
 
     /// Appends bytes without a copy, if they are 4 KiB or more; fewer are copied.
+    #[inline]
     pub fn push(&mut self, bytes: impl Into<Cow<'static, [u8]>>) {
         let bytes = bytes.into();
         if bytes.len() < SEGMENT_MIN {

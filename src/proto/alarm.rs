@@ -30,12 +30,14 @@ pub(super) struct Alarm {
 
 impl Alarm {
     /// Lets the alarm go off `after` this long from now. `Duration::MAX` is never.
+    #[inline]
     pub(super) fn set(&mut self, after: Duration) {
         self.began = Some(Instant::recent());
         self.move_to(after);
     }
 
     /// Lets the alarm that was set go off `after` this long from then.
+    #[inline]
     pub(super) fn move_to(&mut self, after: Duration) {
         let at = self.began.unwrap_or_else(Instant::recent) + after;
         self.deadline = Some(at);
@@ -47,6 +49,7 @@ impl Alarm {
     }
 
     /// Whether it has gone off. Pending records the waker.
+    #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (Some(limit), Some(deadline)) = (&mut self.limit, self.deadline) else { return Poll::Pending };
         ready!(Pin::new(&mut *limit).poll(cx));

@@ -188,6 +188,7 @@ impl Heard {
     }
 
     /// As [`Pressure::shorten`]. The task of `cx` is woken when it is less.
+    #[inline]
     pub(super) fn shorten(&mut self, cx: &mut Context<'_>, limit: Duration) -> Duration {
         // Why ignored: this latch is never set, and only ever wakes.
         let _ = Pin::new(&mut self.risen).poll(cx);

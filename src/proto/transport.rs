@@ -142,38 +142,47 @@ where
     type Incoming = C::Item;
     type Error = <C as Decoder>::Error;
 
+    #[inline]
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, Self::Error>>> {
         self.poll_next(cx)
     }
 
+    #[inline]
     fn receive_buffered(&mut self) -> Option<Result<C::Item, Self::Error>> {
         self.next_buffered().transpose()
     }
 
+    #[inline]
     fn has_partial(&self) -> bool {
         !self.received().is_empty()
     }
 
+    #[inline]
     fn give_up(&mut self) -> Option<C::Item> {
         self.codec_mut().give_up()
     }
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Self::poll_ready(self, cx).map_err(Self::Error::from)
     }
 
+    #[inline]
     fn send(&mut self, message: Outgoing) -> Result<(), Self::Error> {
         self.start_send(message)
     }
 
+    #[inline]
     fn is_last(&self) -> bool {
         self.codec().is_last()
     }
 
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Self::poll_flush(self, cx).map_err(Self::Error::from)
     }
 
+    #[inline]
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let closed = if self.codec().leaves_open() { Self::poll_flush(self, cx) } else { self.poll_shutdown(cx) };
         closed.map_err(Self::Error::from)
@@ -185,46 +194,57 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
     type Incoming = T::Incoming;
     type Error = T::Error;
 
+    #[inline]
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T::Incoming, T::Error>>> {
         T::poll_receive(self, cx)
     }
 
+    #[inline]
     fn receive_buffered(&mut self) -> Option<Result<T::Incoming, T::Error>> {
         T::receive_buffered(self)
     }
 
+    #[inline]
     fn has_partial(&self) -> bool {
         T::has_partial(self)
     }
 
+    #[inline]
     fn give_up(&mut self) -> Option<T::Incoming> {
         T::give_up(self)
     }
 
+    #[inline]
     fn poll_bodies(&mut self, cx: &mut Context<'_>) {
         T::poll_bodies(self, cx);
     }
 
+    #[inline]
     fn bodies(&self) -> Bodies {
         T::bodies(self)
     }
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_ready(self, cx)
     }
 
+    #[inline]
     fn send(&mut self, message: Outgoing) -> Result<(), T::Error> {
         T::send(self, message)
     }
 
+    #[inline]
     fn is_last(&self) -> bool {
         T::is_last(self)
     }
 
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_flush(self, cx)
     }
 
+    #[inline]
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_close(self, cx)
     }

@@ -35,6 +35,7 @@ impl Retiring {
 impl Future for Retiring {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if Pin::new(&mut this.draining).poll(cx).is_ready() {

@@ -98,11 +98,13 @@ enum State {
 
 impl Sleep {
     /// When it ends.
+    #[inline]
     pub const fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Whether it has ended, as far as has been found out by polling it.
+    #[inline]
     pub const fn is_elapsed(&self) -> bool {
         matches!(self.state, State::Elapsed | State::Told)
     }
@@ -156,6 +158,7 @@ impl Sleep {
     }
 
     /// As `poll`, without the budget: a deadline around a future that spends all of it must still be seen.
+    #[inline]
     pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
         match self.poll_with(cx.waker()) {
             Ok(true) => Poll::Ready(()),
@@ -165,6 +168,7 @@ impl Sleep {
     }
 
     /// Arms it if need be; true if it has ended.
+    #[inline]
     fn poll_with(&mut self, waker: &std::task::Waker) -> io::Result<bool> {
         if let State::New = self.state {
             let core = Core::running("a timer")?;

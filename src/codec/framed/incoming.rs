@@ -110,6 +110,7 @@ impl Incoming {
     }
 
     /// Asks the decoder; without an item, the next step is to read.
+    #[inline]
     fn decode<C: Decoder>(&mut self, codec: &mut C) -> Result<Option<C::Item>, C::Error> {
         let before = self.buffer.len();
         let answer = codec.decode(&mut self.buffer);

@@ -57,6 +57,7 @@ impl Outgoing {
         self.high = high;
     }
 
+    #[inline]
     pub(super) fn unwritten(&self) -> usize {
         self.bytes.len()
     }
@@ -77,6 +78,7 @@ impl Outgoing {
     }
 
     /// Encodes `item` behind the others.
+    #[inline]
     pub(super) fn send<I, C: Encoder<I>>(&mut self, codec: &mut C, item: I) -> Result<(), C::Error> {
         assert!(self.room_granted, "an item was sent without asking for room first, {} bytes wait", self.unwritten());
         self.room_granted = false;
@@ -94,6 +96,7 @@ impl Outgoing {
     }
 
     /// Whether everything has been written, and the source flushed.
+    #[inline]
     pub(super) fn flush(&mut self, io: &mut impl Write) -> io::Result<bool> {
         if !self.write_down_to(0, io)? {
             return Ok(false);
@@ -136,6 +139,7 @@ impl Outgoing {
     }
 
     /// Whether at most `mark` unwritten bytes are left.
+    #[inline]
     fn write_down_to(&mut self, mark: usize, io: &mut impl Write) -> io::Result<bool> {
         if self.broken {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "cannot write, the connection has failed before"));

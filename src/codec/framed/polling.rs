@@ -27,6 +27,7 @@ impl<T: Read, C: Decoder> Framed<T, C> {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next).
+    #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, C::Error>>> {
         ready!(scope::poll_admit(cx));
         let Self { io, codec, incoming, owner, .. } = self;
@@ -92,6 +93,7 @@ impl<T: Write, C> Framed<T, C> {
     /// # Errors
     ///
     /// As [`try_ready`](Self::try_ready).
+    #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, outgoing, owner, .. } = self;
         if outgoing.grant() {
@@ -106,6 +108,7 @@ impl<T: Write, C> Framed<T, C> {
     /// # Errors
     ///
     /// As [`try_ready`](Self::try_ready).
+    #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, outgoing, owner, .. } = self;
         let (answer, outcome) = owner.enter(cx.waker(), || outgoing.flush(io));
@@ -211,6 +214,7 @@ impl<T: Read, C: Decoder> Stream for Framed<T, C> {
 }
 
 /// Turns the answer of a writing operation into a poll: done, not done, failed.
+#[inline]
 pub(in crate::codec) fn settle(answer: io::Result<bool>, outcome: Outcome) -> Poll<io::Result<()>> {
     match answer {
         Ok(true) => Poll::Ready(Ok(())),
@@ -223,6 +227,7 @@ pub(in crate::codec) fn settle(answer: io::Result<bool>, outcome: Outcome) -> Po
 }
 
 /// Refuses a "not yet" that nobody will be woken from.
+#[inline]
 pub(in crate::codec) fn check(outcome: Outcome) -> io::Result<()> {
     if outcome.blocked() || outcome.refused() {
         return Ok(());

@@ -149,6 +149,7 @@ where
     }
 
     /// Reads a request and starts its call. False if there is none to read, or no slot for it.
+    #[inline]
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<bool, E> {
         if self.slots.is_full() {
             self.transport.poll_bodies(cx);
@@ -196,6 +197,7 @@ where
 
     /// A request has come. Most calls need one poll, and find nobody before them: such an answer goes to the transport without
     /// a stay in a slot.
+    #[inline]
     fn start(&mut self, cx: &mut Context<'_>, call: F) -> Result<(), E> {
         self.received += 1;
         let Some(answer) = self.slots.start(call, cx) else { return Ok(()) };
@@ -208,6 +210,7 @@ where
     }
 
     /// Hands answers whose turn has come to the transport, as far as there is room.
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), E> {
         while self.slots.is_answered() {
             if self.transport.poll_ready(cx)?.is_pending() {
@@ -222,6 +225,7 @@ where
     }
 
     /// Hands an answer to the transport, which has room for it.
+    #[inline]
     fn send(&mut self, answer: Result<R, S>) {
         self.answered += 1;
         let sent = match answer {

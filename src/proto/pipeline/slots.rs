@@ -35,16 +35,19 @@ impl<F: Future> Slots<F> {
         Self { slots: Vec::new(), taken: VecDeque::new(), free: Vec::new(), limit }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.taken.is_empty()
     }
 
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.taken.len() == self.limit
     }
 
     /// Starts a call behind the others and polls it for the first time. If that is all it takes, and no other call is in
     /// flight, the answer is given back at once.
+    #[inline]
     pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) -> Option<F::Output> {
         debug_assert!(!self.is_full(), "a call was started beyond the limit of {}", self.limit);
         let index = match self.free.last() {
@@ -78,6 +81,7 @@ impl<F: Future> Slots<F> {
     }
 
     /// Polls every call that has no answer.
+    #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         for &index in &self.taken {
             self.slots[index].poll(cx);
@@ -85,6 +89,7 @@ impl<F: Future> Slots<F> {
     }
 
     /// Whether the oldest call has its answer.
+    #[inline]
     pub(super) fn is_answered(&self) -> bool {
         self.taken.front().is_some_and(|&index| self.slots[index].answer.is_some())
     }
@@ -114,6 +119,7 @@ impl<F: Future> Slot<F> {
     }
 
     /// Polls the call, if there is one; its answer, once.
+    #[inline]
     fn step(&mut self, cx: &mut Context<'_>) -> Option<F::Output> {
         let call = self.call.as_mut().as_pin_mut()?;
         let Poll::Ready(answer) = call.poll(cx) else { return None };
