@@ -6,13 +6,13 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The length of an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`.
-const LENGTH: usize = 29;
+/// The length of the field with an IMF-fixdate, `Date: Sun, 06 Nov 1994 08:49:37 GMT`, and the ends of two lines.
+const LENGTH: usize = 39;
 
 /// The last second that has four digits for its year.
 const LAST: u64 = 253_402_300_799;
 
-/// A second, and its text.
+/// A second, and the field that says it.
 #[derive(Clone, Copy)]
 struct Second {
     begin: SystemTime,
@@ -25,7 +25,7 @@ thread_local! {
     static NOW: Cell<Second> = const { Cell::new(Second { begin: UNIX_EPOCH, end: UNIX_EPOCH, text: [b' '; LENGTH] }) };
 }
 
-/// Appends the date and time: of now if `is_first`, otherwise as it was appended last on this thread.
+/// Appends the end of the line before, and the field: of now if `is_first`, otherwise as it was last on this thread.
 #[inline]
 pub(super) fn write(is_first: bool, output: &mut Vec<u8>) {
     let mut second = NOW.get();
@@ -45,6 +45,6 @@ fn formatted(now: SystemTime) -> Option<Second> {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let begin = UNIX_EPOCH.checked_add(Duration::from_secs(since.as_secs().min(LAST)))?;
     let end = begin.checked_add(Duration::from_secs(1))?;
-    let text = httpdate::fmt_http_date(begin).as_bytes().try_into().ok()?;
+    let text = format!("\r\nDate: {}\r\n", httpdate::fmt_http_date(begin)).as_bytes().try_into().ok()?;
     Some(Second { begin, end, text })
 }

@@ -96,12 +96,11 @@ impl Response {
         }
         output.extend_from_slice(b"\r\nContent-Type: ");
         output.extend_from_slice(self.content_type.as_bytes());
-        output.extend_from_slice(b"\r\nDate: ");
         date::write(is_first, output);
         output.extend_from_slice(match owed.persistence {
-            Persistence::Open => b"\r\n",
-            Persistence::Granted => b"\r\nConnection: keep-alive\r\n",
-            Persistence::Closing => b"\r\nConnection: close\r\n",
+            Persistence::Open => b"",
+            Persistence::Granted => b"Connection: keep-alive\r\n",
+            Persistence::Closing => b"Connection: close\r\n",
         });
         if let Some((name, value)) = self.field {
             for part in [name, ": ", value, "\r\n"] {
