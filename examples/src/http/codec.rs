@@ -110,7 +110,7 @@ impl Http {
     }
 
     /// A whole request, which is taken off the buffer up to `end`.
-    #[inline]
+    #[inline(always)]
     fn request(&mut self, buffer: &mut Buffer, head: Head, body: Vec<u8>, end: usize) -> Incoming {
         buffer.consume(end.min(buffer.len()));
         let closing = head.owed.persistence == Persistence::Closing;
