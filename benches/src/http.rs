@@ -6,13 +6,16 @@
 //! does, looks at nothing of it, and answers with the same bytes each: the floor for the same work. It formats no date, knows
 //! no path and refuses nothing but what httparse refuses. All send as many headers but nginx, which has two more.
 
+mod counted;
+
 use std::fs;
 use std::io;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::beside::{self, Turn};
-use crate::peers::Peer;
+use crate::callgrind;
+use crate::peers::{self, Peer};
 use crate::report::Report;
 use crate::scratch::Scratch;
 use crate::server::{self, Server};
@@ -62,7 +65,7 @@ end
 request = function() return all end
 ";
 
-/// Prints a table for each shape.
+/// Prints the counts, and a table for each shape.
 ///
 /// # Errors
 ///
@@ -78,6 +81,12 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         peers.pop();
     }
     println!("{}\n", versions::of(&["mainspring", "hyper", "hyper-util", "tokio"]));
+    peers::build(&peers)?;
+    if server::is_installed(callgrind::TOOL) {
+        counted::run(report)?;
+    } else {
+        verdict.skip("instructions per HTTP request", callgrind::TOOL);
+    }
     for (connections, depth, name) in SHAPES.into_iter().skip(size.from) {
         eprintln!("http: {} rounds of {} s, {connections} connections, {depth} at a time", size.rounds, size.seconds);
         let work = |server: &Server| load(server, connections, depth, size.seconds);

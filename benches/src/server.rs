@@ -132,6 +132,10 @@ impl Server {
         if self.leash.take().is_none() {
             return Ok(());
         }
+        self.await_end()
+    }
+
+    fn await_end(mut self) -> io::Result<()> {
         let deadline = Instant::now() + END_MAX;
         while Instant::now() < deadline {
             match self.child.try_wait()? {
@@ -142,6 +146,22 @@ impl Server {
         }
         self.child.kill()?;
         Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not end with its leash, and was killed"))
+    }
+
+    /// Asks it to end, if it has no leash, and waits for its end: a tool that counts writes what it has counted then.
+    ///
+    /// # Errors
+    ///
+    /// As [`end`](Self::end), and when kill(1) fails.
+    pub(crate) fn terminate(self) -> io::Result<()> {
+        if self.leash.is_some() {
+            return self.end();
+        }
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
+        if !asked.success() {
+            return Err(io::Error::other(format!("the server was not asked to end: kill ended with {asked}")));
+        }
+        self.await_end()
     }
 }
 
