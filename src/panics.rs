@@ -85,9 +85,12 @@ impl fmt::Debug for TaskPanic<'_> {
     }
 }
 
-/// The hook of a builder, which may serve several reactors. Says why the reactor is to stop, if it is.
+/// Says why the reactor is to stop, if it is.
+type Hears = dyn Fn(&TaskPanic<'_>) -> Option<io::Error> + Send + Sync;
+
+/// The hook of a builder, which may serve several reactors.
 #[derive(Clone)]
-pub(crate) struct Hook(Arc<dyn Fn(&TaskPanic<'_>) -> Option<io::Error> + Send + Sync>);
+pub(crate) struct Hook(Arc<Hears>);
 
 impl Hook {
     pub(crate) fn new(hook: impl Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync + 'static) -> Self {

@@ -8,9 +8,9 @@
 //! | [`Deadline`] | of the whole, waits and attempts together |
 //! | [`Retry`] | of what was not done for certain, within a budget |
 //! | [`Balance`] | over the addresses of the name, which is looked up again, or of a [resolver](ClientBuilder::follow) |
-//! | [`FailureAccrual`] | for each endpoint, which leaves alone what fails |
-//! | [`ConcurrencyLimit`] | for each endpoint: as many calls as its connections serve, the others wait in order |
-//! | [`Timeout`] | of the attempt |
+//! | [`FailureAccrual`](crate::service::FailureAccrual) | for each endpoint, which leaves alone what fails |
+//! | [`ConcurrencyLimit`](crate::service::ConcurrencyLimit) | for each endpoint: as many calls as its connections serve, the others wait in order |
+//! | [`Timeout`](crate::service::Timeout) | of the attempt |
 //! | pool | of connections, for a call each or for several, which end by idleness, by age and when they are Closed |
 //! | [`FailFast`](crate::service::FailFast) | around connecting, if there is more than one endpoint |
 //! | connecting | with its timeout; a lost connection is made anew by the next call |
