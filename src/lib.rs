@@ -104,7 +104,7 @@
 //! One is on by default:
 //!
 //! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`]. Who needs
-//!   the runtime alone does without by `default-features = false`: most of the build is theirs.
+//!   the runtime alone does without by `default-features = false`, and has a shorter build.
 //!
 //! The others are not:
 //!
