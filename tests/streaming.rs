@@ -533,3 +533,26 @@ fn the_answer_to_a_dropped_call_has_the_time_of_a_stall_behind_the_body_before_i
         assert_eq!(start.elapsed().as_secs(), 30);
     });
 }
+
+#[test]
+fn a_body_that_is_not_read_holds_the_peer_up_by_its_bytes_if_they_are_bounded() {
+    in_virtual_time(|| {
+        let (peer, transport) = mock();
+        let service = Handed::default();
+        let served = service.clone();
+        let transport: Streaming<_, u32, u32, u8> =
+            Streaming::in_order(transport).max_unread(10, |chunk| usize::from(*chunk));
+        let mut task = Task::new(async move { pipeline::Server::new().serve(transport, &served).await });
+        send(&peer, [Part::Head(7, true), chunk(4), chunk(5), chunk(6), chunk(9), chunk(3), END]);
+        assert!(task.run().is_none());
+        let (mut request, _answer) = service.next().unwrap();
+        // The one that goes beyond is there, and nothing behind it.
+        assert_eq!(peer.wire().received, 4);
+        for (read, received) in [(4, 4), (5, 5), (6, 6), (9, 7)] {
+            assert_eq!(now(&mut request.body), Some(Some(Ok(read))));
+            assert!(task.run().is_none());
+            assert_eq!(peer.wire().received, received, "behind {read}");
+        }
+        assert_eq!([now(&mut request.body), now(&mut request.body)], [Some(Some(Ok(3))), Some(None)]);
+    });
+}

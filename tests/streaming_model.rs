@@ -148,7 +148,8 @@ impl<'a> Round<'a> {
         let limit = 1 + random.below(8);
         let (client, connection, server) = match random.below(2) {
             0 => {
-                let transports: [Transport; 2] = [client, server].map(Streaming::in_order);
+                let bounded = |transport| -> Transport { Streaming::in_order(transport).max_unread(3, |_| 1) };
+                let transports = [client, server].map(bounded);
                 let [client, server] = transports;
                 let (client, connection) = pipeline::connect(client);
                 let serving = pipeline::Server::new().max_in_flight(limit);

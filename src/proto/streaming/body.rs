@@ -4,7 +4,7 @@
 //! that is not read holds the peer up. Of what is sent it holds the body itself, which may be one that arrived on another
 //! connection: a proxy hands it over.
 //!
-//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, the end or [`Incomplete`] exactly once, and that neither side is
+//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, and of those that are weighed one more than is allowed, the end or [`Incomplete`] exactly once, and that neither side is
 //! left asleep: reading wakes who fills, filling and the end wake who reads, dropping wakes the other.
 //!
 //! Both ends are on one thread, an `Rc` and no lock. The channel of the crate was turned down: its senders wait as futures,
@@ -21,6 +21,27 @@ use futures_core::Stream;
 
 /// The most chunks of a body that have arrived and are not read. A few, so that reader and peer need not take turns.
 pub const CHUNKS_MAX: usize = 8;
+
+/// What the chunks of a body may weigh that have arrived and are not read.
+pub(super) struct Weight<C> {
+    /// From when on there is no room for another one.
+    pub(super) max: usize,
+    /// Of a chunk.
+    pub(super) of: fn(&C) -> usize,
+}
+
+impl<C> Weight<C> {
+    /// Whatever they like.
+    pub(super) const UNBOUNDED: Self = Self { max: usize::MAX, of: |_| 0 };
+}
+
+impl<C> Clone for Weight<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Weight<C> {}
 
 /// The body ended before its end, since the connection or whoever made it did. The chunks before it were whole.
 ///
@@ -70,6 +91,9 @@ enum Kind<C> {
 struct Shared<C> {
     /// Chunks that have arrived.
     chunks: VecDeque<C>,
+    /// What they weigh.
+    weight: usize,
+    bound: Weight<C>,
     /// What comes behind them, once it is known. Written by the inlet, taken by the body.
     end: Option<Result<(), Incomplete>>,
     /// Set once the end was seen, or nobody reads any more.
@@ -77,6 +101,13 @@ struct Shared<C> {
     reader: Option<Waker>,
     /// The connection, while it waits for room.
     writer: Option<Waker>,
+}
+
+impl<C> Shared<C> {
+    /// Whether there is no room for another chunk.
+    fn is_full(&self) -> bool {
+        self.chunks.len() >= CHUNKS_MAX || self.weight >= self.bound.max
+    }
 }
 
 impl<C> Body<C> {
@@ -106,8 +137,9 @@ impl<C> Body<C> {
     }
 
     /// A body, and what fills it.
-    pub(super) fn arriving() -> (Inlet<C>, Self) {
-        let shared = Shared { chunks: VecDeque::new(), end: None, finished: false, reader: None, writer: None };
+    pub(super) fn arriving(bound: Weight<C>) -> (Inlet<C>, Self) {
+        let chunks = VecDeque::new();
+        let shared = Shared { chunks, weight: 0, bound, end: None, finished: false, reader: None, writer: None };
         let shared = Rc::new(RefCell::new(shared));
         (Inlet(shared.clone()), Self(Kind::Arriving(shared)))
     }
@@ -148,8 +180,9 @@ fn poll_arriving<C>(shared: &RefCell<Shared<C>>, cx: &mut Context<'_>) -> Poll<O
     // Why a clone before the borrow, and a drop behind it: either may run code of another runtime.
     let mut waker = Some(cx.waker().clone());
     let mut borrowed = shared.borrow_mut();
+    let was_full = borrowed.is_full();
     if let Some(chunk) = borrowed.chunks.pop_front() {
-        let was_full = borrowed.chunks.len() + 1 == CHUNKS_MAX;
+        borrowed.weight = borrowed.weight.saturating_sub((borrowed.bound.of)(&chunk));
         let writer = if was_full { borrowed.writer.take() } else { None };
         drop(borrowed);
         if let Some(writer) = writer {
@@ -200,7 +233,7 @@ impl<C> Inlet<C> {
     /// Whether there is no room for a chunk, and somebody who could make some.
     pub(super) fn is_full(&self) -> bool {
         let shared = self.0.borrow();
-        !shared.finished && shared.chunks.len() == CHUNKS_MAX
+        !shared.finished && shared.is_full()
     }
 
     /// Whether there is room for a chunk, or nobody to keep it. The connection is woken when there is, and when nobody reads
@@ -218,6 +251,7 @@ impl<C> Inlet<C> {
         if shared.finished {
             return Err(chunk);
         }
+        shared.weight = shared.weight.saturating_add((shared.bound.of)(&chunk));
         shared.chunks.push_back(chunk);
         let reader = shared.reader.take();
         drop(shared);

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::body::Inlet;
+use super::body::{Inlet, Weight};
 use super::{Body, Part, Streamed};
 use crate::proto::multiplex::{Frame, Role};
 use crate::proto::transport::{Bodies, Transport};
@@ -60,6 +60,8 @@ pub struct Streaming<T, I, O, C> {
     /// Chunks and ends that have been moved in either direction.
     moved: u64,
     max_discarded: usize,
+    /// What chunks may weigh that nobody has read.
+    weight: Weight<C>,
 }
 
 /// What a head is.
@@ -99,6 +101,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
             role_leaving,
             moved: 0,
             max_discarded: DISCARDED_MAX,
+            weight: Weight::UNBOUNDED,
         }
     }
 
@@ -107,6 +110,23 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
     #[must_use]
     pub fn max_discarded(mut self, chunks: usize) -> Self {
         self.max_discarded = chunks;
+        self
+    }
+
+    /// Sets from how many `bytes` on that have arrived of a body and are not read, the peer is held up, and how many a chunk
+    /// has; so there is one chunk more in memory at most. By default chunks are counted alone, [`CHUNKS_MAX`](super::CHUNKS_MAX)
+    /// of them, each as large as the codec takes. At least a byte.
+    ///
+    /// ```
+    /// use mainspring::proto::streaming::Streaming;
+    ///
+    /// fn bounded<T>(transport: T) -> Streaming<T, String, String, Vec<u8>> {
+    ///     Streaming::in_order(transport).max_unread(64 << 10, Vec::len)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn max_unread(mut self, bytes: usize, of: fn(&C) -> usize) -> Self {
+        self.weight = Weight { max: bytes.max(1), of };
         self
     }
 
@@ -151,7 +171,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
             let message = format!("one more body came than the {BODIES_MAX} that may be on the way, id {id}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let (inlet, body) = Body::arriving();
+        let (inlet, body) = Body::arriving(self.weight);
         self.arriving.push(Arriving { id, inlet, discarded: 0 });
         Ok(Streamed { head, body })
     }
