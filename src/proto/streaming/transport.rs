@@ -8,6 +8,9 @@
 //! one body that arrives is full nothing is read, by ids neither: a protocol whose bodies must not hold each other up has
 //! windows, in its codec.
 //!
+//! Pushes have no ids, so their bodies come one after the other, as id 0: until that of the one before has ended, a push with a
+//! body waits, and the messages behind it. A protocol that has such pushes gives that id to no call.
+//!
 //! By ids as well there are at most [`BODIES_MAX`] on the way. Until one of those that are sent ends, no message is; a peer that
 //! sends more has failed.
 //!
@@ -33,6 +36,9 @@ const PARTS_PER_POLL: usize = 128;
 /// many more, for all of them are looked at whenever one has a chunk.
 const BODIES_MAX: usize = 1_024;
 
+/// The id of the bodies of pushes, which have none.
+const PUSH: u64 = 0;
+
 /// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of a
 /// usual read, 8 MiB.
 const DISCARDED_MAX: usize = 1_024;
@@ -51,6 +57,8 @@ pub struct Streaming<T, I, O, C> {
     stashed: Option<Received<I, C, io::Error>>,
     /// Bodies that are sent, the next one first.
     leaving: VecDeque<(u64, Body<C>)>,
+    /// A push with a body, while that of the one before is sent: they have no ids by which they could be told apart.
+    held: Option<(O, Body<C>)>,
     /// Whether bodies come one after the other.
     in_order: bool,
     /// What a head is that arrives. In order, a call of id 0.
@@ -96,6 +104,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
             arriving: Vec::new(),
             stashed: None,
             leaving: VecDeque::new(),
+            held: None,
             in_order,
             role_arriving,
             role_leaving,
@@ -223,7 +232,7 @@ fn stray(in_order: bool, id: u64) -> io::Result<()> {
 const fn body_id(role: Role) -> Option<u64> {
     match role {
         Role::Call(id) => Some(id),
-        Role::Push => Some(0),
+        Role::Push => Some(PUSH),
         Role::Cancel(_) | Role::Refuse(_) | Role::Ping(_) | Role::Pong(_) | Role::GoAway => None,
     }
 }
@@ -264,8 +273,25 @@ where
         Some(Some(taken))
     }
 
-    /// Sends chunks of bodies, as far as there are some and room for them.
+    /// Sends what there is of bodies, and the push that waited for one of them.
     fn pump(&mut self, cx: &mut Context<'_>) -> Result<(), T::Error> {
+        self.pump_bodies(cx)?;
+        if self.held.is_none() || self.is_leaving(PUSH) || self.transport.poll_ready(cx)?.is_pending() {
+            return Ok(());
+        }
+        let Some((head, body)) = self.held.take() else { return Ok(()) };
+        self.transport.send(Part::Head(head, true))?;
+        self.leaving.push_back((PUSH, body));
+        self.pump_bodies(cx)
+    }
+
+    /// Whether a body of this id is sent.
+    fn is_leaving(&self, id: u64) -> bool {
+        self.leaving.iter().any(|(leaving, _)| *leaving == id)
+    }
+
+    /// Sends chunks of bodies, as far as there are some and room for them.
+    fn pump_bodies(&mut self, cx: &mut Context<'_>) -> Result<(), T::Error> {
         // Those in front have not been asked since they had a chunk; those behind sleep, and will wake the task.
         let mut awake = self.leaving.len();
         let mut count = 0;
@@ -354,7 +380,7 @@ where
             arriving: !self.arriving.is_empty(),
             wanted: self.arriving.iter().any(|body| !body.inlet.is_unread()),
             held_up: self.arriving.iter().any(|body| body.inlet.is_full()),
-            leaving: !self.leaving.is_empty(),
+            leaving: !self.leaving.is_empty() || self.held.is_some(),
             moved: self.moved,
         }
     }
@@ -362,9 +388,10 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // By ids messages come before chunks, which would take all the room that there ever is; a flush sends those.
         let leaving_max = if self.in_order { 1 } else { BODIES_MAX };
-        if self.leaving.len() >= leaving_max {
+        let is_full = |this: &Self| this.leaving.len() >= leaving_max || this.held.is_some();
+        if is_full(self) {
             self.pump(cx)?;
-            if self.leaving.len() >= leaving_max {
+            if is_full(self) {
                 return Poll::Pending;
             }
         }
@@ -378,6 +405,10 @@ where
             self.forget(id);
         }
         let id = body_id(role).filter(|_| !body.is_empty());
+        if role == Role::Push && id.is_some_and(|id| self.is_leaving(id)) {
+            self.held = Some((head, body));
+            return Ok(());
+        }
         self.transport.send(Part::Head(head, id.is_some()))?;
         self.leaving.extend(id.map(|id| (id, body)));
         Ok(())
@@ -390,12 +421,12 @@ where
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.pump(cx)?;
         ready!(self.transport.poll_flush(cx))?;
-        if self.leaving.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.leaving.is_empty() && self.held.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.pump(cx)?;
-        if self.leaving.is_empty() {
+        if self.leaving.is_empty() && self.held.is_none() {
             return self.transport.poll_close(cx);
         }
         ready!(self.transport.poll_flush(cx))?;
