@@ -4,7 +4,8 @@
 //! that is another than last time starts the clock; the same one lets it run. So no operation has to start
 //! or stop a timer, and no path can forget to.
 //!
-//! It guarantees one timer per connection, and none that runs for a phase that is over.
+//! It guarantees one timer per connection, and that none goes off for a phase that is over. One may wake for it, and is then
+//! set for the phase that there is.
 //!
 //! Phases carry a count, so that the wait for the second request is another phase than the wait for the
 //! first. Timers of their own for each kind of deadline were turned down: they overlap, and what closes the
