@@ -1,4 +1,5 @@
-//! Plain text over HTTP/1.1: our example beside hyper, nginx and the least that can answer, with wrk(1) as the client.
+//! Plain text over HTTP/1.1: our example beside hyper, nginx and the least that can answer, with wrk(1) as the client. Before
+//! the times come the instructions of our example and of that least (`counted.rs`).
 //!
 //! The example is a service behind a timeout, with deadlines for each phase of a connection; hyper is as its documentation
 //! writes it, on one thread of tokio and on a reactor of ours, there also with its timeout for the head of a request; nginx is
