@@ -148,7 +148,7 @@ impl Builder {
         self
     }
 
-    /// How many host names are kept with their addresses, 256 by default, and for how long each, 5 s by default. Zero of
+    /// How many host names are kept with their addresses, 256 by default and 4,096 at most, and for how long each, 5 s by default. Zero of
     /// either keeps none; with `Duration::MAX` they do not become too old.
     pub fn names(mut self, kept: usize, lifetime: Duration) -> Self {
         self.names = (kept, lifetime);

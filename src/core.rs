@@ -214,7 +214,7 @@ impl Core {
         W: Work + 'static,
         W::Output: 'static,
     {
-        let Some(this) = self.this.upgrade() else { return Err(JoinError::aborted()) };
+        let Some(this) = self.this.upgrade() else { return Err(JoinError::ended()) };
         let room = self.room()?;
         Ok((this, self.insert(room, work::body(work), true)))
     }

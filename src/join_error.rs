@@ -30,9 +30,9 @@ pub struct JoinError(Reason);
 
 /// Why there is no output.
 enum Reason {
-    /// The task was aborted, or its reactor ended first.
+    /// The task was aborted.
     Aborted,
-    /// It was never started: its reactor had ended.
+    /// Its reactor ended first, or before it was started.
     Ended,
     /// The task panicked, with this payload.
     Panicked(Mutex<Box<dyn Any + Send>>),

@@ -89,8 +89,9 @@ impl Draining {
         self.latch.is_set()
     }
 
-    /// Runs `future` until it ends or the server is asked to drain: `None` then. An output that is there at the same moment
-    /// wins.
+    /// Runs `future` until it ends or the server is asked to drain: `None` then, and the future is dropped, with what it has
+    /// done so far. An output that is there at the same moment wins; so a loop over what is never out of bytes looks at
+    /// [`is_draining`](Self::is_draining) too.
     ///
     /// # Cancel safety
     ///

@@ -103,8 +103,8 @@
 //!
 //! One is on by default:
 //!
-//! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`]. Who needs
-//!   the runtime alone does without by `default-features = false`, and has a shorter build.
+//! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`], and the
+//!   [`guide`]. Who needs the runtime alone does without by `default-features = false`, and has a shorter build.
 //!
 //! The others are not:
 //!
@@ -116,10 +116,10 @@
 //! * `futures-io`: `AsyncRead` and `AsyncWrite` of [`futures-io`](https://docs.rs/futures-io), for
 //!   [`io::Pollable`].
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in
-//!   `service::tower`.
+//!   `service::tower`. It brings `service` with it.
 #![deny(unsafe_code)]
 // Some of what the runtime offers, the layers above it alone use.
-#![cfg_attr(not(feature = "service"), allow(dead_code, unused_imports))]
+#![cfg_attr(not(feature = "service"), allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;

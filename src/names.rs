@@ -10,9 +10,12 @@
 
 use std::net::SocketAddr;
 
+/// The most hosts that are kept, in items: all are looked at for each, on the thread of the reactor.
+const KEPT_MAX: usize = 4_096;
+
 /// Answers of the resolver, by host name.
 pub(crate) struct Names {
-    /// Each host once, the oldest first. A list, since a lookup that it spares costs more than to read all of it.
+    /// Each host once, the oldest first. A list, since to read all of one so short costs less than a lookup.
     answers: Vec<Answer>,
     /// How many are kept, in items.
     kept: usize,
@@ -31,6 +34,7 @@ struct Answer {
 impl Names {
     /// Keeps `kept` names, each for `lifetime` nanoseconds; with zero of either it keeps none.
     pub(crate) const fn new(kept: usize, lifetime: u64) -> Self {
+        let kept = if kept < KEPT_MAX { kept } else { KEPT_MAX };
         Self { answers: Vec::new(), kept, lifetime }
     }
 

@@ -419,7 +419,7 @@ impl Drop for Reactor {
             // Tasks first: what they own may be sources of this reactor.
             let live = core.tasks.borrow_mut().close();
             for task in live {
-                Self::end_task(core, &task, JoinError::aborted());
+                Self::end_task(core, &task, JoinError::ended());
             }
             core.account.exhaust();
             core.detach_sources();

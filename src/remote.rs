@@ -294,7 +294,7 @@ impl From<Refused> for JoinError {
 impl Inbox {
     /// Takes duplicates out, so that the list is bounded by the number of tasks and not by the number of wakes.
     fn weed(&mut self) {
-        // A heap and not `sort_unstable`, which is faster, and is 4 KiB in every program for what hardly any does.
+        // A heap and not `sort_unstable`, which is faster, and in every program for what hardly any does.
         let mut wakes = BinaryHeap::from(mem::take(&mut self.mail.wakes)).into_sorted_vec();
         wakes.dedup();
         self.sort_at = WAKES_SORTED.max(wakes.len() * 2);

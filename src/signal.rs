@@ -67,8 +67,8 @@ pub fn terminate() -> Signal {
     on(Kind::TERMINATE)
 }
 
-/// Waits until the program is asked to end: for Ctrl-C or `SIGTERM`, whichever comes first. As [`ctrl_c`], it listens from
-/// this call on.
+/// Waits until the program is asked to end: for Ctrl-C or `SIGTERM`, whichever comes first. It listens from this call on, or from
+/// the first poll if no reactor runs in the call, and is two of those that listen.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub fn terminate() -> Signal {
 ///     connection.stream.write_all(b"good day\n").await
 /// }
 ///
-/// Server::bind("127.0.0.1:7000")?.run(|| serve, async { signal::stop().await })?;
+/// Server::bind("127.0.0.1:7000")?.run(|| serve, signal::stop())?;
 /// # std::io::Result::Ok(())
 /// ```
 pub fn stop() -> impl Future<Output = io::Result<()>> {

@@ -211,7 +211,7 @@ fn what_was_handed_to_a_thread_that_ends_is_served_by_the_one_that_accepts() {
 }
 
 #[test]
-fn a_port_that_a_server_of_several_threads_has_is_refused_unless_both_say_that_they_share_it() {
+fn a_port_that_a_server_of_several_threads_has_is_refused_unless_the_later_one_says_that_it_shares_it() {
     let _limit = Limit::new();
     let first = Server::builder().threads(2).bind("127.0.0.1:0").unwrap();
     let address = first.local_addr();

@@ -577,29 +577,3 @@ fn more_uploads_than_there_are_slots_end_all_the_same() {
         assert!(requests.iter_mut().all(|(request, _)| chunks(&mut request.body) == [Ok(7)]));
     });
 }
-
-#[test]
-fn the_body_of_a_push_ends_before_that_of_the_next_begins() {
-    in_virtual_time(|| {
-        let (peer, transport) = mock();
-        let transport: Transport = Streaming::by_id(transport);
-        let service = Handed::default();
-        let served = service.clone();
-        let ((first, one), (second, two)) = (fed(), fed());
-        let push = |number, body| Streamed { head: Message::new(Role::Push, number), body };
-        let pushes = futures::stream::iter([push(1, one), push(2, two), push(3, Body::empty())]);
-        let pushes = pushes.chain(futures::stream::pending());
-        let mut task = Task::new(async move { Server::new().serve_and_push(transport, &served, pushes).await });
-        second.unbounded_send(20).unwrap();
-        first.unbounded_send(10).unwrap();
-        assert!(task.run().is_none());
-        let head = |number, has_body| Part::Head(Message::new(Role::Push, number), has_body);
-        assert_eq!(written(&peer), [head(1, true), Part::Chunk(0, 10)]);
-        drop(first);
-        assert!(task.run().is_none());
-        assert_eq!(written(&peer), [Part::End(0), head(2, true), Part::Chunk(0, 20), head(3, false)]);
-        drop(second);
-        assert!(task.run().is_none());
-        assert_eq!(written(&peer), [Part::End(0)]);
-    });
-}

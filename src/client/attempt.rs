@@ -2,8 +2,7 @@
 //!
 //! Made by the builder for each address. It adds nothing to its stack but a name: its response and its error are said here
 //! outright. The compiler follows them through a stack of filters in a time that doubles with each filter, and the client's
-//! are seven: in one part they were a good part of this crate's build, in two parts they are hardly to be found in it.
-//! Whoever builds a deep stack can do the same, or end a part of it with [`BoxService`](crate::service::BoxService).
+//! are seven, so that two parts take it far less than one. Whoever builds a deep stack can do the same, or end a part of it with [`BoxService`](crate::service::BoxService).
 
 use std::future::Future;
 

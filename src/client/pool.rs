@@ -107,11 +107,8 @@ impl<S> State<S> {
         let in_use = self.in_use.borrow();
         // None at all where a connection has one call: no clock is read.
         let now = in_use.first().map(|_| Instant::now())?;
-        let may_have_another = |connection: &&Rc<Shared<S>>| {
-            let is_old = connection.ends.is_some_and(|ends| ends <= now);
-            connection.calls.get() < most && connection.is_good.get() && !is_old
-        };
-        in_use.iter().filter(may_have_another).min_by_key(|connection| connection.calls.get()).cloned()
+        let has_room = in_use.iter().filter(|connection| connection.has_room(most, now));
+        has_room.min_by_key(|connection| connection.calls.get()).cloned()
     }
 }
 
@@ -216,9 +213,15 @@ where
     /// Open if a connection is idle, or has room, else that of connecting.
     fn status(&self) -> Status {
         let is_idle = !self.state.shelf.borrow().is_empty();
-        let has_room = |connection: &Rc<Shared<S>>| connection.is_good.get() && connection.calls.get() < self.calls;
-        let has_room = || self.state.in_use.borrow().iter().any(has_room);
+        let has_room = || self.state.fewest_calls(self.calls).is_some();
         if is_idle || has_room() || self.is_alone.get() { Status::Open } else { self.fail_fast.status(&self.connector) }
+    }
+}
+
+impl<S> Shared<S> {
+    /// Whether a call may have it beside those that do, of which there are to be at most `most`.
+    fn has_room(&self, most: usize, now: Instant) -> bool {
+        self.calls.get() < most && self.is_good.get() && self.ends.is_none_or(|ends| now < ends)
     }
 }
 

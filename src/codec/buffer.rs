@@ -126,7 +126,7 @@ impl Buffer {
         &mut self.bytes[self.end..end]
     }
 
-    #[cold]
+    #[inline(never)]
     fn make_space(&mut self, minimum: usize, maximum: usize) {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);

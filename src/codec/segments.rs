@@ -96,11 +96,11 @@ impl Segments {
     /// Writes once as much as `io` takes. Not to be called when there is nothing.
     #[inline]
     pub(super) fn write(&mut self, io: &mut impl Write) -> io::Result<usize> {
-        if self.done.is_empty() { io.write(&self.tail[self.written..]) } else { self.write_all_segments(io) }
+        if self.done.is_empty() { io.write(&self.tail[self.written..]) } else { self.write_vectored(io) }
     }
 
-    #[cold]
-    fn write_all_segments(&mut self, io: &mut impl Write) -> io::Result<usize> {
+    #[inline(never)]
+    fn write_vectored(&mut self, io: &mut impl Write) -> io::Result<usize> {
         let Some(first) = self.done.front() else { return Ok(0) };
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let rest = self.done.iter().skip(1).map(|segment| &**segment);

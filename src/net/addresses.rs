@@ -11,6 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
+use super::bind_error::in_words;
 use crate::core::Core;
 
 /// Where to connect: addresses that are known, or a host name to look up.
@@ -32,7 +33,7 @@ impl Addresses {
     pub fn resolve_blocking(self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Known(addresses) => Ok(addresses),
-            Self::Lookup(host, port) => mainspring_sys::resolve(&host, port),
+            Self::Lookup(host, port) => look_up(&host, port),
         }
     }
 
@@ -72,13 +73,18 @@ impl Addresses {
                 let asked = Arc::downgrade(&asks);
                 // Looked up only if somebody asks still: those who give up during an outage of the name server come again,
                 // and a queue of what they do not want any more would keep all other work from the pool.
-                let lookup = move || asked.upgrade().map(|_| mainspring_sys::resolve(&name, port));
+                let lookup = move || asked.upgrade().map(|_| look_up(&name, port));
                 let addresses = crate::unblock(lookup).await?.ok_or(io::ErrorKind::Interrupted)??;
                 core.names().borrow_mut().insert(host, addresses.clone(), core.clock.now());
                 Ok(addresses)
             }
         }
     }
+}
+
+/// Looks a host up, and says which if that fails.
+fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    mainspring_sys::resolve(host, port).map_err(|error| in_words(format!("cannot look up {host:?}"), error))
 }
 
 /// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a host and
@@ -93,6 +99,8 @@ impl Addresses {
 /// assert_eq!("example.org:80".to_addresses().unwrap(), Addresses::Lookup("example.org".into(), 80));
 /// assert!("example.org".to_addresses().is_err()); // no port
 /// assert!("http://example.org:80".to_addresses().is_err()); // no host
+/// let error = ("a\0b", 80).to_addresses().unwrap().resolve_blocking().unwrap_err();
+/// assert!(error.to_string().starts_with("cannot look up \"a\\0b\": "));
 /// ```
 pub trait ToAddresses {
     /// The addresses, or the name.

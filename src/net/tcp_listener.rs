@@ -40,6 +40,8 @@ pub struct ListenOptions {
     backlog: u32,
     /// Whether `SO_REUSEPORT` is set before the bind.
     reuse_port: bool,
+    /// Whether it is set after the bind: nobody else has the port then, and others may join.
+    is_first: bool,
     /// Whether `TCP_NODELAY` is set on the listening socket.
     nodelay: bool,
 }
@@ -94,12 +96,20 @@ impl ListenOptions {
         TcpListener::register(&core, self.open(addresses)?)
     }
 
+    /// The first of several listeners that share a port with each other, and with nobody who has it already, where the system
+    /// can tell: on Linux. Elsewhere as [`reuse_port`](Self::reuse_port).
+    #[cfg(feature = "service")]
+    pub(crate) const fn first(mut self) -> Self {
+        self.is_first = cfg!(any(target_os = "linux", target_os = "android"));
+        self.reuse_port = !self.is_first;
+        self
+    }
+
     /// The listening socket, which belongs to no reactor yet.
     pub(crate) fn open(&self, addresses: impl ToAddresses) -> io::Result<Socket> {
         let mut last = sentence(io::ErrorKind::InvalidInput, "no address to listen on");
         for address in addresses.to_addresses()?.resolve_blocking()? {
-            let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
-            match Socket::listen(address, backlog, self.reuse_port) {
+            match self.listen(address) {
                 Ok(socket) => {
                     socket.set_nodelay(self.nodelay)?;
                     return Ok(socket);
@@ -108,6 +118,19 @@ impl ListenOptions {
             }
         }
         Err(last)
+    }
+
+    fn listen(&self, address: SocketAddr) -> io::Result<Socket> {
+        let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
+        if !self.is_first {
+            return Socket::listen(address, backlog, self.reuse_port);
+        }
+        let socket = Socket::tcp(&address)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address)?;
+        socket.set_reuse_port(true)?;
+        socket.start_listening(backlog)?;
+        Ok(socket)
     }
 }
 
@@ -141,7 +164,7 @@ pub struct TcpListener {
 impl TcpListener {
     /// The defaults: a backlog of 4,096, `TCP_NODELAY`, the address not shared. `SO_REUSEADDR` is always set.
     pub const fn options() -> ListenOptions {
-        ListenOptions { backlog: BACKLOG, reuse_port: false, nodelay: true }
+        ListenOptions { backlog: BACKLOG, reuse_port: false, is_first: false, nodelay: true }
     }
 
     /// Binds to the first of `addresses` that can be had, and listens. Port 0 takes a free one.

@@ -4,7 +4,8 @@
 //! without deadlines is held open by a peer that sends one byte, or none.
 //!
 //! Each deadline covers one phase in the life of a connection, and exactly one is running at any time. They
-//! are total times: a peer that sends another byte within the phase does not extend it. A minimum rate in
+//! are total times: a peer that sends another byte within the phase does not extend it. They count from the first reading of
+//! the clock in the poll in which the phase begins, so a poll that blocks for a second takes as much off. A minimum rate in
 //! bytes per second was turned down, it needs a clock reading for each read.
 use std::time::Duration;
 

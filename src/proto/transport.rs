@@ -129,6 +129,8 @@ pub struct Bodies {
     pub held_up: bool,
     /// Whether one is sent.
     pub leaving: bool,
+    /// Whether a push waits for the end of one that is sent: further pushes are to wait too.
+    pub push_waits: bool,
     /// How many parts of bodies have been moved, in both directions, ever. Deadlines start anew with each.
     pub moved: u64,
 }

@@ -111,8 +111,9 @@ impl ServerBuilder {
     /// How connections come to several threads: by default what [`Sharing::default`] is on this system, and of a listener
     /// that is given `Exclusive`.
     ///
-    /// With `ReusePort`, a second process of the same user that says so too gets the same port without an error, and a
-    /// part of the connections. Where it is not said but the default, a port that another process has is refused.
+    /// A second process of the same user that says `ReusePort` here gets the same port without an error, and a part of the
+    /// connections. Where it is not said but the default, a port that somebody has is refused on Linux, unless both start at
+    /// the same moment.
     pub const fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = Some(sharing);
         self
@@ -190,13 +191,10 @@ impl ServerBuilder {
         let this = self.threads(threads);
         let sharing = this.sharing.unwrap_or_default();
         let is_reused = sharing == Sharing::ReusePort && threads > 1;
-        let mut addresses = addresses.to_addresses()?.resolve_blocking()?;
-        if is_reused && this.sharing.is_none() && addresses.iter().all(|address| address.port() != 0) {
-            // Nobody has asked for a port that is shared with other processes: it is to be had alone, if only for a moment.
-            addresses = vec![TcpListener::options().open(addresses)?.local_addr()?];
-        }
         let options = TcpListener::options().backlog(this.backlog).reuse_port(is_reused);
-        let first = options.open(addresses)?;
+        // Nobody has asked for a port that is shared with other processes.
+        let is_alone = is_reused && this.sharing.is_none();
+        let first = if is_alone { options.clone().first().open(addresses)? } else { options.open(addresses)? };
         let address = first.local_addr()?;
         let mut sockets = vec![first];
         while is_reused && sockets.len() < threads {

@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// Serves on as many threads as it was built for, this one among them, each with a reactor of its own, until `stop`
-    /// is ready; then drains for as long as it was built for. `make` is called once on each thread, for what handles the
+    /// is ready, whatever it returns; then drains for as long as it was built for. `make` is called once on each thread, for what handles the
     /// connections there, so nothing but `make` need be `Send`.
     ///
     /// # Errors

@@ -105,6 +105,10 @@ impl Shared {
     /// Takes one that was handed to somebody who did not want it any more, which is rare.
     #[cold]
     fn take_back(&self) -> bool {
+        // Asked first: to try is to wait, if a tick does it.
+        if self.line.available() == 0 {
+            return false;
+        }
         let permit = self.line.try_acquire(1).ok().flatten();
         permit.map(Permit::forget).is_some()
     }

@@ -113,7 +113,9 @@ where
     fn apply(&self, request: Request, next: &S) -> impl Future<Output = Result<S::Response, S::Error>> {
         let calling = Calling::begin();
         let span = Some(self.tracer.begins(&request));
-        Projected::new(next.call(request), Told { tracer: &self.tracer, since: calling.since, span })
+        // Before the call is made, which may panic: that is told as a drop.
+        let told = Told { tracer: &self.tracer, since: calling.since, span };
+        Projected::new(next.call(request), told)
     }
 }
 

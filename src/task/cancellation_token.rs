@@ -6,7 +6,7 @@
 //!
 //! One type for tasks and threads: a lock that nobody contends costs less than a second type to choose from. Children are
 //! known to their parents weakly and take themselves out when they are dropped, so a server whose every connection has a
-//! child of one token holds as many as there are connections. Trees of any depth are walked in loops, not by recursion.
+//! child of one token holds room for as many as there were at a time. Trees of any depth are walked in loops, not by recursion.
 
 use std::fmt;
 use std::future::Future;

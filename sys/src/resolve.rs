@@ -30,19 +30,10 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let message = format!("could not resolve a host name of {length} bytes, more than {HOST_MAX}: {shown:?}...");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let found = attempt(Call::Resolve, || (host, port).to_socket_addrs()).map_err(|error| named(host, error))?;
-    let addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
+    let addresses: Vec<_> = attempt(Call::Resolve, || (host, port).to_socket_addrs())?.take(ADDRESSES_MAX).collect();
     if addresses.is_empty() {
         let message = format!("could not resolve {host:?}: it has no address");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
     Ok(addresses)
-}
-
-/// With the name that was looked up. An error of the system itself, which has a code, is kept as it is.
-fn named(host: &str, error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(_) => error,
-        None => io::Error::new(error.kind(), format!("could not resolve {host:?}: {error}")),
-    }
 }

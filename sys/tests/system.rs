@@ -32,8 +32,7 @@ fn a_name_that_is_too_long_is_refused_by_its_value() {
 #[test]
 fn a_name_that_is_none_is_an_error() {
     assert!(resolve("", 80).is_err());
-    let error = resolve("a\0b", 80).unwrap_err();
-    assert!(error.to_string().starts_with("could not resolve \"a\\0b\": "), "{error}");
+    assert!(resolve("a\0b", 80).is_err());
 }
 
 #[test]

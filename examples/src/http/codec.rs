@@ -1,7 +1,8 @@
 //! The codec of a server's connection.
 //!
-//! Decoding: the head is looked for, parsed once when it is there, and left in the buffer until the body is there too,
-//! so that the connection counts as being inside a request all the while. A refusal is the last item.
+//! Decoding: a head is parsed where it stands; one that has not arrived whole is looked for, and parsed once more when it has.
+//! It is left in the buffer until the body is there too, so that the connection counts as being inside a request all the
+//! while. A refusal is the last item.
 //!
 //! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every response
 //! its form.
@@ -121,9 +122,9 @@ impl Http {
         Incoming::Request(request)
     }
 
-    /// Appends the head of a response, and gives back its body. `is_first` if nothing waits before it.
+    /// Appends the head of a response, and gives back its body.
     #[inline]
-    fn head(&mut self, response: Response, is_first: bool, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
+    fn head(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<Cow<'static, [u8]>> {
         if response.is_interim() {
             output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             return Ok(Cow::Borrowed(&[]));
@@ -134,7 +135,7 @@ impl Http {
             self.last = true;
             self.open = !owed.head_only;
         }
-        Ok(response.write(owed, is_first, output))
+        Ok(response.write(owed, output))
     }
 
     /// The last item of a connection. `head_only` if what is refused was a `HEAD`.
@@ -191,13 +192,13 @@ impl Encoder<Response> for Http {
     type Error = io::Error;
 
     fn encode(&mut self, response: Response, output: &mut Vec<u8>) -> io::Result<()> {
-        let body = self.head(response, output.is_empty(), output)?;
+        let body = self.head(response, output)?;
         output.extend_from_slice(&body);
         Ok(())
     }
 
     fn encode_segments(&mut self, response: Response, output: &mut Segments) -> io::Result<()> {
-        let body = self.head(response, output.is_empty(), output.tail())?;
+        let body = self.head(response, output.tail())?;
         output.push(body);
         Ok(())
     }

@@ -1,7 +1,4 @@
 //! The `Date` of responses (RFC 9110, section 6.6.1): formatted once a second on each thread, and copied from then on.
-//!
-//! The clock is read for the first response of those that leave together. To read it takes longer than all else that is
-//! written of a head, and the others are written in the same moment, or wait for a peer that does not read.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,16 +22,14 @@ thread_local! {
     static NOW: Cell<Second> = const { Cell::new(Second { begin: UNIX_EPOCH, end: UNIX_EPOCH, text: [b' '; LENGTH] }) };
 }
 
-/// Appends the end of the line before, and the field: of now if `is_first`, otherwise as it was last on this thread.
+/// Appends the end of the line before, and the field.
 #[inline]
-pub(super) fn write(is_first: bool, output: &mut Vec<u8>) {
+pub(super) fn write(output: &mut Vec<u8>) {
     let mut second = NOW.get();
-    if is_first || second.end == UNIX_EPOCH {
-        let now = SystemTime::now();
-        if now < second.begin || now >= second.end {
-            second = formatted(now).unwrap_or(second);
-            NOW.set(second);
-        }
+    let now = SystemTime::now();
+    if now < second.begin || now >= second.end {
+        second = formatted(now).unwrap_or(second);
+        NOW.set(second);
     }
     output.extend_from_slice(&second.text);
 }

@@ -1,7 +1,7 @@
 //! Finding the ends of lines among the bytes that have arrived.
 //!
 //! A line ends with CR LF and nothing else: a bare LF is refused, because parsers differ on it. Each search goes on where
-//! the one before stopped (`Buffer::scanned`), so a byte is looked at once however it arrives.
+//! the one before stopped (`Buffer::scanned`), so a search looks at a byte once however it arrives.
 
 use mainspring::codec::Buffer;
 use memchr::memchr_iter;

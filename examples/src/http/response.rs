@@ -79,9 +79,9 @@ impl Response {
     }
 
     /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one owes
-    /// nothing. `is_first` of those that leave together.
+    /// nothing.
     #[inline]
-    pub(super) fn write(self, owed: Owed, is_first: bool, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
+    pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
         match self.status {
             // Nearly all of them, and in one piece.
             Status::Ok => output.extend_from_slice(b"HTTP/1.1 200 OK"),
@@ -96,7 +96,7 @@ impl Response {
         }
         output.extend_from_slice(b"\r\nContent-Type: ");
         output.extend_from_slice(self.content_type.as_bytes());
-        date::write(is_first, output);
+        date::write(output);
         output.extend_from_slice(match owed.persistence {
             Persistence::Open => b"",
             Persistence::Granted => b"Connection: keep-alive\r\n",
@@ -112,7 +112,7 @@ impl Response {
     }
 }
 
-/// Appends the digits of a number. `write!` takes ten times as long for it.
+/// Appends the digits of a number, which `write!` would do by way of a formatter.
 fn decimal(mut number: usize, output: &mut Vec<u8>) {
     let mut digits = [0; DIGITS];
     let mut count = 0_usize;

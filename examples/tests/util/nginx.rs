@@ -61,6 +61,12 @@ impl Nginx {
         let killed = Command::new("sh").args(["-c", &format!("kill -KILL {id} {workers}")]).status();
         assert!(killed.is_ok_and(|status| status.success()), "nginx cannot be killed");
         self.child.wait().expect("it ends");
+        // Its workers end by themselves, and until then their listener takes connections that nobody serves.
+        let start = Instant::now();
+        while TcpStream::connect(self.address).is_ok() {
+            assert!(start.elapsed() < PATIENCE, "nginx listens although it was killed");
+            thread::yield_now();
+        }
     }
 
     /// Starts it again, at the same address.

@@ -172,8 +172,13 @@ where
             }
         }
         self.push(cx, pushes.as_mut())?;
+        let push_waits = self.transport.bodies().push_waits;
         if self.flush_due && self.transport.poll_flush(cx)?.is_ready() {
             self.flush_due = false;
+        }
+        if push_waits && !self.transport.bodies().push_waits {
+            // The flush has sent it, and nobody has asked for the next one.
+            cx.waker().wake_by_ref();
         }
         Ok(())
     }
@@ -298,6 +303,9 @@ where
     fn push<P: Stream<Item = R>>(&mut self, cx: &mut Context<'_>, mut pushes: Pin<&mut P>) -> Result<(), E> {
         for _ in 0..MESSAGES_PER_POLL {
             if self.pushed_all || self.is_closing() || self.transport.poll_ready(cx)?.is_pending() {
+                return Ok(());
+            }
+            if self.transport.bodies().push_waits {
                 return Ok(());
             }
             match pushes.as_mut().poll_next(cx) {

@@ -9,7 +9,8 @@
 //! windows, in its codec.
 //!
 //! Pushes have no ids, so their bodies come one after the other, as id 0: until that of the one before has ended, a push with a
-//! body waits, and the messages behind it. A protocol that has such pushes gives that id to no call.
+//! body waits, and the pushes behind it; answers, pongs and the like do not. A protocol that has such pushes gives that id to
+//! no call.
 //!
 //! By ids as well there are at most [`BODIES_MAX`] on the way. Until one of those that are sent ends, no message is; a peer that
 //! sends more has failed.
@@ -39,6 +40,10 @@ const BODIES_MAX: usize = 1_024;
 /// The id of the bodies of pushes, which have none.
 const PUSH: u64 = 0;
 
+/// The most pushes that wait for the body of one before. A server of [`multiplex`](crate::proto::multiplex) has one at most,
+/// since it asks for no further push then.
+const HELD_MAX: usize = 16;
+
 /// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of a
 /// usual read, 8 MiB.
 const DISCARDED_MAX: usize = 1_024;
@@ -56,9 +61,10 @@ pub struct Streaming<T, I, O, C> {
     /// A message, a failure or the end that came while there was no place for it.
     stashed: Option<Received<I, C, io::Error>>,
     /// Bodies that are sent, the next one first.
-    leaving: VecDeque<(u64, Body<C>)>,
-    /// A push with a body, while that of the one before is sent: they have no ids by which they could be told apart.
-    held: Option<(O, Body<C>)>,
+    leaving: VecDeque<(Whose, Body<C>)>,
+    /// A push with a body, while that of the one before is sent: they have no ids by which they could be told apart. And the
+    /// pushes behind it, of which a server sends none.
+    held: VecDeque<(O, Body<C>)>,
     /// Whether bodies come one after the other.
     in_order: bool,
     /// What a head is that arrives. In order, a call of id 0.
@@ -104,7 +110,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
             arriving: Vec::new(),
             stashed: None,
             leaving: VecDeque::new(),
-            held: None,
+            held: VecDeque::new(),
             in_order,
             role_arriving,
             role_leaving,
@@ -171,7 +177,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
         }
-        let Some(id) = body_id(role).filter(|_| has_body) else { return Ok(Streamed::from(head)) };
+        let Some(id) = Whose::of(role).map(Whose::id).filter(|_| has_body) else { return Ok(Streamed::from(head)) };
         if self.arriving.iter().any(|body| body.id == id) {
             let message = format!("a message came within the body of the one before, id {id}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -211,7 +217,7 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
     /// No more is sent or taken of the bodies of this id: its message was cancelled or refused, by either side.
     fn forget(&mut self, id: u64) {
         self.arriving.retain(|body| body.id != id);
-        let kept = |(body, _): &(u64, Body<C>)| *body != id;
+        let kept = |(whose, _): &(Whose, Body<C>)| *whose != Whose::Call(id);
         let all = std::mem::take(&mut self.leaving);
         self.leaving = all.into_iter().filter(kept).collect();
     }
@@ -228,12 +234,29 @@ fn stray(in_order: bool, id: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The id of the body of such a message; none if it can have no body.
-const fn body_id(role: Role) -> Option<u64> {
-    match role {
-        Role::Call(id) => Some(id),
-        Role::Push => Some(PUSH),
-        Role::Cancel(_) | Role::Refuse(_) | Role::Ping(_) | Role::Pong(_) | Role::GoAway => None,
+/// To which message a body belongs. That of a push is not that of the call with the same id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Call(u64),
+    Push,
+}
+
+impl Whose {
+    /// None if such a message can have no body.
+    const fn of(role: Role) -> Option<Self> {
+        match role {
+            Role::Call(id) => Some(Self::Call(id)),
+            Role::Push => Some(Self::Push),
+            Role::Cancel(_) | Role::Refuse(_) | Role::Ping(_) | Role::Pong(_) | Role::GoAway => None,
+        }
+    }
+
+    /// By which its parts are known.
+    const fn id(self) -> u64 {
+        match self {
+            Self::Call(id) => id,
+            Self::Push => PUSH,
+        }
     }
 }
 
@@ -276,18 +299,24 @@ where
     /// Sends what there is of bodies, and the push that waited for one of them.
     fn pump(&mut self, cx: &mut Context<'_>) -> Result<(), T::Error> {
         self.pump_bodies(cx)?;
-        if self.held.is_none() || self.is_leaving(PUSH) || self.transport.poll_ready(cx)?.is_pending() {
-            return Ok(());
+        while !self.held.is_empty() && !self.is_pushing() && self.transport.poll_ready(cx)?.is_ready() {
+            let Some((head, body)) = self.held.pop_front() else { break };
+            let has_body = !body.is_empty();
+            self.transport.send(Part::Head(head, has_body))?;
+            self.leaving.extend(has_body.then_some((Whose::Push, body)));
+            self.pump_bodies(cx)?;
         }
-        let Some((head, body)) = self.held.take() else { return Ok(()) };
-        self.transport.send(Part::Head(head, true))?;
-        self.leaving.push_back((PUSH, body));
-        self.pump_bodies(cx)
+        Ok(())
     }
 
-    /// Whether a body of this id is sent.
-    fn is_leaving(&self, id: u64) -> bool {
-        self.leaving.iter().any(|(leaving, _)| *leaving == id)
+    /// Whether there is a body, or a push, to be sent.
+    fn has_more(&self) -> bool {
+        !self.leaving.is_empty() || !self.held.is_empty()
+    }
+
+    /// Whether the body of a push is sent.
+    fn is_pushing(&self) -> bool {
+        self.leaving.iter().any(|(whose, _)| *whose == Whose::Push)
     }
 
     /// Sends chunks of bodies, as far as there are some and room for them.
@@ -300,16 +329,17 @@ where
                 cx.waker().wake_by_ref();
                 break;
             }
-            let Some((id, mut body)) = self.leaving.pop_front() else { break };
+            let Some((whose, mut body)) = self.leaving.pop_front() else { break };
+            let id = whose.id();
             awake -= 1;
             match Pin::new(&mut body).poll_next(cx) {
                 Poll::Pending => {
-                    self.leaving.push_back((id, body));
+                    self.leaving.push_back((whose, body));
                     continue;
                 }
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.transport.send(Part::Chunk(id, chunk))?;
-                    self.leaving.insert(awake, (id, body));
+                    self.leaving.insert(awake, (whose, body));
                     awake += 1;
                 }
                 Poll::Ready(Some(Err(_))) => self.transport.send(Part::Cut(id))?,
@@ -380,7 +410,8 @@ where
             arriving: !self.arriving.is_empty(),
             wanted: self.arriving.iter().any(|body| !body.inlet.is_unread()),
             held_up: self.arriving.iter().any(|body| body.inlet.is_full()),
-            leaving: !self.leaving.is_empty() || self.held.is_some(),
+            leaving: self.has_more(),
+            push_waits: !self.held.is_empty(),
             moved: self.moved,
         }
     }
@@ -388,7 +419,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // By ids messages come before chunks, which would take all the room that there ever is; a flush sends those.
         let leaving_max = if self.in_order { 1 } else { BODIES_MAX };
-        let is_full = |this: &Self| this.leaving.len() >= leaving_max || this.held.is_some();
+        let is_full = |this: &Self| this.leaving.len() >= leaving_max || this.held.len() >= HELD_MAX;
         if is_full(self) {
             self.pump(cx)?;
             if is_full(self) {
@@ -404,13 +435,13 @@ where
         if let Role::Cancel(id) | Role::Refuse(id) = role {
             self.forget(id);
         }
-        let id = body_id(role).filter(|_| !body.is_empty());
-        if role == Role::Push && id.is_some_and(|id| self.is_leaving(id)) {
-            self.held = Some((head, body));
+        let whose = Whose::of(role).filter(|_| !body.is_empty());
+        if role == Role::Push && (!self.held.is_empty() || whose.is_some() && self.is_pushing()) {
+            self.held.push_back((head, body));
             return Ok(());
         }
-        self.transport.send(Part::Head(head, id.is_some()))?;
-        self.leaving.extend(id.map(|id| (id, body)));
+        self.transport.send(Part::Head(head, whose.is_some()))?;
+        self.leaving.extend(whose.map(|whose| (whose, body)));
         Ok(())
     }
 
@@ -421,12 +452,12 @@ where
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.pump(cx)?;
         ready!(self.transport.poll_flush(cx))?;
-        if self.leaving.is_empty() && self.held.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.has_more() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.pump(cx)?;
-        if self.leaving.is_empty() && self.held.is_none() {
+        if !self.has_more() {
             return self.transport.poll_close(cx);
         }
         ready!(self.transport.poll_flush(cx))?;

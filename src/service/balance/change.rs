@@ -22,7 +22,8 @@ pub enum Change<K, S> {
         service: S,
         /// Its share of the calls, relative to the others; finite and more than zero.
         weight: f64,
-        /// While one of a lower number is open, or there is none that is, it is a reserve: zero is the first choice.
+        /// Zero is the first choice. Any other is a reserve: it is called if none of a lower number is open, and none of those
+        /// has as good a status.
         priority: u16,
     },
     /// There is none called so any more. Calls that it has in flight go on.
