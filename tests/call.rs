@@ -145,3 +145,16 @@ fn a_reactor_that_ends_answers_those_who_wait_for_it() {
         assert!(caller.join().unwrap().unwrap_err().is_aborted());
     }
 }
+
+#[test]
+fn a_handle_of_the_current_reactor_is_an_error_where_none_runs() {
+    let error = Handle::current().unwrap_err();
+    assert_eq!(error.to_string(), "a handle needs a reactor, and none is running on this thread");
+    mainspring::run(async {
+        let (sender, answer) = oneshot::channel();
+        let handle = Handle::current().unwrap();
+        thread::spawn(move || sender.send(handle.call(|| async { 42 })).unwrap());
+        assert_eq!(answer.await.unwrap().unwrap(), 42);
+    })
+    .unwrap();
+}

@@ -183,3 +183,31 @@ fn two_threads_that_drain_under_load_lose_no_request_that_was_begun() {
     assert_eq!(answered, begun.load(Ordering::Relaxed));
     drop(silent);
 }
+
+#[test]
+fn what_runs_until_the_drain_ends_then_and_an_output_that_is_there_wins() {
+    in_virtual_time(async {
+        let server = Server::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(server.local_addr()).await.unwrap();
+        let heard = Rc::new(Cell::new(None));
+        let told = heard.clone();
+        let serving = server
+            .serve(move |connection: Connection| {
+                let told = told.clone();
+                async move {
+                    let mut draining = connection.draining;
+                    // The second one is of another future, and so has another waker at best.
+                    let early = draining.until(sleep(SECOND)).await;
+                    let late = draining.until(pending::<()>()).await;
+                    let there = draining.until(async { 42 }).await;
+                    told.set(Some((early, late, there)));
+                    Ok(())
+                }
+            })
+            .unwrap();
+        sleep(5 * SECOND).await;
+        assert_eq!(heard.get(), None);
+        assert_eq!(serving.drain(SECOND).await.finished, 1);
+        assert_eq!(heard.get(), Some((Some(()), None, Some(42))));
+    });
+}

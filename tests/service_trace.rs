@@ -1,6 +1,7 @@
 //! What a tracer is told of calls.
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,5 +83,19 @@ fn above_the_retries_it_is_told_of_calls_and_below_of_attempts() {
         service.call(1).await.unwrap_err();
         assert_eq!((calls.calls.get(), calls.lines.borrow().len()), (1, 2));
         assert_eq!((attempts.calls.get(), attempts.lines.borrow().len()), (3, 6));
+    });
+}
+
+#[test]
+fn a_call_whose_making_panics_is_told_as_one_that_was_dropped() {
+    testing::run(async {
+        let log = Rc::new(Log::default());
+        let panics = service_fn(|seconds: u64| {
+            assert!(seconds > 0, "there is no such call");
+            wait(seconds)
+        });
+        let service = panics.filter(Trace::new(log.clone()));
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(service.call(0)))).is_err());
+        assert_eq!(*log.lines.borrow(), ["1: 0", "1: dropped after 0.0"]);
     });
 }

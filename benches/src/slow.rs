@@ -1,17 +1,20 @@
 //! Clients that are slow on purpose, and what they cost those that are not.
 //!
-//! Three of the HTTP example, each with its default settings. All have the same requests to answer, each sent when it is due;
-//! one also has thousands of connections on which the head of a request comes a byte at a time. The client and the slow ones are
-//! one thread, which sends their bytes when no request is due. Whom the server has closed comes back before the next turn.
+//! First what they may do: thousands connect to the HTTP example with its default settings, send the head of a request a byte a
+//! second, and go on until the server has closed each: how long it bore with them, and what they held of its memory.
 //!
-//! Then all of them come anew and go on until the server has closed each: how long it bore with them, and what they held of its
-//! memory. The same is tested in virtual time, where polls are counted (`tests/slow_clients.rs`).
+//! Then what they cost others. Three of the example have the same requests to answer, each sent when it is due; one also has the
+//! slow clients, which come before its turn and go after it. The client and the slow ones are one thread, which sends their bytes
+//! when no request is due, so that a part of the difference is the client's own. The same is tested in virtual time, where polls
+//! are counted (`tests/slow_clients.rs`).
 
-use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use mainspring_sys::descriptor_limit;
+use socket2::SockRef;
 
 use crate::beside;
 use crate::latency::Traffic;
@@ -28,12 +31,12 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 const RATE: usize = 5_000;
 
 /// Between two bytes of a slow client.
-const BYTE_EVERY: Duration = Duration::from_secs(2);
+const BYTE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the example bears with a request that has begun: its default.
 const RECEIVE: Duration = Duration::from_secs(30);
 
-/// How much later a client may have been closed: it looks when it sends a byte, and thousands are closed at once.
+/// How much later, or earlier, a client may have been closed: it looks once a second, and thousands are closed at once.
 const LATE_MAX: Duration = Duration::from_secs(3);
 
 /// What a slow client may hold: the first read of a connection, and as much again for its task, its tables and its timer.
@@ -71,21 +74,44 @@ pub(crate) const FULL: Size = Size { rounds: 11, time: Duration::from_secs(1), c
 pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     let Size { rounds, time, clients } = size;
     eprintln!("slow: {rounds} rounds of {time:?} with {clients} slow clients, then until they are closed");
+    // The example serves as many connections as three quarters of the descriptors that it may have.
+    let (limit, wanted) = (descriptor_limit()?, clients as u64 * 3 / 2);
+    if limit < wanted {
+        return Err(io::Error::other(format!(
+            "{wanted} descriptors are needed, and {limit} may be open: see ulimit -n"
+        )));
+    }
     let servers = beside::start(&PEERS, "0", &[1])?;
-    let answer = length(servers.server(BESIDE).address)?;
-    let traffic = Traffic { request: REQUEST, answer, rate: RATE, time };
+    let address = servers.server(BESIDE).address;
+    let answer = length(address)?;
     let before = resident_bytes(servers.server(BESIDE))?;
-    let slow = RefCell::new(Slow::connect(servers.server(BESIDE).address, clients)?);
+    let slow = Slow::connect(address, clients)?;
     // One that comes after them all is answered when they have been seen.
-    length(servers.server(BESIDE).address)?;
+    length(address)?;
     let held = (resident_bytes(servers.server(BESIDE))? - before) / clients as f64;
+    let [first, .., last] = slow.until_closed()?[..] else {
+        return Err(io::Error::other("fewer than two slow clients"));
+    };
+    let [first, last] = [first, last].map(|lasted| lasted.as_secs_f64());
+    let mut table = Table::new(["slow clients", "resident bytes of each", "closed after, s, the first", "the last"]);
+    table.row([clients.to_string(), format!("{held:.0}"), format!("{first:.1}"), format!("{last:.1}")]);
+    println!("What slow clients may do\n\n{table}");
+    verdict.at_most("bytes of a slow client", held, BYTES_MAX);
+    verdict.equal("seconds of the first slow client", first, RECEIVE.as_secs_f64(), LATE_MAX.as_secs_f64());
+    verdict.equal("seconds of the last slow client", last, RECEIVE.as_secs_f64(), LATE_MAX.as_secs_f64());
+
+    let traffic = Traffic { request: REQUEST, answer, rate: RATE, time };
     let [_, p99, _] = servers.contend(rounds, |place, server| {
-        let mut slow = slow.borrow_mut();
-        if place == BESIDE {
-            slow.come_back()?;
-            return traffic.offer(server.address, || slow.dribble());
+        if place != BESIDE {
+            return traffic.offer(server.address, || Ok(()));
         }
-        traffic.offer(server.address, || Ok(()))
+        let mut slow = Slow::connect(server.address, clients)?;
+        let found = traffic.offer(server.address, || {
+            slow.dribble();
+            Ok(())
+        });
+        slow.leave()?;
+        found
     })?;
     let mut table = Table::new(["beside", "p99, us", "times without", "at most"]);
     for (place, name) in servers.names().enumerate() {
@@ -94,16 +120,6 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
         table.row([name.to_owned(), p99.cost(place).to_string(), p99.ratio(place).to_string(), figure]);
     }
     println!("Good requests beside {clients} slow clients, {RATE} a second\n\n{table}");
-
-    let mut slow = slow.into_inner();
-    slow.come_anew()?;
-    let lasted = slow.until_closed()?;
-    let mut table = Table::new(["slow clients", "resident bytes of each", "closed after, s, the first", "the last"]);
-    let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
-    table.row([clients.to_string(), format!("{held:.0}"), seconds(lasted[0]), seconds(lasted[clients - 1])]);
-    println!("What slow clients may do\n\n{table}");
-    verdict.at_most("bytes of a slow client", held, BYTES_MAX);
-    verdict.at_most("seconds of a slow client", lasted[clients - 1].as_secs_f64(), (RECEIVE + LATE_MAX).as_secs_f64());
     servers.end()
 }
 
@@ -119,7 +135,6 @@ fn length(server: SocketAddr) -> io::Result<usize> {
 
 /// Clients that send a byte now and then.
 struct Slow {
-    server: SocketAddr,
     clients: Vec<Dribbler>,
     /// Whose turn it is, and when.
     next: usize,
@@ -160,40 +175,25 @@ impl Slow {
     /// All of them, each of which has sent its first byte.
     fn connect(server: SocketAddr, count: usize) -> io::Result<Self> {
         let clients = (0..count).map(|_| Dribbler::connect(server)).collect::<io::Result<_>>()?;
-        let mut slow = Self { server, clients, next: 0, due: Instant::now() };
+        let mut slow = Self { clients, next: 0, due: Instant::now() };
         slow.clients.iter_mut().for_each(Dribbler::dribble);
         Ok(slow)
     }
 
     /// The next one sends a byte, if it is due.
-    fn dribble(&mut self) -> io::Result<()> {
+    fn dribble(&mut self) {
         let now = Instant::now();
         if self.due <= now {
-            // Why not from when it was due: what was missed between two turns is not to be made up for.
             self.due = now + BYTE_EVERY / self.clients.len() as u32;
             self.clients[self.next].dribble();
             self.next = (self.next + 1) % self.clients.len();
         }
-        Ok(())
     }
 
-    /// Those that are closed come back.
-    fn come_back(&mut self) -> io::Result<()> {
-        for client in &mut self.clients {
-            if client.is_closed() {
-                *client = Dribbler::connect(self.server)?;
-                client.dribble();
-            }
-        }
-        Ok(())
-    }
-
-    /// All come anew.
-    fn come_anew(&mut self) -> io::Result<()> {
-        let count = self.clients.len();
-        self.clients.clear();
-        *self = Self::connect(self.server, count)?;
-        Ok(())
+    /// All reset their connections, so that their ports are free for the next turn.
+    fn leave(self) -> io::Result<()> {
+        let reset = |client: &Dribbler| SockRef::from(&client.stream).set_linger(Some(Duration::ZERO));
+        self.clients.iter().try_for_each(reset)
     }
 
     /// Goes on until all are closed, and says how long each lasted, ascending.
@@ -214,7 +214,7 @@ impl Slow {
                 }
                 !is_closed
             });
-            thread::sleep(BYTE_EVERY / 2);
+            thread::sleep(BYTE_EVERY);
         }
         lasted.sort_unstable();
         Ok(lasted)
