@@ -82,9 +82,12 @@ impl Addresses {
     }
 }
 
-/// Looks a host up, and says which if that fails.
+/// Looks a host up. What the resolver says in words alone is said of the host; an error of the system keeps its code.
 fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    mainspring_sys::resolve(host, port).map_err(|error| in_words(format!("cannot look up {host:?}"), error))
+    mainspring_sys::resolve(host, port).map_err(|error| match error.raw_os_error() {
+        Some(_) => error,
+        None => in_words(format!("cannot look up {host:?}"), error),
+    })
 }
 
 /// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a host and
