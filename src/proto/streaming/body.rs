@@ -4,8 +4,8 @@
 //! that is not read holds the peer up. Of what is sent it holds the body itself, which may be one that arrived on another
 //! connection: a proxy hands it over.
 //!
-//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, and of those that are weighed one more than is allowed, the end or [`Incomplete`] exactly once, and that neither side is
-//! left asleep: reading wakes who fills, filling and the end wake who reads, dropping wakes the other.
+//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, and of those that are weighed one more than is allowed, the end or
+//! [`Incomplete`] exactly once, and that neither side is left asleep: reading wakes who fills, filling and the end wake who reads, dropping wakes the other.
 //!
 //! Both ends are on one thread, an `Rc` and no lock. The channel of the crate was turned down: its senders wait as futures,
 //! and a connection has no place to keep one for each body.

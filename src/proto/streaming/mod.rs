@@ -9,7 +9,7 @@
 //! goes on; one that ends because the connection does says so. Deadlines of requests start anew with each chunk. A connection
 //! has at most 1,024 bodies on the way in each direction: while it sends that many, messages wait, also cancellations and
 //! pings; a peer that sends more loses it. Only requests, answers and pushes have bodies; those of pushes come one after the
-//! other, as bodies of id 0, and what is sent behind a push that waits for the one before waits with it.
+//! other, as bodies of id 0, and the pushes behind one that waits for the one before wait with it.
 //!
 //! A multiplexed server whose slots are all taken by requests that read their bodies refuses further ones, since the rest of
 //! the bodies comes behind them. If the protocol has no refusal ([`Frame::refuse`](super::multiplex::Frame::refuse)) it waits
