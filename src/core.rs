@@ -152,10 +152,12 @@ impl Core {
     /// # Errors
     ///
     /// One that names `what`, if there is none.
+    #[inline]
     pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
-        let core = waker::current(|core| core.and_then(|core| core.this.upgrade()))
-            .ok_or_else(|| io::Error::other(format!("{what} needs a reactor, and none is running on this thread")))?;
-        if core.is_forked() { Err(forked::error()) } else { Ok(core) }
+        match waker::current(|core| core.and_then(|core| core.this.upgrade())) {
+            Some(core) if !core.is_forked() => Ok(core),
+            core => Err(not_running(what, core.is_some())),
+        }
     }
 
     /// Whether this process is a child of the one that has made the reactor.
@@ -462,4 +464,14 @@ impl Core {
     pub(crate) fn names(&self) -> &RefCell<Names> {
         self.names.get_or_init(|| RefCell::new(Names::new(self.names_kept.0, nanoseconds(self.names_kept.1))))
     }
+}
+
+/// Why there is no reactor for `what`.
+#[cold]
+#[inline(never)]
+fn not_running(what: &str, is_forked: bool) -> io::Error {
+    if is_forked {
+        return forked::error();
+    }
+    io::Error::other(format!("{what} needs a reactor, and none is running on this thread"))
 }

@@ -10,6 +10,7 @@ use mainspring_sys::Token;
 
 use crate::core::Core;
 use crate::direction::Direction;
+use crate::waker;
 use crate::wheel::Key;
 
 /// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
@@ -27,13 +28,15 @@ pub(crate) enum Timer {
 
 impl Core {
     /// Arms a new timer.
+    #[inline]
     pub(crate) fn insert_timer(&self, deadline: u64, timer: Timer) -> Key {
         self.timers.borrow_mut().insert(deadline, timer)
     }
 
     /// Arms a new timer for one that sleeps.
+    #[inline]
     pub(crate) fn insert_sleep(&self, deadline: u64, waker: &Waker) -> Key {
-        self.insert_timer(deadline, Timer::Sleep(Some(waker.clone())))
+        self.insert_timer(deadline, Timer::Sleep(Some(waker::cloned(waker))))
     }
 
     /// Arms a timer of this reactor anew.

@@ -104,13 +104,13 @@ pub(crate) struct Wheel<T> {
     position: u64,
     /// The latest tick that `pop` was told of: deadlines before it are armed for it.
     now: u64,
-    /// For each level, the bits of the slots that are not empty. Written by `link` and `unlink`.
+    /// For each level, the bits of the slots that are not empty. Written by `append` and `close_gap`.
     occupied: [u64; LEVELS],
     /// The lists, level by level. Boxed, because they take 9 KiB.
     slots: Box<[Slot; LEVELS * SLOTS]>,
     /// All entries, armed or not.
     entries: Slab<Entry<T>>,
-    /// How many entries are linked. Written by `link` and `unlink`.
+    /// How many entries are linked. Written by `append` and `close_gap`.
     armed: usize,
 }
 
@@ -130,20 +130,36 @@ impl<T> Wheel<T> {
     }
 
     /// Adds an entry armed for `deadline`; see [`arm`](Self::arm).
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Key {
-        let key = self.insert_idle(value);
-        self.arm_idle(key, deadline);
-        key
+        let at = self.vacant();
+        let link = self.append(at, self.tick(deadline));
+        self.entries.insert(Entry { deadline, link, value });
+        Key(at)
     }
 
     /// Adds an entry that is not armed.
     ///
-    /// Panics if the wheel already holds `FIRST_SLOT` entries, over four billion.
+    /// Panics, as `insert` does, if the wheel already holds `FIRST_SLOT` entries, over four billion.
     pub(crate) fn insert_idle(&mut self, value: T) -> Key {
+        let at = self.vacant();
+        self.entries.insert(Entry { deadline: u64::MAX, link: Link::both(UNLINKED), value });
+        Key(at)
+    }
+
+    /// Where the next entry will be.
+    #[inline]
+    fn vacant(&self) -> u32 {
         let index = self.entries.vacant_key();
         assert!(index < FIRST_SLOT as usize, "a wheel holds at most {FIRST_SLOT} entries, and this is entry {index}");
-        self.entries.insert(Entry { deadline: u64::MAX, link: Link::both(UNLINKED), value });
-        Key(index as u32)
+        index as u32
+    }
+
+    /// The tick in which what has this deadline fires, if it is armed now.
+    #[inline]
+    fn tick(&self, deadline: u64) -> u64 {
+        // Why up? At the start of the tick that the deadline is in, the deadline is still ahead.
+        deadline.div_ceil(TICK).max(self.now)
     }
 
     /// Arms an entry for `deadline`, whether it was armed, disarmed or popped before.
@@ -153,15 +169,8 @@ impl<T> Wheel<T> {
     /// in the last tick of the clock, whose end the clock cannot show.
     pub(crate) fn arm(&mut self, key: Key, deadline: u64) {
         self.disarm(key);
-        self.arm_idle(key, deadline);
-    }
-
-    /// The same for one that is not armed.
-    #[inline]
-    fn arm_idle(&mut self, key: Key, deadline: u64) {
         self.entries[key.0 as usize].deadline = deadline;
-        // Why up? At the start of the tick that the deadline is in, the deadline is still ahead.
-        self.link(key.0, deadline.div_ceil(TICK).max(self.now));
+        self.link(key.0, self.tick(deadline));
     }
 
     /// Keeps an entry from firing and keeps the entry. Does nothing if it is not armed.
@@ -174,9 +183,13 @@ impl<T> Wheel<T> {
     /// Takes an entry out, whether it is armed, disarmed or popped. Its key may be given to another entry at once.
     ///
     /// Panics, as all methods that take a key do, if there is no such entry.
+    #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> T {
-        self.disarm(key);
-        self.entries.remove(key.0 as usize).value
+        let entry = self.entries.remove(key.0 as usize);
+        if entry.link.next != UNLINKED {
+            self.close_gap(entry.link);
+        }
+        entry.value
     }
 
     /// Whether the entry was armed and has neither been popped nor disarmed since.
@@ -270,6 +283,12 @@ impl<T> Wheel<T> {
 
     /// Puts an unlinked entry last in the slot of `tick`, which is not before the position.
     fn link(&mut self, at: u32, tick: u64) {
+        self.entries[at as usize].link = self.append(at, tick);
+    }
+
+    /// The neighbours of an entry that is last in the slot of `tick`, which know it from now on.
+    #[inline]
+    fn append(&mut self, at: u32, tick: u64) -> Link {
         // The highest bit that differs tells the level; without one, or with one in the last digit, that is level 0.
         let differing = (self.position ^ tick) | (SLOTS as u64 - 1);
         let level = differing.ilog2() / SLOT_BITS;
@@ -282,14 +301,20 @@ impl<T> Wheel<T> {
         list.earliest = list.earliest.min(tick);
         let last = std::mem::replace(&mut list.ends.previous, at);
         self.link_mut(last).next = at;
-        self.entries[at as usize].link = Link { next: head, previous: last };
         self.armed += 1;
+        Link { next: head, previous: last }
     }
 
     /// Takes a linked entry out of its list.
     fn unlink(&mut self, at: u32) {
         let entry = &mut self.entries[at as usize];
         let link = std::mem::replace(&mut entry.link, Link::both(UNLINKED));
+        self.close_gap(link);
+    }
+
+    /// The neighbours of an entry that was taken out of its list know each other from now on.
+    #[inline]
+    fn close_gap(&mut self, link: Link) {
         self.link_mut(link.previous).next = link.next;
         self.link_mut(link.next).previous = link.previous;
 

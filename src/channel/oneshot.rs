@@ -97,6 +97,8 @@ impl<T> Sender<T> {
         state.value = Some(value);
         let receiver = state.receiver.take();
         drop(state);
+        // Before the receiver runs, which then has the state for itself.
+        drop(shared);
         if let Some(receiver) = receiver {
             receiver.wake();
         }
@@ -274,6 +276,13 @@ impl<T> Receiver<T> {
 
     /// The value, the end, or "not yet" with `waker` left in the channel.
     fn receive(&mut self, waker: Option<&Waker>) -> Poll<Result<T, Closed>> {
+        // The sender has gone: nobody is left to lock out. Why the count first: it is read, and `get_mut` writes.
+        if Arc::strong_count(&self.shared) == 1 {
+            if let Some(state) = Arc::get_mut(&mut self.shared) {
+                self.done = true;
+                return Poll::Ready(state.get_mut().value.take().ok_or(Closed));
+            }
+        }
         let received = poll_locked(&self.shared, waker, |state| match state.value.take() {
             Some(value) => Ok(Ok(value)),
             None if state.sender_gone || state.receiver_closed => Ok(Err(Closed)),
