@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use mainspring_sys::{set_thread_processors, thread_processors};
 
-use crate::interleaved::{Contender, Interleaved};
+use crate::interleaved::{Contender, Interleaved, Spread};
 use crate::peers::{self, Peer};
 use crate::report::Report;
 use crate::schedstat::Ran;
@@ -196,6 +196,13 @@ impl Measured {
             report.point(&format!("{figure}: {what}s per second, times ours"), name, at, rate);
         }
         table
+    }
+
+    /// What `name` does in the same time, beside `other`: its requests per second, and those that a processor is worth.
+    pub(crate) fn rates_beside(&self, name: &str, other: &str) -> Option<[Spread; 2]> {
+        let place = |name| self.names.iter().position(|known| *known == name);
+        let (name, other) = (place(name)?, place(other)?);
+        Some([&self.elapsed, &self.processor].map(|costs| costs.rate_beside(name, other)))
     }
 
     /// What cannot be noise, since the pair of the same server differs by less.

@@ -2,18 +2,19 @@
 //!
 //! A hundred connections send a request of 64 bytes each, and the next when the answer has come; a cost is the 99th part in
 //! a hundred of their times. In one row a further task of the reactor reads from a stream that never ends and never runs
-//! dry. In another that stream is read by a thread of its own: what it costs then is the processor, which a machine with
-//! few of them has to share out, and not the reactor. All in one process: the server, the client and the flood are threads.
+//! dry, and another writes it: a flood that leaves the client its processor. In the two rows before it a thread writes the
+//! stream. That is one busy thread more than two processors have room for, so what it costs is shown as well: the same flood
+//! read by a thread of its own is nothing to the reactor. All in one process: the server, the client and the flood are threads.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mainspring::channel::oneshot;
-use mainspring::{io::write_all, net, spawn};
+use mainspring::{Handle, Reactor, RemoteJoinHandle, io::write_all, net, spawn};
 
 use crate::interleaved::{Contender, Interleaved};
 use crate::load;
@@ -48,12 +49,16 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     let mut contenders = vec![
         Contender::new("no flood", || slowest(&server, &size)),
         Contender::new("no flood, again", || slowest(&server, &size)),
-        Contender::new("read by a thread of its own", || {
+        Contender::new("written by a thread, read by another", || {
             let _flood = Flood::start(elsewhere_address)?;
             slowest(&server, &size)
         }),
-        Contender::new("read by a task of the reactor", || {
+        Contender::new("written by a thread, read by a task of the reactor", || {
             let _flood = Flood::start(server.flooded)?;
+            slowest(&server, &size)
+        }),
+        Contender::new("written and read by tasks of the reactor", || {
+            let _flood = InReactor::start(&server)?;
             slowest(&server, &size)
         }),
     ];
@@ -62,7 +67,7 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     for (nth, name) in contenders.iter().map(Contender::name).enumerate() {
         report.point("Flood: p99, us", name, "100 connections", run.cost(nth));
         report.point("Flood: p99, times without", name, "100 connections", run.ratio(nth));
-        let figure = if nth == 3 { format!("{FIGURE:.0}") } else { String::new() };
+        let figure = if nth == contenders.len() - 1 { format!("{FIGURE:.0}") } else { String::new() };
         table.row([name.to_owned(), run.cost(nth).to_string(), run.ratio(nth).to_string(), figure]);
     }
     println!("Requests of {} connections beside an endless stream\n\n{table}", size.connections);
@@ -82,6 +87,7 @@ fn slowest(server: &Server, size: &Size) -> io::Result<f64> {
 struct Server {
     address: SocketAddr,
     flooded: SocketAddr,
+    handle: Handle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -91,8 +97,12 @@ impl Server {
         let (echoing, flooded) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
         let (address, flooded_address) = (echoing.local_addr()?, flooded.local_addr()?);
         let (stop, stopped) = oneshot::channel();
+        let (started, handle) = mpsc::channel();
         let thread = thread::spawn(move || {
-            mainspring::run(async {
+            let reactor = Reactor::new()?;
+            // Why ignored: who started the thread waits for it.
+            let _ = started.send(reactor.handle());
+            reactor.block_on(async {
                 let (echoing, flooded) = (net::TcpListener::from_std(echoing)?, net::TcpListener::from_std(flooded)?);
                 spawn(async move {
                     while let Ok((stream, _)) = echoing.accept().await {
@@ -112,14 +122,21 @@ impl Server {
                 Ok(())
             })?
         });
-        Ok(Self { address, flooded: flooded_address, stop, thread })
+        match handle.recv() {
+            Ok(handle) => Ok(Self { address, flooded: flooded_address, handle, stop, thread }),
+            Err(_) => Err(ended(thread).err().unwrap_or_else(|| io::Error::other("the server has ended"))),
+        }
     }
 
     fn end(self) -> io::Result<()> {
         // Why ignored: a server that has failed says so below.
         let _ = self.stop.send(());
-        self.thread.join().map_err(|_| io::Error::other("the server has panicked"))?
+        ended(self.thread)
     }
+}
+
+fn ended(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    thread.join().map_err(|_| io::Error::other("the server has panicked"))?
 }
 
 async fn echo(stream: net::TcpStream) -> io::Result<()> {
@@ -160,6 +177,37 @@ impl Drop for Flood {
             // Why ignored: it has nothing to say.
             let _ = thread.join();
         }
+    }
+}
+
+/// A task of the server's reactor that writes as fast as it is read, until this is dropped.
+struct InReactor(RemoteJoinHandle<io::Result<()>>);
+
+impl InReactor {
+    fn start(server: &Server) -> io::Result<Self> {
+        let address = server.flooded;
+        let (flowing, flows) = oneshot::channel();
+        let task = server.handle.spawn(move || async move {
+            let stream = net::TcpStream::connect(address).await?;
+            let buffer = vec![0; BUFFER];
+            write_all(&mut &stream, &buffer).await?;
+            // Why ignored: whoever waits for it has gone.
+            let _ = flowing.send(());
+            loop {
+                write_all(&mut &stream, &buffer).await?;
+            }
+        });
+        // Gone with the task that could not connect, which then says why.
+        if server.handle.call(move || flows).map_err(io::Error::other)?.is_err() {
+            return Err(io::Error::other("the flood has not begun"));
+        }
+        Ok(Self(task))
+    }
+}
+
+impl Drop for InReactor {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -5,7 +5,8 @@
 //! writes it, on one thread of tokio and on a reactor of ours, there also with its timeout for the head of a request; nginx is
 //! one process that returns the text from its settings. The hand-written loop parses each request with httparse, as the example
 //! does, looks at nothing of it, and answers with the same bytes each: the floor for the same work. It formats no date, knows
-//! no path and refuses nothing but what httparse refuses. All send as many headers but nginx, which has two more.
+//! no path and refuses nothing but what httparse refuses. Its work is also done in tasks, one of ours and one of tokio's for
+//! each connection: what a runtime adds, without a server. All send as many headers but nginx, which has two more.
 
 mod counted;
 
@@ -45,10 +46,12 @@ pub(crate) const FULL: Size = Size { rounds: 9, seconds: 2, from: 0, others: tru
 /// Connections, and how many requests are sent together on each.
 const SHAPES: [(usize, usize, &str); 3] = [(64, 1, "64"), (1_000, 1, "1,000"), (64, 16, "64 × 16")];
 
-const PEERS: [Peer; 9] = [
+const PEERS: [Peer; 11] = [
     Peer::example("mainspring, example http", "http", &["--plaintext"]),
     Peer::example("the same once more", "http", &["--plaintext"]),
     Peer::other("hand-written loop", "http-loop", &[]).with_buffer(4_096),
+    Peer::other("its work in a task, mainspring", "http-task", &[]).with_buffer(4_096),
+    Peer::other("its work in a task, tokio", "http-tokio", &[]).with_buffer(4_096),
     Peer::other("hyper, tokio", "http-hyper", &["default"]),
     Peer::other("hyper, tokio, pipeline_flush", "http-hyper", &["pipelined"]),
     Peer::other("hyper, mainspring", "http-hyper-mainspring", &["default"]),
@@ -56,6 +59,10 @@ const PEERS: [Peer; 9] = [
     Peer::other("hyper, mainspring, head timeout", "http-hyper-mainspring", &["timed"]),
     Peer::nginx("nginx, one process"),
 ];
+
+/// The same on hyper: over us, and over tokio.
+const HYPER: [[&str; 2]; 2] =
+    [["hyper, mainspring", "hyper, tokio"], ["hyper, mainspring, pipeline_flush", "hyper, tokio, pipeline_flush"]];
 
 /// Sends as many requests together as its argument says.
 const PIPELINE: &str = "init = function(args)
@@ -96,6 +103,14 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
             "HTTP, {connections} connections, {depth} requests at a time on each, server and client on a processor each\n\n{}",
             measured.table("request", "HTTP", name, report)
         );
+        for [ours, theirs] in HYPER {
+            if let Some([rate, worth]) = measured.rates_beside(ours, theirs) {
+                println!(
+                    "{ours}, times {theirs}: {rate} requests per second, {worth} requests for the same processor time"
+                );
+            }
+        }
+        println!();
     }
     Ok(())
 }

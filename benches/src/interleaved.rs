@@ -78,7 +78,12 @@ impl Interleaved {
 
     /// The same of what is done in the same time: below 1 it is the slower.
     pub(crate) fn rate(&self, contender: usize) -> Spread {
-        Spread::of(self.0[contender].iter().zip(&self.0[0]).map(|(cost, first)| first / cost).collect())
+        self.rate_beside(contender, 0)
+    }
+
+    /// The same beside another than the first one.
+    pub(crate) fn rate_beside(&self, contender: usize, other: usize) -> Spread {
+        Spread::of(self.0[contender].iter().zip(&self.0[other]).map(|(cost, other)| other / cost).collect())
     }
 
     /// Whether this contender costs more than the first one, or less; none if that is no more than the pair, the first

@@ -78,7 +78,7 @@ impl Peer {
             self.program,
             Program::Own { .. }
                 | Program::Example(_)
-                | Program::Package("echo-mainspring" | "echo-service" | "echo-loop" | "http-loop")
+                | Program::Package("echo-mainspring" | "echo-service" | "echo-loop" | "http-loop" | "http-task")
         )
     }
 

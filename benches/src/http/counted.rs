@@ -1,4 +1,5 @@
-//! User-space instructions, and calls for memory, of a request: of the example, and of the loop that does nothing but parse.
+//! User-space instructions, and calls for memory, of a request: of the example, of the loop that does nothing but parse, and of
+//! a task that does the same.
 //!
 //! The client takes turns with the server: requests on all connections, and then all the answers. So the counts are the same
 //! on a busy machine. The answers of a server have one length, which the first one tells.
@@ -38,9 +39,9 @@ const SHAPES: [(usize, [usize; 2]); 2] = [(1, [20, 60]), (16, [5, 15])];
 pub(super) fn run(report: &mut Report) -> io::Result<()> {
     let mut table = Table::new(["server", "requests together", "instructions", "times the loop", "calls for memory"]);
     for (depth, rounds) in SHAPES {
-        let [ours, _, floor, ..] = &PEERS;
+        let [ours, _, floor, task, ..] = &PEERS;
         let mut least = f64::NAN;
-        for peer in [floor, ours] {
+        for peer in [floor, task, ours] {
             eprintln!("http: counting {}, {depth} together", peer.name);
             let [few, many] = rounds.map(|rounds| record(peer, depth, rounds));
             let cost = many?.slope(&few?, (rounds[1] - rounds[0]) * CONNECTIONS * depth);
