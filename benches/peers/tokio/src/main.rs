@@ -16,7 +16,6 @@ use tokio::runtime::{Builder, Runtime};
 const BACKLOG: u32 = 4096;
 
 async fn echo(mut stream: TcpStream, buffer: usize) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut buffer = vec![0; buffer];
     loop {
         let count = stream.read(&mut buffer).await?;
@@ -37,6 +36,8 @@ async fn accept(listener: TcpListener, buffer: usize) -> io::Result<()> {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseport(true)?;
+    // Connections have it from their listener, without a call for each.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
