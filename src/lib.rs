@@ -83,16 +83,18 @@
 //! # Layers
 //!
 //! ```text
-//!  server  client  service       accept loop and drain; pool; Service, filters
-//!  proto  codec                  pipelined and multiplexed dispatch; framing
-//!  workers                       a reactor on each of N threads
-//!  net  time  channel  sync  io  what a task can wait for
-//!  reactor  task  tick  waker    the loop, tasks, implicit interest
-//!  mainspring-sys                the operating system
+//!  server  client                      accept loop and drain; pool
+//!  proto                               pipelined and multiplexed dispatch
+//!  service  codec                      Service, filters; framing
+//!  workers  task                       a reactor on each of N threads; sets of tasks
+//!  net  time  channel  sync  io  ..    what a task can wait for
+//!  reactor  core  tick  waker          the loop, tasks, implicit interest
+//!  mainspring-sys                      the operating system
 //! ```
 //!
-//! Arrows point down only. Only `mainspring-sys` names the operating system, and in this crate `unsafe` stands in two
-//! files, `waker.rs` and `pin.rs`.
+//! A row uses those below it. The core alone also holds what is kept for the row above it: host names that were looked up,
+//! children that are waited for. Only `mainspring-sys` names the operating system, and in this crate `unsafe` stands in
+//! two files, `waker.rs` and `pin.rs`.
 //!
 //! # What it is not
 //!
@@ -104,7 +106,7 @@
 //! One is on by default:
 //!
 //! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`], and the
-//!   [`guide`]. Who needs the runtime alone does without by `default-features = false`, and has a shorter build.
+//!   [`guide`]. If you need the runtime alone, set `default-features = false`: the build is shorter.
 //!
 //! The others are not:
 //!

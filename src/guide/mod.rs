@@ -1,12 +1,12 @@
 //! The guide: what Mainspring is, how programs are written on it, and how it works inside.
 //!
-//! Each chapter stands for itself; together they are an hour. All examples are compiled and run by `cargo test`, and all links
-//! are checked by `cargo doc`.
+//! Each chapter stands for itself; together they are an hour. All Rust examples are compiled by `cargo test`, and those that end by
+//! themselves are run; all links are checked by `cargo doc`.
 //!
 //! | chapter | answers |
 //! |---|---|
 //! | [`start`] | the first server and its client, and what the words mean |
-//! | [`styles`] | the four ways to wait, and which to take |
+//! | [`styles`] | the four ways to wait, and which to take; TLS |
 //! | [`services`] | timeouts, retries, limits, balancing: once, for both sides and every protocol |
 //! | [`protocols`] | from bytes to messages, from messages to calls; a protocol of one's own |
 //! | [`testing`](mod@testing) | an hour in a millisecond, and a test that says what it hangs on |

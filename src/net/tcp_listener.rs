@@ -97,10 +97,10 @@ impl ListenOptions {
     }
 
     /// The first of several listeners that share a port with each other, and with nobody who has it already, where the system
-    /// can tell: on Linux. Elsewhere as [`reuse_port`](Self::reuse_port).
+    /// can tell ([`Socket::SHARES_ONCE_BOUND`]). Elsewhere as [`reuse_port`](Self::reuse_port).
     #[cfg(feature = "service")]
     pub(crate) const fn first(mut self) -> Self {
-        self.is_first = cfg!(any(target_os = "linux", target_os = "android"));
+        self.is_first = Socket::SHARES_ONCE_BOUND;
         self.reuse_port = !self.is_first;
         self
     }

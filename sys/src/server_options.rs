@@ -24,6 +24,12 @@ impl Socket {
     pub const REUSE_PORT_BALANCES: bool =
         cfg!(any(target_os = "linux", target_os = "android", target_os = "dragonfly", target_os = "freebsd"));
 
+    /// Whether a socket that is bound first, and only then shares its port by [`set_reuse_port`], is refused a port that another
+    /// has, and can still share it with those that come after: elsewhere only those share that said so before they were bound.
+    ///
+    /// [`set_reuse_port`]: Self::set_reuse_port
+    pub const SHARES_ONCE_BOUND: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
     /// True if an address can be bound that old connections still use, `SO_REUSEADDR`.
     ///
     /// # Errors
