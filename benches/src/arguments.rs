@@ -29,8 +29,9 @@ Commands:
                  set CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
   echo           The echo beside mio, tokio, smol, may and monoio, in six shapes on one processor and in one
                  on two: processor time per request, requests per second; ten minutes
-  http           Plain text over HTTP beside hyper, nginx and a hand-written loop, with 64 and 1,000
-                 connections and 16 requests at a time (wrk): seven minutes
+  http           Plain text over HTTP: instructions (valgrind), and times beside hyper on tokio and on us, nginx
+                 and a hand-written loop and its work in tasks, with 64 and 1,000 connections and 16
+                 requests at a time (wrk): twelve minutes
   churn          Connections that come and go, and storms of them: system calls per connection (strace),
                  processor time, connections per second; six minutes
   lean           Crates, clean build, stripped size and lines of unsafe of an echo server alone, beside
@@ -58,8 +59,9 @@ Commands:
       --quick    The same with small counts, within 20 seconds
   charts FOLDER REPORT...
                  Draws each figure of some reports that --json wrote as an SVG file
-  all            Every part above, one after the other: an hour and a quarter. What charts draw: all --json FILE
-  quick          All of it with small counts, within four minutes; asserts counts, never times
+  all            Every part above, one after the other: an hour and a half. What charts draw: all --json FILE
+  quick          With small counts, within four minutes, all but scale, lean, flood and slow; asserts counts,
+                 never times
 
 Helpers, which the commands start:
   serve STYLE [--port P] [--threads N [--sharing WAY]]
@@ -85,7 +87,7 @@ Options:
                  latency, implicit, curves, relay, flood, slow
   -h, --help     This text
 
-Exits with 0, with 1 if a count is above its figure, and with 2 if something could not be run.
+Exits with 0, with 1 if a count is above its figure, as the size of `lean` is, and with 2 if something could not be run.
 ";
 
 /// Connections that `load` makes if it is not told.

@@ -1,8 +1,8 @@
 //! Whether a task that reads an endless stream keeps the others of its reactor waiting.
 //!
-//! A hundred connections send a request of 64 bytes each, and the next when the answer has come; a cost is the 99th part in
-//! a hundred of their times. In one row a further task of the reactor reads from a stream that never ends and never runs
-//! dry, and another writes it: a flood that leaves the client its processor. In the two rows before it a thread writes the
+//! A hundred connections send a request of 64 bytes each, and the next when the answer has come; a cost is the 99th
+//! percentile of their times. In one row a further task of the reactor reads from a stream that never ends, and another
+//! writes it, at most as much in a poll as is read in one: a flood that leaves the client its processor, with its writing. In the two rows before it a thread writes the
 //! stream. That is one busy thread more than two processors have room for, so what it costs is shown as well: the same flood
 //! read by a thread of its own is nothing to the reactor. All in one process: the server, the client and the flood are threads.
 
@@ -75,7 +75,7 @@ pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     server.end()
 }
 
-/// The 99th part in a hundred of the times of all requests, in microseconds.
+/// The 99th percentile of the times of all requests, in microseconds.
 fn slowest(server: &Server, size: &Size) -> io::Result<f64> {
     let mut times = Vec::with_capacity(size.requests);
     load::echo_timed(server.address, size.connections, size.requests, |time| times.push(time))?;

@@ -67,6 +67,7 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
             let wanted = request.uri().query().and_then(|query| query.strip_prefix("ms=")?.parse().ok());
             match wanted.filter(|ms| *ms <= SLOWEST) {
                 Some(ms) => {
+                    eprintln!("/slow: an answer in {ms} ms");
                     sleep(Duration::from_millis(ms)).await;
                     say(StatusCode::OK, "at last")
                 }

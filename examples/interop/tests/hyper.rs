@@ -159,8 +159,7 @@ fn what_is_in_flight_is_answered_when_the_server_ends_and_nothing_else() {
         let mut answer = [0; 12];
         used.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
-        // Why a pause: that curl has asked shows nowhere.
-        thread::sleep(Duration::from_millis(250));
+        program.wait_for("/slow: an answer in 700 ms");
         program.terminate();
         program.wait_for("stopping on SIGTERM");
         let since = Instant::now();
