@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -184,7 +185,7 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
             Long("profile") => profile = Some(true),
             Long("quick") => quick = Some(true),
             Long("json") => json = Some(parser.value()?.into()),
-            Long("rounds") => rounds = Some(parser.value()?.parse()?),
+            Long("rounds") => rounds = Some(parser.value()?.parse::<NonZero<usize>>()?),
             Long("deadlines") => deadlines = Some(true),
             Long("port") => port = Some(parser.value()?.parse()?),
             Long("threads") => threads = Some(parser.value()?.parse()?),
@@ -249,7 +250,31 @@ pub(crate) fn parse() -> Result<Invocation, lexopt::Error> {
     {
         return Err(format!("an option does not belong to {:?}", words[0]).into());
     }
-    Ok(Invocation { command, json, rounds })
+    if rounds.is_some() && !command.has_rounds() {
+        return Err(format!("{:?} has no --rounds", words[0]).into());
+    }
+    Ok(Invocation { command, json, rounds: rounds.map(NonZero::get) })
+}
+
+impl Command {
+    /// Whether it takes as many rounds as it is told.
+    const fn has_rounds(&self) -> bool {
+        matches!(
+            self,
+            Self::All
+                | Self::Echo
+                | Self::Http
+                | Self::Churn
+                | Self::Lean
+                | Self::Datagrams
+                | Self::Latency
+                | Self::Implicit
+                | Self::Curves
+                | Self::Relay
+                | Self::Flood
+                | Self::Slow
+        )
+    }
 }
 
 /// A word as what it stands for: a number, a style, an address.

@@ -20,6 +20,7 @@ use mainspring::service::{
 use mainspring::time::Clock;
 use mainspring::{Reactor, yield_now};
 
+use crate::report::Report;
 use crate::stopwatch::Times;
 use crate::table::Table;
 
@@ -40,15 +41,21 @@ pub(crate) const QUICK: Size = Size { calls: 10_000, rounds: 5 };
 const RATE: u32 = 1_000_000_000;
 
 /// Prints the table.
-pub(crate) fn run(size: Size) -> io::Result<()> {
+pub(crate) fn run(size: Size, report: &mut Report) -> io::Result<()> {
     let leaf = service_fn(async |n: u64| io::Result::Ok(n + 1));
     let builder = ServiceBuilder::new;
     let long = Duration::from_secs(30);
     let mut table = Table::new(["around a service that answers at once", "ns, best", "ns, median", "added, best"]);
     let nothing = time(&size, leaf)?;
     let mut row = |name: &str, times: Times| {
-        let added = format!("{:.1}", times.best - nothing.best);
-        table.row([name.to_owned(), format!("{:.1}", times.best), format!("{:.1}", times.median), added]);
+        let added = times.best - nothing.best;
+        table.row([
+            name.to_owned(),
+            format!("{:.1}", times.best),
+            format!("{:.1}", times.median),
+            format!("{added:.1}"),
+        ]);
+        report.count("Filters: ns added to a call, best", name, "call", added);
     };
     row("nothing", nothing);
     row("map_request, map_response, map_err", {

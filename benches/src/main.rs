@@ -110,7 +110,7 @@ fn measure(command: Command, rounds: Option<usize>, verdict: &mut Verdict, repor
         Command::Instructions { profile } => instructions::run(instructions::FULL, profile, verdict, report)?,
         Command::Scale => scale::run(&scale::FULL, report)?,
         Command::Idle => idle::run(idle::FULL, verdict, report)?,
-        Command::Filters => filters::run(filters::FULL)?,
+        Command::Filters => filters::run(filters::FULL, report)?,
         Command::Flood => flood::run(flood::Size { rounds: rounds(flood::FULL.rounds), ..flood::FULL }, report)?,
         Command::Slow => slow::run(slow::Size { rounds: rounds(slow::FULL.rounds), ..slow::FULL }, verdict, report)?,
         Command::Echo => echo::run(echo::Size { rounds: rounds(echo::FULL.rounds), ..echo::FULL }, report)?,

@@ -24,7 +24,7 @@ pub(crate) fn run(verdict: &mut Verdict, report: &mut Report) -> io::Result<()> 
     memory::run(memory::Size { counted: [120, 500], resident: [100, 1_000] }, verdict, report)?;
     let size = timers::Size { live: [1_000, 100_000], counted: [1_000, 5_000], timed: 10_000, rounds: 5, peers: None };
     timers::run(size, verdict, report)?;
-    filters::run(filters::QUICK)?;
+    filters::run(filters::QUICK, report)?;
     selectors::run(selectors::QUICK, verdict, report)?;
     let size = churn::Size { counted: [50, 150], rounds: 1, connections: 500, storms: 2, others: false };
     churn::run(size, verdict, report)?;
