@@ -152,7 +152,6 @@ impl Core {
     /// # Errors
     ///
     /// One that names `what`, if there is none.
-    #[inline]
     pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
         match waker::current(|core| core.and_then(|core| core.this.upgrade())) {
             Some(core) if !core.is_forked() => Ok(core),
