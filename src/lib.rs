@@ -125,6 +125,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+mod attempted;
 mod buffers;
 mod builder;
 pub mod channel;

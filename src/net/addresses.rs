@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
-use super::bind_error::in_words;
+use crate::attempted::in_words;
 use crate::core::Core;
 
 /// Where to connect: addresses that are known, or a host name to look up.

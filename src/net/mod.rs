@@ -15,7 +15,6 @@
 
 mod addresses;
 mod attempt;
-mod bind_error;
 mod connect;
 mod full_receivers;
 mod incoming;

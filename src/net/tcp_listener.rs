@@ -13,11 +13,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
-use super::bind_error::in_words;
 use super::incoming::Incoming;
 use super::leaf;
 use super::listener::{BACKLOG, Listener};
 use super::tcp_stream::TcpStream;
+use crate::attempted::in_words;
 use crate::core::Core;
 use crate::sentence::sentence;
 

@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
-use super::bind_error::in_words;
 use super::udp_socket::UdpSocket;
+use crate::attempted::in_words;
 use crate::core::Core;
 use crate::sentence::sentence;
 

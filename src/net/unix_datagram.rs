@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use mainspring_sys::{Datagrams, Interest, Socket};
 
-use super::bind_error::in_words;
 use super::full_receivers::FullReceivers;
 use super::registered::Registered;
+use crate::attempted::in_words;
 use crate::core::Core;
 
 /// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.

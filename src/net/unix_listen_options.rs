@@ -9,9 +9,9 @@ use std::path::Path;
 
 use mainspring_sys::Socket;
 
-use super::bind_error::in_words;
 use super::listener::BACKLOG;
 use super::unix_listener::UnixListener;
+use crate::attempted::in_words;
 use crate::core::Core;
 
 /// Settings of a [`UnixListener`]; made by [`UnixListener::options`].

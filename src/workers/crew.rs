@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use super::builder::Settings;
 use super::error::Reason;
 use super::{Worker, WorkerError};
+use crate::attempted::in_words;
 use crate::channel::{mpsc, oneshot};
 use crate::contain::contain;
 use crate::handle::Handle;
@@ -81,9 +82,8 @@ impl<T: Send + 'static> Crew<T> {
                 seat.live(make)
             });
             // Those that have started end with the crew.
-            crew.threads.push(thread.map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot start the thread of worker {index}: {error}"))
-            })?);
+            crew.threads
+                .push(thread.map_err(|error| in_words(format!("cannot start the thread of worker {index}"), error))?);
             coming.push(handle);
             go.push(sender);
         }
