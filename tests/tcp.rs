@@ -252,6 +252,26 @@ fn vectored_reads_and_writes_use_all_buffers_in_order() {
 }
 
 #[test]
+fn a_transfer_of_which_the_system_took_a_part_is_no_sign_that_there_is_no_more() {
+    run(async {
+        let (client, server) = pair().await;
+        let many = vec![IoSlice::new(b"x"); 2_000];
+        let mut sent = 0;
+        // There is room for all of it, so no event tells of room.
+        for _ in 0..3 {
+            sent += client.write_vectored(&many).await.unwrap();
+        }
+        let mut bytes = vec![[0]; 2_000];
+        let mut received = 0;
+        while received < sent {
+            let mut buffers: Vec<_> = bytes.iter_mut().map(|byte| IoSliceMut::new(byte)).collect();
+            received += server.read_vectored(&mut buffers).await.unwrap();
+        }
+        assert_eq!((sent, received), (3 * 1_024, sent));
+    });
+}
+
+#[test]
 fn a_peek_takes_nothing_and_says_nothing_about_what_is_left() {
     run(async {
         let (stream, mut peer) = half_std().await;

@@ -66,7 +66,7 @@ impl Stream {
     fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let room = room(buffers);
         let count = self.socket().recv_vectored(buffers)?;
-        self.io.source().transferred(Direction::Read, count, room);
+        self.io.source().transferred(Direction::Read, count, asked_for(buffers.len(), room, count));
         Ok(count)
     }
 
@@ -79,7 +79,8 @@ impl Stream {
 
     fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let count = self.socket().send_vectored(buffers).map_err(|error| self.io.put_off(error))?;
-        self.io.source().written(count, buffers.iter().map(|buffer| buffer.len()).sum());
+        let bytes = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.io.source().written(count, asked_for(buffers.len(), bytes, count));
         Ok(count)
     }
 
@@ -147,6 +148,12 @@ impl Stream {
 }
 
 /// How many bytes the buffers have room for.
+/// Of how many bytes in so many buffers the system was asked: of all, unless it takes only a part of them in one call. Then
+/// it counts as if it had been asked for the `count` that it has done, since a transfer that is short says nothing.
+const fn asked_for(buffers: usize, bytes: usize, count: usize) -> usize {
+    if buffers > Socket::BUFFERS_MAX || bytes > Socket::BYTES_MAX { count } else { bytes }
+}
+
 pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }

@@ -26,7 +26,7 @@ pub(crate) const LENGTH_MAX: usize = c_int::MAX as usize - 1;
 pub(crate) const LENGTH_MAX: usize = isize::MAX as usize;
 
 /// The most buffers in one call, in items: `IOV_MAX`, the same on every system here.
-const BUFFERS_MAX: usize = 1024;
+pub(crate) const BUFFERS_MAX: usize = 1024;
 
 /// No `SIGPIPE`: said at birth, `SO_NOSIGPIPE`.
 #[cfg(target_vendor = "apple")]

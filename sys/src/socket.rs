@@ -25,7 +25,7 @@ use crate::Connect;
 use crate::address::Address;
 use crate::call::Call;
 use crate::check::{attempt, check, retry};
-use crate::message::{Incoming, LENGTH_MAX, Outgoing, SEND_FLAGS, fitting, send_error};
+use crate::message::{BUFFERS_MAX, Incoming, LENGTH_MAX, Outgoing, SEND_FLAGS, fitting, send_error};
 use crate::seam::cut;
 
 /// An open socket that is never waited for in a system call. Dropping it closes it.
@@ -38,6 +38,12 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// The most buffers that one call uses, in items; those after them are left alone.
+    pub const BUFFERS_MAX: usize = BUFFERS_MAX;
+
+    /// The most bytes that one call is asked for: what its result can express, and on Apple's systems 2 GiB less two.
+    pub const BYTES_MAX: usize = LENGTH_MAX;
+
     /// An unconnected TCP socket of the family of `for_address`.
     ///
     /// # Errors
