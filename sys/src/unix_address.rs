@@ -62,6 +62,12 @@ pub(crate) fn to_path(address: &SocketAddr) -> io::Result<Vec<u8>> {
     Ok(path)
 }
 
+/// The address of a path; unnamed if the standard library's type cannot hold it. On Linux a peer may be bound to one of 108
+/// bytes, with no zero after it: whoever is told of such a peer must not fail for it.
+pub(crate) fn of_pathname(path: &Path) -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname(path).or_else(|_| SocketAddr::from_pathname(""))
+}
+
 /// The address whose path in a `sockaddr_un` is this.
 pub(crate) fn from_path(path: &[u8]) -> io::Result<SocketAddr> {
     match path {
@@ -69,7 +75,7 @@ pub(crate) fn from_path(path: &[u8]) -> io::Result<SocketAddr> {
         // Empty, or on other systems all zeros, is an unnamed one; so it is for the standard library.
         path => {
             let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
-            SocketAddr::from_pathname(Path::new(OsStr::from_bytes(&path[..end])))
+            of_pathname(Path::new(OsStr::from_bytes(&path[..end])))
         }
     }
 }
@@ -83,6 +89,12 @@ mod tests {
         let unnamed = from_path(b"").unwrap();
         assert!(unnamed.is_unnamed());
         assert_eq!(to_path(&unnamed).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_peer_whose_path_fills_all_the_room_is_unnamed() {
+        let address = from_path(&[b'p'; PATH_MAX]).unwrap();
+        assert!(address.is_unnamed(), "{address:?}");
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn standard_address(address: &SockAddr) -> io::Result<SocketAddr> {
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
     match (address.as_pathname(), address.as_abstract_namespace()) {
-        (Some(path), _) => SocketAddr::from_pathname(path),
+        (Some(path), _) => unix_address::of_pathname(path),
         (None, Some(name)) => unix_address::abstract_address(name),
         (None, None) => SocketAddr::from_pathname(""),
     }
