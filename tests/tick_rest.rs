@@ -2,14 +2,16 @@
 //! waits for something else meanwhile, sleeps.
 mod util;
 
-use mainspring::channel::mpsc;
-use mainspring::net::{TcpListener, TcpStream};
+use mainspring::channel::{mpsc, oneshot};
+use mainspring::net::{Source, TcpListener, TcpStream};
+use mainspring::process::Child;
 use mainspring::sync::Notify;
 use mainspring::task::{CancellationToken, JoinSet};
 use mainspring::tick::{Tick, schedule};
 use mainspring::time::sleep;
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write};
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 use util::runtime::{run, stats, turns, until};
@@ -52,6 +54,33 @@ fn a_queue_that_has_ended_keeps_no_tick_busy() {
         sender.try_send(1).unwrap();
         drop(sender);
         assert_eq!(ticks_while_nothing_happens(move || Ok(receiver.try_recv().is_err())).await, 0);
+    });
+}
+
+#[test]
+fn a_oneshot_whose_sender_has_gone_keeps_no_tick_busy() {
+    run(async {
+        let (sender, mut receiver) = oneshot::channel::<()>();
+        drop(sender);
+        assert_eq!(ticks_while_nothing_happens(move || Ok(receiver.try_recv().is_err())).await, 0);
+    });
+}
+
+#[test]
+fn a_child_that_has_ended_keeps_no_tick_busy() {
+    run(async {
+        let mut child = Child::new(Command::new("true").spawn().unwrap()).unwrap();
+        assert_eq!(ticks_while_nothing_happens(move || Ok(child.try_wait()?.is_some())).await, 0);
+    });
+}
+
+#[test]
+fn a_source_with_nothing_to_flush_keeps_no_tick_busy() {
+    run(async {
+        let (end, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        end.set_nonblocking(true).unwrap();
+        let mut source = Source::new(end).unwrap();
+        assert_eq!(ticks_while_nothing_happens(move || source.flush().map(|()| true)).await, 0);
     });
 }
 

@@ -233,24 +233,11 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok(Some(7)));
     /// ```
     pub fn try_recv(&mut self) -> Result<Option<T>, Closed> {
-        if !scope::admit() {
-            return Ok(None);
+        // Progress once, so that a tick which asks again comes to rest.
+        if self.done {
+            return Err(Closed);
         }
-        let mut received = self.receive(None);
-        if received.is_pending() {
-            let mut waker = None;
-            scope::blocked(|current| waker = Some(current.clone()));
-            if let Some(waker) = waker {
-                received = self.receive(Some(&waker));
-            }
-        }
-        match received {
-            Poll::Pending => Ok(None),
-            Poll::Ready(result) => {
-                scope::progress();
-                result.map(Some)
-            }
-        }
+        scope::attempt(|waker| self.receive(waker)).transpose()
     }
 
     /// Refuses a value that has not been sent yet, and wakes a sender that waits in [`Sender::closed`].

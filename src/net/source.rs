@@ -266,7 +266,13 @@ where
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        std_io(|| self.try_write_with(|mut inner| inner.flush()))
+        match self.get_ref().flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std_io(|| self.try_write_with(|mut inner| inner.flush()))
+            }
+            // Nothing that one waits for: no progress of a tick.
+            result => result,
+        }
     }
 }
 
@@ -295,7 +301,12 @@ impl<T: AsFd + Write> Write for Source<T> {
 
     fn flush(&mut self) -> io::Result<()> {
         let (held, source) = self.io.parts();
-        std_io(|| source.try_io(Direction::Write, || held.get_mut().flush()))
+        match held.get_mut().flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std_io(|| source.try_io(Direction::Write, || held.get_mut().flush()))
+            }
+            result => result,
+        }
     }
 }
 

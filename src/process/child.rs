@@ -51,6 +51,8 @@ struct Running {
     child: process::Child,
     /// How its end is heard.
     watch: Watch,
+    /// Its end, once `try_wait` has told it: progress once, so that a tick which asks again comes to rest.
+    told: Option<ExitStatus>,
 }
 
 impl Child {
@@ -71,7 +73,7 @@ impl Child {
                 return Err(error);
             }
         };
-        let running = Some(Running { core, child, watch });
+        let running = Some(Running { core, child, watch, told: None });
         // From here on a failure drops it, as its owner would.
         let mut this = Self { stdin: None, stdout: None, stderr: None, running, kill_on_drop: false };
         this.stdin = stdin.map(PipeWriter::from_fd).transpose()?;
@@ -130,8 +132,11 @@ impl Child {
     ///
     /// As `wait`.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        let Running { child, watch, .. } = self.running();
-        watch.try_now(child)
+        let Running { child, watch, told, .. } = self.running();
+        if told.is_none() {
+            *told = watch.try_now(child)?;
+        }
+        Ok(*told)
     }
 
     /// Reads all that the process writes to those of its outputs that are piped and were not taken, both at the same time,
@@ -187,7 +192,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if let Some(Running { core, mut child, watch }) = self.running.take() {
+        if let Some(Running { core, mut child, watch, .. }) = self.running.take() {
             if self.kill_on_drop && !core.is_forked() {
                 // Why ignored: there is nobody to tell, and the child is waited for all the same.
                 let _ = child.kill();

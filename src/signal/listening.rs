@@ -47,7 +47,9 @@ impl<S: AsFd> Listening<S> {
 
     /// What a tick waits for has come in another way.
     pub(crate) fn progressed(&self) {
-        self.source.core().account.progressed();
+        let account = &self.source.core().account;
+        account.spend();
+        account.progressed();
     }
 
     /// Whoever waits does so no longer.

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
@@ -58,25 +58,9 @@ impl<T> Receiver<T> {
         if self.told {
             return Err(Closed);
         }
-        if !scope::admit() {
-            return Ok(None);
-        }
-        let mut received = self.shared.receive(None);
-        if received.is_pending() {
-            let mut waker: Option<Waker> = None;
-            scope::blocked(|current| waker = Some(current.clone()));
-            if let Some(waker) = waker {
-                received = self.shared.receive(Some(&waker));
-            }
-        }
-        match received {
-            Poll::Pending => Ok(None),
-            Poll::Ready(received) => {
-                scope::progress();
-                self.told = received.is_none();
-                received.map(Some).ok_or(Closed)
-            }
-        }
+        let Some(received) = scope::attempt(|waker| self.shared.receive(waker)) else { return Ok(None) };
+        self.told = received.is_none();
+        received.map(Some).ok_or(Closed)
     }
 
     /// Waits for the next value; `None` is the end.
