@@ -12,7 +12,7 @@ use crate::scope::Scope;
 use crate::waker::{Innermost, Number};
 
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
-const BUDGET: u32 = 128;
+const BUDGET: i32 = 128;
 
 /// Bytes for each further unit that a transfer costs: what the kernel copies in about the time of a small system call. So a
 /// poll moves at most 512 KiB and one transfer more, a tenth of a millisecond of copying.
@@ -33,10 +33,11 @@ const PROGRESS: u8 = 1 << 2;
 
 /// What the running poll may still do, and what its operations have said.
 pub(crate) struct Account {
-    /// Operations that it may still do; 0 while the reactor is not running.
-    left: Cell<u32>,
+    /// Operations that it may still do; 0 while the reactor is not running, and below 0 once one has spent the last while
+    /// another was under way.
+    left: Cell<i32>,
     /// What each poll may do; 0 once the process turns out to be a child of the one that made the reactor.
-    budget: Cell<u32>,
+    budget: Cell<i32>,
     /// Refusals and "not yet" answers that it may still get before it is looked at for spinning; negative after that.
     unasked: Cell<i32>,
     /// Set if a source has refused for want of budget: a poll has made all the system calls that it may. Taken by the loop.
@@ -99,12 +100,6 @@ impl Account {
     /// An operation returned a value or an error.
     #[inline]
     pub(crate) fn spend(&self) {
-        self.left.set(self.left.get().saturating_sub(1));
-    }
-
-    /// The same, where there was budget before the operation.
-    #[inline]
-    pub(crate) fn spend_one(&self) {
         self.left.set(self.left.get().wrapping_sub(1));
     }
 
@@ -119,7 +114,7 @@ impl Account {
     #[cold]
     #[inline(never)]
     fn charge_units(&self, units: usize) {
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = i32::try_from(units).unwrap_or(i32::MAX);
         self.left.set(self.left.get().saturating_sub(units).max(1));
     }
 

@@ -290,7 +290,7 @@ impl Source {
             Ok(value) => {
                 // Not kept over the system call: to load it again costs less than a register.
                 let account = &self.core.account;
-                account.spend_one();
+                account.spend();
                 account.progressed();
                 self.done_in_scope(direction);
                 Ok(Some(value))
@@ -313,7 +313,7 @@ impl Source {
         match operation() {
             Ok(count) => {
                 let account = &self.core.account;
-                account.spend_one();
+                account.spend();
                 if count > 0 || room == 0 || self.is_first_end() {
                     account.progressed();
                 }
@@ -405,7 +405,7 @@ impl Source {
         }
         match operation() {
             Ok(value) => {
-                account.spend_one();
+                account.spend();
                 if self.has(direction.rare()) {
                     self.end_rare(direction, *owner & !REFUSED);
                 }
