@@ -79,10 +79,17 @@ impl Datagrams {
     /// An empty batch of up to `capacity` datagrams, at least 1 and at most
     /// [`CAPACITY_MAX`](Self::CAPACITY_MAX), with `room` bytes for each, at least 1: no more than 65,507 are of use for
     /// UDP. It allocates all that it will need.
+    ///
+    /// # Panics
+    ///
+    /// When that is more bytes than can be counted.
     pub fn new(capacity: usize, room: usize) -> Self {
         let (capacity, room) = (capacity.clamp(1, Self::CAPACITY_MAX), room.max(1));
+        let Some(bytes) = capacity.checked_mul(room) else {
+            panic!("{capacity} datagrams of {room} bytes are too many")
+        };
         Self {
-            bytes: vec![0; capacity * room].into(),
+            bytes: vec![0; bytes].into(),
             room,
             slots: vec![Slot::default(); capacity].into(),
             addresses: vec![Address::EMPTY; capacity].into(),

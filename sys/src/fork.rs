@@ -50,7 +50,7 @@ pub fn generation() -> u32 {
 ///
 /// pthread_atfork(3): `ENOMEM`.
 pub fn watch() -> io::Result<()> {
-    if WATCHED.swap(true, Ordering::Relaxed) {
+    if WATCHED.load(Ordering::Acquire) {
         return Ok(());
     }
     // SAFETY: the handler is a function, which is there for as long as the process is, and touches atomics and the hook.
@@ -58,7 +58,11 @@ pub fn watch() -> io::Result<()> {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(code)),
     };
-    attempt(Call::ForkHandler, register).inspect_err(|_| WATCHED.store(false, Ordering::Relaxed))
+    attempt(Call::ForkHandler, register)?;
+    // Why not before: another thread that finds it set may fork at once. Two threads that come first at the same time both set
+    // the handler up; then a fork counts twice, which tells parent from child as well.
+    WATCHED.store(true, Ordering::Release);
+    Ok(())
 }
 
 /// Calls `hook` in each child too, on the thread that forks and before its `fork` returns. It must do no more than a signal

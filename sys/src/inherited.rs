@@ -147,9 +147,14 @@ fn listens(descriptor: BorrowedFd<'_>) -> io::Result<()> {
         return Err(invalid("it does not listen"));
     }
     let address = attempt(Call::LocalAddress, || SockRef::from(&descriptor).local_addr())?;
-    match address.is_ipv4() || address.is_ipv6() || address.is_unix() {
-        true => Ok(()),
-        false => Err(invalid(format!("it is neither of IP nor Unix: its family is {}", address.family()))),
+    match address.family() {
+        _ if address.is_unix() => Ok(()),
+        _ if !address.is_ipv4() && !address.is_ipv6() => {
+            Err(invalid(format!("it is neither of IP nor Unix: its family is {}", address.family())))
+        }
+        // As SCTP, whose messages end where a stream of TCP would be drained.
+        _ if SockRef::from(&descriptor).tcp_nodelay().is_err() => Err(invalid("it is of IP and not of TCP")),
+        _ => Ok(()),
     }
 }
 

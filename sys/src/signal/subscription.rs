@@ -52,9 +52,9 @@ impl Subscription {
     ///
     /// At the 65th subscription at one time; `EMFILE` or `ENFILE`.
     pub fn new(kind: Kind) -> io::Result<Self> {
-        let (slot, reader) = Slot::claim(kind)?;
-        // Read after the slot is the kind's: a signal in between has written, and is not told again.
+        // Read first: from when the handler is installed a signal is told, if not by the bell then by the first `drain`.
         let seen = AtomicU64::new(kind.delivered());
+        let (slot, reader) = Slot::claim(kind)?;
         Ok(Self { kind, slot, reader, seen })
     }
 
