@@ -70,7 +70,8 @@ impl Crowd {
     }
 
     fn position(&self, direction: Direction, owner: u64) -> Option<usize> {
-        if owner > self.newest {
+        // 0 is nobody's: one that has succeeded without a wait.
+        if owner == 0 || owner > self.newest {
             return None;
         }
         let is_it = |index: &usize| {

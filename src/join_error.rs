@@ -37,7 +37,7 @@ enum Reason {
     /// The task panicked, with this payload.
     Panicked(Mutex<Box<dyn Any + Send>>),
     /// It was never started: a bound was reached, or a thread could not be had; the text says which.
-    Full(&'static str),
+    Refused(&'static str),
     /// It was never started: no reactor is running on the thread of the call.
     NotRunning,
 }
@@ -56,11 +56,11 @@ impl JoinError {
     }
 
     pub(crate) const fn full() -> Self {
-        Self(Reason::Full("the reactor has 16777215 live tasks"))
+        Self(Reason::Refused("the reactor has 16777215 live tasks"))
     }
 
     pub(crate) const fn refused(what: &'static str) -> Self {
-        Self(Reason::Full(what))
+        Self(Reason::Refused(what))
     }
 
     pub(crate) const fn not_running() -> Self {
@@ -101,7 +101,7 @@ impl fmt::Display for JoinError {
         match &self.0 {
             Reason::Aborted => f.write_str("the task was aborted"),
             Reason::Ended => f.write_str("the reactor has ended"),
-            Reason::Full(what) => f.write_str(what),
+            Reason::Refused(what) => f.write_str(what),
             Reason::NotRunning => f.write_str("no reactor is running on this thread"),
             Reason::Panicked(payload) => write!(f, "the task panicked: {}", panic_text(&**payload.lock())),
         }

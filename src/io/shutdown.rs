@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::half_close::HalfClose;
 use super::poll_try::poll_try;
@@ -48,6 +48,5 @@ pub(super) fn poll_shutdown<W: HalfClose + ?Sized>(
     cx: &mut Context<'_>,
     writer: &mut W,
 ) -> Poll<io::Result<()>> {
-    let closed = ready!(poll_try(owner, cx, || writer.shutdown_write()));
-    Poll::Ready(closed)
+    poll_try(owner, cx, || writer.shutdown_write())
 }

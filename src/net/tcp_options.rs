@@ -49,7 +49,9 @@ impl TcpStream {
         self.stream.socket().nodelay()
     }
 
-    /// What close does with data that is not acknowledged (`SO_LINGER`): zero resets the connection.
+    /// What close does with data that is not acknowledged (`SO_LINGER`). `None`, the default, sends it in the background. Zero
+    /// resets the connection. Any other time, up to 32,767 seconds and rounded up to whole ones, **blocks** the thread that
+    /// closes, and with it its reactor.
     ///
     /// # Errors
     ///

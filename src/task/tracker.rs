@@ -204,7 +204,7 @@ impl Tracker {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before its end, it leaves the tasks told and none aborted. It can be called again.
+    /// Dropped before the deadline, it leaves the tasks told and none aborted. It can be called again.
     pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
         let shared = &self.shared;
         let before = self.len();

@@ -152,7 +152,7 @@ impl Interval {
         let now = Instant::now();
         self.sleep.reset(match self.missed {
             MissedTicks::Burst => next,
-            MissedTicks::Delay => next.max(now + self.period),
+            MissedTicks::Delay => now + self.period,
             MissedTicks::Skip if next > now => next,
             MissedTicks::Skip => {
                 let late = (now - due).as_nanos() % self.period.as_nanos();

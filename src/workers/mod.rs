@@ -7,7 +7,8 @@
 //!
 //! They share nothing but the word that it is time to end. A worker that fails ends the others too, in good order: a set
 //! of which a part is missing, and nobody notices, was not asked for. What starts at all starts whole: no worker's code
-//! runs before all reactors are there, and if one cannot be had, none is left. No thread outlives [`Workers`].
+//! runs before all reactors are there, and if one cannot be had, none is left. None of its threads
+//! outlives [`Workers`]; those for blocking work may, as long as their jobs take.
 //!
 //! No task moves from one worker to another by itself. Stealing needs tasks that are `Send`, and locks or atomics on the
 //! path of each wake; what is spread here are connections, when they are accepted ([`Sharing`](crate::server::Sharing)).
