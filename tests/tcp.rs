@@ -242,6 +242,15 @@ fn vectored_reads_and_writes_use_all_buffers_in_order() {
         let mut buffers = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
         assert_eq!(server.read_vectored(&mut buffers).await.unwrap(), 15);
         assert_eq!((&first[..], &second[..11]), (&b"one,"[..], &b" two, three"[..]));
+        // Those that leave side by side, and one byte more than those.
+        for (head, tail) in [(300, 212), (300, 213), (512, 0), (0, 513), (1, 5_000)] {
+            let sent: Vec<u8> = (0..head + tail).map(pattern).collect();
+            let slices = [IoSlice::new(&sent[..head]), IoSlice::new(&sent[head..])];
+            assert_eq!(client.write_vectored(&slices).await.unwrap(), head + tail);
+            let mut received = vec![0; head + tail];
+            mainspring::io::read_exact(&mut &server, &mut received).await.unwrap();
+            assert_eq!(received, sent);
+        }
         // More than the system takes at once.
         let many = vec![IoSlice::new(b"x"); 3_000];
         let count = client.try_write_vectored(&many).unwrap().unwrap();

@@ -28,6 +28,9 @@ use crate::check::{attempt, check, retry};
 use crate::message::{BUFFERS_MAX, Incoming, LENGTH_MAX, Outgoing, SEND_FLAGS, fitting, send_error};
 use crate::seam::cut;
 
+/// How many bytes of several buffers are put side by side, so that they leave by send(2).
+const GATHERED_MAX: usize = 512;
+
 /// An open socket that is never waited for in a system call. Dropping it closes it.
 ///
 /// "Not now" is an error of the kind `WouldBlock` from every operation on bytes and from `accept`.
@@ -241,10 +244,14 @@ impl Socket {
     /// send(2): `WouldBlock`, `BrokenPipe`, `ConnectionReset`, `NotConnected`.
     #[inline]
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let length = cut(Call::Send, buffer.len().min(LENGTH_MAX));
-        // SAFETY: the buffer is readable for `length` bytes, which is not more than it has.
-        let make = || unsafe { libc::send(self.as_raw_fd(), buffer.as_ptr().cast(), length, SEND_FLAGS) };
-        Ok(check(Call::Send, make).map_err(send_error)? as usize)
+        let bytes = &buffer[..cut(Call::Send, buffer.len().min(LENGTH_MAX))];
+        Ok(check(Call::Send, || self.send_once(bytes)).map_err(send_error)? as usize)
+    }
+
+    #[inline]
+    fn send_once(&self, bytes: &[u8]) -> isize {
+        // SAFETY: the bytes are readable, as many as they are.
+        unsafe { libc::send(self.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), SEND_FLAGS) }
     }
 
     /// As [`recv`](Self::recv), into several buffers in turn, of which the first 1,024 are used. No
@@ -264,7 +271,8 @@ impl Socket {
         Incoming::new(&mut buffers[..count]).receive(Call::RecvVectored, self.as_fd(), 0)
     }
 
-    /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used.
+    /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used. Small ones are put side by
+    /// side first: to copy 512 bytes costs less than what sendmsg(2) costs beyond send(2).
     ///
     /// # Errors
     ///
@@ -277,7 +285,11 @@ impl Socket {
             let rest = buffers[count..].iter().find(|buffer| !buffer.is_empty());
             return self.send(rest.map_or(&[], |buffer| buffer));
         }
-        Outgoing::new(&buffers[..count]).send(Call::SendVectored, self.as_fd())
+        let mut room = [0; GATHERED_MAX];
+        match gathered(&buffers[..count], &mut room) {
+            Some(bytes) => Ok(retry(Call::SendVectored, || self.send_once(bytes)).map_err(send_error)? as usize),
+            None => Outgoing::new(&buffers[..count]).send(Call::SendVectored, self.as_fd()),
+        }
     }
 
     /// Shuts one direction or both, shutdown(2). That the connection is gone already, or never was, is no
@@ -298,6 +310,16 @@ impl Socket {
     pub(crate) fn options<T>(&self, call: Call, make: impl FnOnce(SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
         attempt(call, || make(SockRef::from(&self.fd)))
     }
+}
+
+/// All of the bytes, side by side in `room`; none if there are more.
+fn gathered<'a>(buffers: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for buffer in buffers {
+        room.get_mut(length..length + buffer.len())?.copy_from_slice(buffer);
+        length += buffer.len();
+    }
+    Some(&room[..length])
 }
 
 impl AsFd for Socket {
