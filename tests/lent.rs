@@ -60,6 +60,11 @@ impl Transport<u32> for Asked {
         self.0.push("close");
         Poll::Ready(Ok(()))
     }
+
+    fn poll_linger(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        self.0.push("linger");
+        Poll::Ready(())
+    }
 }
 
 /// Uses it as a client or a server does, by value.
@@ -73,11 +78,12 @@ fn ask(mut transport: impl Transport<u32, Incoming = u32, Error = io::Error>) {
     assert!(transport.poll_ready(cx).is_ready());
     transport.send(0).unwrap();
     assert!(transport.poll_flush(cx).is_ready() && transport.poll_close(cx).is_ready());
+    assert!(transport.poll_linger(cx).is_ready());
 }
 
 #[test]
 fn it_is_asked_everything() {
     let mut asked = Asked::default();
     ask(&mut asked);
-    assert_eq!(asked.0, ["bodies", "ready", "send", "flush", "close"]);
+    assert_eq!(asked.0, ["bodies", "ready", "send", "flush", "close", "linger"]);
 }

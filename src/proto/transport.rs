@@ -107,6 +107,16 @@ pub trait Transport<Outgoing> {
     ///
     /// The connection has failed.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+
+    /// Throws away what has arrived and, if that was something, what still arrives, until the peer has closed as well or enough
+    /// was thrown away. Nothing is received after it.
+    ///
+    /// A server asks for it once [`poll_close`](Self::poll_close) is ready, and drops the transport then: a socket that is
+    /// closed with bytes that nobody has read is reset, and answers that are under way are lost with it. As provided, ready.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
 }
 
 /// Bodies of messages that are on the way, of a transport that has some.
@@ -189,6 +199,10 @@ where
         let closed = if self.codec().leaves_open() { Self::poll_flush(self, cx) } else { self.poll_shutdown(cx) };
         closed.map_err(Self::Error::from)
     }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.codec().leaves_open() { Poll::Ready(()) } else { Self::poll_linger(self, cx) }
+    }
 }
 
 /// Lent to a client or a server, and had back when that has ended: for a connection that goes on in another protocol.
@@ -249,5 +263,9 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
     #[inline]
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_close(self, cx)
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        T::poll_linger(self, cx)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A socket that is closed while the peer is still sending answers with a reset, and a reset may throw away what the peer
 //! has not read: a 413 would never arrive. So the writing side closes first, and what still comes is read and thrown
-//! away, within bounds of bytes and time. If the last read found nothing, nothing is unread, and dropping the stream is
-//! all that a good close takes. The same goes for a server that drains, which waits for no peer that is silent.
+//! away, within bounds of bytes and time. If the last read found nothing, no more is waited for here than by any server of
+//! the library, which reads what has come since. The same goes for a server that drains, which waits for no peer that is
+//! silent.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Duration;
@@ -65,11 +66,10 @@ impl Write for Lingering {
 
 impl HalfClose for Lingering {
     fn shutdown_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown_write()?;
         if self.quiet {
-            // Why no shutdown(2): the server drops the stream next, which says the same.
             return Ok(());
         }
-        self.stream.shutdown_write()?;
         self.stream.set_read_timeout(Some(SILENCE))?;
         let mut thrown_away = [0; 4096];
         while self.left > 0 {

@@ -21,6 +21,13 @@ const READ_MIN: usize = 8 * 1024;
 /// The largest read in bytes. Beyond it, copying outweighs the system calls that are saved.
 const READ_MAX: usize = 64 * 1024;
 
+/// The most bytes that are thrown away while a connection closes: an upload that is refused while it comes is larger than a
+/// buffer of the system, and hardly larger than this.
+const LINGER_MAX: usize = 32 * 1024 * 1024;
+
+/// How many bytes are thrown away at once.
+const LINGER_READ: usize = 8 * 1024;
+
 /// What reading has come to.
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -46,11 +53,23 @@ pub(super) struct Incoming {
     pub(super) max_frame: usize,
     /// Set when the source itself failed, so that the writing half gives up as well.
     pub(super) broken: bool,
+    /// Set when the source has said that it has ended.
+    ended: bool,
+    /// How many bytes were thrown away. Written by `linger`.
+    pub(super) thrown_away: usize,
 }
 
 impl Incoming {
     pub(super) const fn new(max_frame: usize) -> Self {
-        Self { buffer: Buffer::new(), phase: Phase::Reading, read_size: READ_MIN, max_frame, broken: false }
+        Self {
+            buffer: Buffer::new(),
+            phase: Phase::Reading,
+            read_size: READ_MIN,
+            max_frame,
+            broken: false,
+            ended: false,
+            thrown_away: 0,
+        }
     }
 
     /// The next item, with as many reads as it takes.
@@ -63,7 +82,10 @@ impl Incoming {
                     }
                 }
                 Phase::Reading => match self.read(io)? {
-                    Some(0) => self.phase = Phase::Draining,
+                    Some(0) => {
+                        self.ended = true;
+                        self.phase = Phase::Draining;
+                    }
                     Some(_) => self.phase = Phase::Decoding,
                     None => {
                         self.buffer.release(READ_MIN);
@@ -107,6 +129,24 @@ impl Incoming {
     pub(super) fn end(&mut self) {
         self.phase = Phase::Ended;
         self.buffer = Buffer::new();
+    }
+
+    /// Throws away what the source has. True once there is nothing more to come, or no more of it is read; false is "not yet".
+    // Why out of line: what it throws away stands on the stack, and the poll that calls it is that of every request.
+    #[inline(never)]
+    pub(super) fn linger(&mut self, io: &mut impl Read) -> bool {
+        self.end();
+        let mut thrown_away = [0; LINGER_READ];
+        while !self.ended && !self.broken && self.thrown_away < LINGER_MAX {
+            match io.read(&mut thrown_away) {
+                Ok(0) => self.ended = true,
+                Ok(count) => self.thrown_away += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => self.broken = true,
+            }
+        }
+        true
     }
 
     /// Asks the decoder; without an item, the next step is to read.

@@ -87,6 +87,18 @@ impl<T: Read, C: Decoder> Framed<T, C> {
     }
 }
 
+impl<T: Read, C> Framed<T, C> {
+    /// Throws away what still arrives, until the end: see [`Transport::poll_linger`](crate::proto::Transport::poll_linger).
+    pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { io, incoming, owner, .. } = self;
+        let (is_over, outcome) = owner.enter(cx.waker(), || incoming.linger(io));
+        // Why ready without a byte: nothing is unread, and a peer that is silent is not waited for. A refusal says nothing of
+        // what the source has.
+        let waits = outcome.refused() || outcome.blocked() && self.incoming.thrown_away > 0;
+        if is_over || !waits { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 impl<T: Write, C> Framed<T, C> {
     /// Waits for room for one item.
     ///

@@ -5,7 +5,7 @@
 //! 1. see whether to drain, and poll the calls that were woken;
 //! 2. write (answers to pings and the like, then answers, then pushes) and read, in turns, until neither moves;
 //! 3. flush;
-//! 4. close, once nothing is read any more and nothing is in flight;
+//! 4. close, once nothing is read any more and nothing is in flight, and throw away what still arrives;
 //! 5. see whether the deadline of this phase has passed.
 //!
 //! It guarantees what that of the pipeline does: reading and writing never wait for each other, except that reading stops
@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
@@ -62,6 +62,8 @@ pub(super) struct Dispatch<T, F: Future, R, E, S> {
     failure: Option<ServeError<E, S>>,
     /// Set by a message that was written, cleared by a flush that is done.
     flush_due: bool,
+    /// Set once the writing side is closed.
+    closed: bool,
     /// How many messages have been read.
     received: u64,
     deadlines: Deadlines,
@@ -87,6 +89,7 @@ where
             pushed_all: false,
             failure: None,
             flush_due: false,
+            closed: false,
             received: 0,
             deadlines,
             pressure: pressure.map(Heard::new),
@@ -116,7 +119,7 @@ where
         // 4. and 5.
         loop {
             if self.is_closing() && self.controls.is_empty() {
-                if let Poll::Ready(end) = self.transport.poll_close(cx) {
+                if let Poll::Ready(end) = self.poll_close(cx) {
                     return Poll::Ready(self.outcome(end));
                 }
             }
@@ -141,6 +144,8 @@ where
                         return Poll::Ready(self.outcome(Err(error)));
                     }
                 }
+                // All is said; the peer goes on and on.
+                Phase::Closing(_) if self.closed => return Poll::Ready(self.outcome(Ok(()))),
                 _ => return Poll::Ready(self.outcome(Err(phase.expired(limit).into()))),
             }
         }
@@ -345,6 +350,16 @@ where
 
     fn stop_reading(&mut self) {
         self.source = Source::Nothing;
+    }
+
+    /// Tells the peer that there will be no more, and waits until the transport can be dropped without a loss.
+    #[cold]
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if !self.closed {
+            ready!(self.transport.poll_close(cx))?;
+            self.closed = true;
+        }
+        self.transport.poll_linger(cx).map(Ok)
     }
 
     /// What is reported when the connection has ended with `end`.

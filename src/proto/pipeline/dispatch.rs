@@ -5,7 +5,7 @@
 //! 1. see whether to drain, and poll the calls in flight;
 //! 2. write answers whose turn has come and read requests, in turns, until neither moves;
 //! 3. flush;
-//! 4. close, once nothing is read any more and nothing is in flight;
+//! 4. close, once nothing is read any more and nothing is in flight, and throw away what still arrives;
 //! 5. see whether the deadline of this phase has passed.
 //!
 //! It guarantees that reading and writing never wait for each other, except that reading stops while the
@@ -15,7 +15,7 @@
 //! blocked write: a peer that writes all its requests before it reads would otherwise never finish.
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::ServeError;
 use super::slots::Slots;
@@ -47,6 +47,8 @@ pub(super) struct Dispatch<T, F: Future, E, S> {
     failure: Option<ServeError<E, S>>,
     /// Set by an answer that was written, cleared by a flush that is done.
     flush_due: bool,
+    /// Set once the writing side is closed.
+    closed: bool,
     /// How many requests have been read.
     received: u64,
     /// How many answers have been handed to the transport.
@@ -70,6 +72,7 @@ where
             source: Source::Connection,
             failure: None,
             flush_due: false,
+            closed: false,
             received: 0,
             answered: 0,
             deadlines,
@@ -99,7 +102,7 @@ where
         // 4. and 5.
         loop {
             if self.is_closing() {
-                if let Poll::Ready(end) = self.transport.poll_close(cx) {
+                if let Poll::Ready(end) = self.poll_close(cx) {
                     return Poll::Ready(self.outcome(end));
                 }
             }
@@ -123,6 +126,8 @@ where
                         return Poll::Ready(self.outcome(Err(error)));
                     }
                 }
+                // All is said; the peer goes on and on.
+                Phase::Closing(_) if self.closed => return Poll::Ready(self.outcome(Ok(()))),
                 _ => return Poll::Ready(self.outcome(Err(phase.expired(limit).into()))),
             }
         }
@@ -250,6 +255,16 @@ where
     fn stop(&mut self) {
         self.source = Source::Nothing;
         self.slots.clear();
+    }
+
+    /// Tells the peer that there will be no more, and waits until the transport can be dropped without a loss.
+    #[cold]
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if !self.closed {
+            ready!(self.transport.poll_close(cx))?;
+            self.closed = true;
+        }
+        self.transport.poll_linger(cx).map(Ok)
     }
 
     /// What is reported when the connection has ended with `end`.

@@ -463,6 +463,10 @@ where
         ready!(self.transport.poll_flush(cx))?;
         Poll::Pending
     }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.transport.poll_linger(cx)
+    }
 }
 
 impl<T: fmt::Debug, I, O, C> fmt::Debug for Streaming<T, I, O, C> {
