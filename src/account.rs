@@ -118,7 +118,7 @@ impl Account {
         self.left.set(self.left.get().saturating_sub(units).max(1));
     }
 
-    /// A source refuses: others, which the selector may know of, are to have their turn.
+    /// What the selector may know of is to have its turn: a source refuses, say.
     pub(crate) fn system_spent(&self) {
         self.is_system_spent.set(true);
     }

@@ -60,6 +60,13 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
+/// Futures: the task of `cx` has another turn, before which the selector is asked. What has happened by now is known then.
+#[cold]
+pub(crate) fn look_outside(cx: &Context<'_>) {
+    waker::account(Account::system_spent);
+    cx.waker().wake_by_ref();
+}
+
 /// Try-style operations ask first: false is a refusal, to be answered as "not yet" with nothing recorded.
 #[inline]
 pub(crate) fn admit() -> bool {

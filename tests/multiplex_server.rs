@@ -535,7 +535,7 @@ fn draining_refuses_what_arrives_heeds_cancellations_and_finishes_the_rest() {
 fn draining_without_refusals_answers_what_has_arrived_and_reads_no_more() {
     in_virtual_time(|| {
         let (stop, stopped) = drain();
-        let mut f = Fixture::<Plain>::with(Server::new().max_in_flight(1).drain(stopped));
+        let mut f = Fixture::<Plain>::with(Server::new().max_in_flight(2).drain(stopped));
         f.request([1]);
         f.go_on();
         f.peer.buffer(Message::call(2, 2));
@@ -545,8 +545,21 @@ fn draining_without_refusals_answers_what_has_arrived_and_reads_no_more() {
         f.service.answer(1);
         f.go_on();
         f.service.answer(2);
+        f.go_on();
+        f.request([4]);
+        f.service.answer(3);
         assert!(matches!(f.task.run(), Some(Ok(()))));
-        assert_eq!((f.service.started(), f.written()), (vec![1, 2], vec![answer(1), answer(2)]));
+        assert_eq!((f.service.started(), f.written()), (vec![1, 2, 3], vec![answer(1), answer(2), answer(3)]));
+    });
+}
+
+#[test]
+fn draining_ends_although_the_peer_never_stops_sending() {
+    in_virtual_time(|| {
+        let mut f = Fixture::<Message>::with(Server::new().drain(std::future::ready(())));
+        (0..5).for_each(|_| f.request(0..1_000));
+        assert!(matches!(f.task.run(), Some(Ok(()))));
+        assert_eq!(f.written().len(), 1 + 1_024, "a farewell, and refusals");
     });
 }
 

@@ -428,14 +428,29 @@ fn draining_answers_what_has_arrived_and_reads_no_more() {
         peer.send(4);
         stop.send(()).unwrap();
         assert!(task.run().is_none());
-        for request in 1..=3 {
+        for request in 1..=4 {
             service.answer(request, Ok(request));
             let end = task.run();
-            assert_eq!(end.is_some(), request == 3);
+            assert_eq!(end.is_some(), request == 4);
+            if request == 3 {
+                peer.send(5);
+            }
         }
-        assert_eq!(service.started(), [1, 2, 3]);
-        assert_eq!(peer.wire().written, [1, 2, 3]);
+        assert_eq!(service.started(), [1, 2, 3, 4]);
+        assert_eq!(peer.wire().written, [1, 2, 3, 4]);
         assert!(peer.wire().closed);
+    });
+}
+
+#[test]
+fn draining_ends_although_the_peer_never_stops_sending() {
+    in_virtual_time(|| {
+        let (peer, transport) = mock::<u32, u32>();
+        let server = pipeline::Server::new().drain(std::future::ready(()));
+        (0..5_000).for_each(|request| peer.send(request));
+        let mut task = Task::new(async move { server.serve(transport, &Echo).await });
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(peer.wire().written.len(), 1_024);
     });
 }
 

@@ -5,7 +5,7 @@ mod util;
 use std::cell::Cell;
 use std::future::pending;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use mainspring::codec::{Framed, Lines};
 use mainspring::net::TcpStream;
-use mainspring::server::Connection;
+use mainspring::server::{Connection, Serving};
 use mainspring::service::{Service, service_fn};
 use mainspring::time::{Instant, sleep};
 use mainspring::{Server, spawn, yield_now};
 
 use util::random::Random;
-use util::runtime::in_virtual_time;
+use util::runtime::{in_virtual_time, read_to_end, turns, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -125,6 +125,117 @@ fn a_drain_ends_at_its_deadline_whatever_hangs_and_what_can_end_has_its_answer()
         for lines in &mut hanging {
             assert!(!matches!(lines.next().await, Some(Ok(_))));
         }
+    });
+}
+
+#[test]
+fn requests_that_wait_in_the_socket_when_the_drain_begins_are_answered() {
+    in_virtual_time(async {
+        let server = Server::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        let serving = server.serve(|connection| async move {
+            let service = service_fn(async |line: String| {
+                sleep(3 * SECOND).await;
+                io::Result::Ok(line)
+            });
+            let (stream, server) = connection.pipeline()?;
+            let server = server.max_in_flight(1);
+            server.serve(Framed::new(stream, Lines::new()), &service).await.map_err(io::Error::other)
+        });
+        for line in ["one\n", "two\n", "three\n"] {
+            stream.write_all(line.as_bytes()).await.unwrap();
+            sleep(SECOND / 2).await;
+        }
+        let draining = spawn(serving.unwrap().drain(30 * SECOND));
+        assert_eq!(read_to_end(&stream).await.unwrap(), b"one\ntwo\nthree\n");
+        drop(stream);
+        let drained = draining.await.unwrap();
+        assert_eq!((drained.finished, drained.aborted, drained.failed), (1, 0, 0));
+    });
+}
+
+/// Serves a connection whose lines come back, and asks it for one.
+async fn echo(first: &[u8]) -> (TcpStream, Serving) {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let serving = server.serve(|connection| async move {
+        serve(connection, &service_fn(async |line: String| io::Result::Ok(line))).await
+    });
+    let serving = serving.unwrap();
+    stream.write_all(first).await.unwrap();
+    until(|| serving.connections() == 1).await;
+    turns(4).await;
+    (stream, serving)
+}
+
+#[test]
+fn a_request_that_the_selector_has_not_told_of_when_the_drain_begins_is_answered() {
+    in_virtual_time(async {
+        let (stream, serving) = echo(b"one\n").await;
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 4);
+        turns(4).await;
+        // The drain and the connection have their turns in the batch of this one.
+        assert_eq!(stream.try_write(b"two\n").unwrap(), Some(4));
+        let draining = spawn(serving.drain(60 * SECOND));
+        assert_eq!(read_to_end(&stream).await.unwrap(), b"two\n");
+        drop(stream);
+        let drained = draining.await.unwrap();
+        assert_eq!((drained.finished, drained.aborted, drained.failed), (1, 0, 0));
+    });
+}
+
+#[test]
+fn a_drain_waits_for_the_rest_of_one_request_and_not_for_that_of_the_next() {
+    in_virtual_time(async {
+        let (stream, serving) = echo(b"ha").await;
+        let start = Instant::now();
+        let draining = spawn(serving.drain(60 * SECOND));
+        turns(4).await;
+        stream.write_all(b"lf\nand anoth").await.unwrap();
+        assert_eq!(read_to_end(&stream).await.unwrap(), b"half\n");
+        drop(stream);
+        let drained = draining.await.unwrap();
+        assert_eq!((drained.finished, drained.aborted, drained.failed), (1, 0, 0));
+        assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn a_peer_that_sends_without_a_pause_does_not_hold_the_drain_up() {
+    const LINE: &[u8] = b"ten bytes.\n";
+    const LINES: usize = 300_000;
+    // In bytes. It is no whole number of lines, so a line has always begun.
+    const WRITE: usize = 9_999;
+    in_virtual_time(async {
+        let (stream, serving) = echo(LINE).await;
+        let (stream, answered, is_over) = (Rc::new(stream), Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let (reader, count, over) = (stream.clone(), answered.clone(), is_over.clone());
+        let reading = spawn(async move {
+            let mut buffer = vec![0; 1 << 16];
+            while let Ok(bytes @ 1..) = reader.read(&mut buffer).await {
+                count.set(count.get() + bytes);
+            }
+            over.set(true);
+        });
+        let writing = spawn(async move {
+            let (mut sent, lines) = (0, LINE.repeat(1_000));
+            while sent < LINES * LINE.len() && !is_over.get() {
+                let begin = sent % LINE.len();
+                if stream.write_all(&lines[begin..begin + WRITE]).await.is_err() {
+                    break;
+                }
+                sent += WRITE;
+            }
+            // Why ignored: the connection may have been closed before.
+            let _ = stream.shutdown(Shutdown::Write);
+        });
+        until(|| answered.get() > 10_000 * LINE.len()).await;
+        let drained = serving.drain(60 * SECOND).await;
+        assert_eq!((drained.finished, drained.aborted, drained.failed), (1, 0, 0));
+        reading.await.unwrap();
+        writing.await.unwrap();
+        let answered = answered.get() / LINE.len();
+        assert!(answered < LINES / 4, "{answered} lines of {LINES}");
     });
 }
 

@@ -18,6 +18,7 @@ mod alarm;
 mod calls;
 mod deadlines;
 mod error;
+mod last;
 pub mod multiplex;
 mod phase;
 pub mod pipeline;

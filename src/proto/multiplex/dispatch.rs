@@ -27,6 +27,7 @@ use futures_core::Stream;
 
 use super::slots::Slots;
 use super::{CONTROLS_MAX, Frame, Role, ServeError};
+use crate::proto::last::{Last, MESSAGES_MAX};
 use crate::proto::phase::{Phase, Progress};
 use crate::proto::pressure::Heard;
 use crate::proto::watchdog::Watchdog;
@@ -41,11 +42,10 @@ const MESSAGES_PER_POLL: usize = 64;
 enum Source {
     /// The connection.
     Connection,
-    /// The connection, which drains: they are refused.
-    Refused,
-    /// What has arrived already, and the rest of a request that has begun to arrive: the connection drains, and cannot
-    /// refuse.
-    Buffer,
+    /// The connection, which drains: they are refused. So many messages more are read with nothing in flight.
+    Refused(u32),
+    /// What has arrived already: the connection drains, and cannot refuse.
+    Last(Last),
     /// Nowhere: the peer has sent its last request, or the connection is about to close.
     Nothing,
 }
@@ -154,7 +154,7 @@ where
     /// The connection is to end in good order.
     fn drain(&mut self) {
         self.controls.extend(R::go_away());
-        self.source = if can_refuse::<R>() { Source::Refused } else { Source::Buffer };
+        self.source = if can_refuse::<R>() { Source::Refused(MESSAGES_MAX) } else { Source::Last(Last::new()) };
     }
 
     /// Writes and reads until neither moves, then flushes.
@@ -191,7 +191,7 @@ where
     /// Reads a message and does what it asks for. False if there is none to read, or no place for it.
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> bool {
         let has_slot = !self.slots.is_full() || self.refuses_for_bodies();
-        let message = match self.source {
+        let message = match &mut self.source {
             Source::Nothing => {
                 // A body of one that was received may go on, as the answer. Messages between its parts are not heard.
                 let arriving = self.transport.bodies().arriving;
@@ -204,30 +204,26 @@ where
                 self.transport.poll_bodies(cx);
                 return false;
             }
-            Source::Connection | Source::Refused => match self.transport.poll_receive(cx) {
+            Source::Connection => match self.transport.poll_receive(cx) {
                 Poll::Ready(message) => message,
+                Poll::Pending => return false,
+            },
+            Source::Refused(0) if self.slots.is_empty() => None,
+            Source::Refused(left) => match self.transport.poll_receive(cx) {
+                Poll::Ready(message) => {
+                    *left = left.saturating_sub(1);
+                    message
+                }
                 Poll::Pending => {
-                    if self.source == Source::Refused && self.slots.is_empty() && !self.transport.has_partial() {
+                    if self.slots.is_empty() && !self.transport.has_partial() {
                         self.stop_reading();
                     }
                     return false;
                 }
             },
-            Source::Buffer => match self.transport.receive_buffered() {
-                // And so is the rest of one that was received, and what comes between its parts.
-                None if self.transport.bodies().arriving => {
-                    self.transport.poll_bodies(cx);
-                    match self.transport.receive_buffered() {
-                        None => return !self.transport.bodies().arriving,
-                        message => message,
-                    }
-                }
-                // A request that has begun to arrive is in flight.
-                None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
-                    Poll::Ready(message) => message,
-                    Poll::Pending => return false,
-                },
-                message => message,
+            Source::Last(last) => match last.poll_receive(cx, &mut self.transport) {
+                Poll::Ready(message) => message,
+                Poll::Pending => return false,
             },
         };
         match message {
@@ -271,7 +267,7 @@ where
 
     /// Whether requests that arrive are refused, and pushes dropped.
     fn is_refusing(&self) -> bool {
-        self.source == Source::Refused || self.slots.is_full()
+        matches!(self.source, Source::Refused(_)) || self.slots.is_full()
     }
 
     /// What arrived cannot be understood: what came before it is answered.

@@ -143,8 +143,8 @@ impl<D: Future<Output = ()>> Server<D> {
     ///
     /// When `drain` resolves, the peer is told ([`Frame::go_away`]), if the protocol has a message for it. If it can
     /// refuse ([`Frame::refuse`]), requests that arrive from then on are refused, and cancellations heeded. If not, those
-    /// that have arrived are answered, also one of which a part has, and no further one is read. Once the requests in
-    /// flight are answered, the connection is closed.
+    /// that have arrived are answered, 1,024 at most, also one of which a part has, and no further one is read. Once the
+    /// requests in flight are answered, the connection is closed.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }

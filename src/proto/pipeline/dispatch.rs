@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use super::ServeError;
 use super::slots::Slots;
+use crate::proto::last::Last;
 use crate::proto::phase::{Phase, Progress};
 use crate::proto::pressure::Heard;
 use crate::proto::watchdog::Watchdog;
@@ -33,8 +34,8 @@ const REQUESTS_PER_POLL: usize = 64;
 enum Source {
     /// The connection.
     Connection,
-    /// What has arrived already, and the rest of a request that has begun to arrive: the connection drains.
-    Buffer,
+    /// What has arrived already: the connection drains.
+    Last(Last),
     /// Nowhere: the peer has sent its last request, or the connection is about to close.
     Nothing,
 }
@@ -90,7 +91,7 @@ where
     ) -> Poll<Result<(), ServeError<E, S>>> {
         // 1.
         if self.source == Source::Connection && drain.poll(cx).is_ready() {
-            self.source = Source::Buffer;
+            self.source = Source::Last(Last::new());
         }
         self.slots.poll(cx);
 
@@ -160,30 +161,16 @@ where
             self.transport.poll_bodies(cx);
             return Ok(false);
         }
-        let request = match self.source {
-            Source::Connection => match self.transport.poll_receive(cx) {
-                Poll::Ready(request) => request,
-                Poll::Pending => return Ok(false),
-            },
-            Source::Buffer => match self.transport.receive_buffered() {
-                // And so is the rest of one that was received.
-                None if self.transport.bodies().arriving => {
-                    self.transport.poll_bodies(cx);
-                    return Ok(!self.transport.bodies().arriving);
-                }
-                // A request that has begun to arrive is in flight.
-                None if self.transport.has_partial() => match self.transport.poll_receive(cx) {
-                    Poll::Ready(request) => request,
-                    Poll::Pending => return Ok(false),
-                },
-                request => request,
-            },
+        let request = match &mut self.source {
+            Source::Connection => self.transport.poll_receive(cx),
+            Source::Last(last) => last.poll_receive(cx, &mut self.transport),
             Source::Nothing => {
                 // A body of one that was received may go on, as the answer.
                 self.transport.poll_bodies(cx);
                 return Ok(false);
             }
         };
+        let Poll::Ready(request) = request else { return Ok(false) };
         match request {
             Some(Ok(request)) => {
                 self.start(cx, call(request))?;
