@@ -56,6 +56,14 @@ impl Transport<u32> for Asked {
         Poll::Ready(Ok(()))
     }
 
+    fn unwritten(&self) -> usize {
+        5
+    }
+
+    fn written(&self) -> u64 {
+        6
+    }
+
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.push("close");
         Poll::Ready(Ok(()))
@@ -74,6 +82,7 @@ fn ask(mut transport: impl Transport<u32, Incoming = u32, Error = io::Error>) {
     assert!(matches!(transport.receive_buffered(), Some(Ok(2))));
     assert!(transport.has_partial() && transport.is_last());
     assert_eq!((transport.give_up(), transport.bodies().moved), (Some(3), 4));
+    assert_eq!((transport.unwritten(), transport.written()), (5, 6));
     transport.poll_bodies(cx);
     assert!(transport.poll_ready(cx).is_ready());
     transport.send(0).unwrap();

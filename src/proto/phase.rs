@@ -5,7 +5,8 @@
 //!
 //! Exactly one phase holds at any time. A request in flight comes before the rest of the next one, for as long
 //! as the server itself is busy the peer is not to blame; whole requests are counted, so each wait is a phase
-//! of its own and a peer that goes on sending does not prolong it.
+//! of its own and a peer that goes on sending does not prolong it. One that goes on reading does, for a long answer
+//! takes its time: as long as it reads [`BYTES_PER_PHASE`] in each.
 //!
 //! Pure, without a clock, so the table below can be tested row by row. Deciding at each event which timer to
 //! start was turned down: there are more events than phases, and a path that forgets one is found in production.
@@ -13,6 +14,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::proto::Deadlines;
+
+/// What a peer has to read of its answers within the time of a phase, so that a trickle is not enough. In bytes.
+const BYTES_PER_PHASE: u64 = 4096;
 
 /// The state of a connection, as far as it decides what is waited for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +29,10 @@ pub(super) struct Progress {
     pub(super) in_flight: bool,
     /// Whether a part of a request has arrived.
     pub(super) partial: bool,
+    /// Whether bytes wait to be written, and it is that which is waited for.
+    pub(super) unwritten: bool,
+    /// How many bytes have been written, ever.
+    pub(super) written: u64,
     /// Whether nothing is left but to write and close.
     pub(super) closing: bool,
 }
@@ -40,6 +48,8 @@ pub(super) enum Phase {
     Idle(u64),
     /// The answer of this number.
     Request(u64),
+    /// The peer to read, after as much as this.
+    Writing(u64),
     /// The last bytes to be written, and the rest of bodies, after as much as this.
     Closing(u64),
 }
@@ -47,7 +57,8 @@ pub(super) enum Phase {
 impl Phase {
     pub(super) const fn of(progress: Progress) -> Self {
         match progress {
-            Progress { closing: true, oldest, .. } => Self::Closing(oldest),
+            Progress { closing: true, oldest, written, .. } => Self::Closing(oldest + written / BYTES_PER_PHASE),
+            Progress { unwritten: true, written, .. } => Self::Writing(written / BYTES_PER_PHASE),
             Progress { in_flight: true, oldest, .. } => Self::Request(oldest),
             Progress { partial: true, received, .. } => Self::PartialFrame(received),
             Progress { received: 0, .. } => Self::FirstByte,
@@ -61,7 +72,7 @@ impl Phase {
             Self::FirstByte => deadlines.first_byte,
             Self::PartialFrame(_) => deadlines.partial_frame,
             Self::Idle(_) => deadlines.idle,
-            Self::Request(_) | Self::Closing(_) => deadlines.request,
+            Self::Request(_) | Self::Writing(_) | Self::Closing(_) => deadlines.request,
         }
     }
 
@@ -77,6 +88,7 @@ impl Phase {
             Self::PartialFrame(_) => "the rest of a request",
             Self::Idle(_) => "another request",
             Self::Request(_) => "the answer to a request",
+            Self::Writing(_) => "the peer to read its answers",
             Self::Closing(_) => "the last answers to be written",
         };
         io::Error::new(io::ErrorKind::TimedOut, format!("waited {limit:?} for {what}"))
@@ -100,8 +112,11 @@ mod tests {
             (Progress { partial: true, ..busy }, Phase::Request(1)),
             (rest, Phase::Idle(2)),
             (Progress { partial: true, ..rest }, Phase::PartialFrame(2)),
+            (Progress { unwritten: true, written: 8191, ..rest }, Phase::Writing(1)),
+            (Progress { unwritten: true, partial: true, ..busy }, Phase::Writing(0)),
             (Progress { closing: true, ..start }, Phase::Closing(0)),
             (Progress { closing: true, ..busy }, Phase::Closing(1)),
+            (Progress { closing: true, unwritten: true, written: 4096, ..busy }, Phase::Closing(2)),
         ];
         for (progress, phase) in rows {
             assert_eq!(Phase::of(progress), phase, "{progress:?}");
@@ -123,8 +138,11 @@ mod tests {
         let second = Duration::from_secs;
         let deadlines =
             Deadlines { first_byte: second(1), partial_frame: second(2), idle: second(3), request: second(4) };
-        let phases = [Phase::FirstByte, Phase::PartialFrame(5), Phase::Idle(5), Phase::Request(5), Phase::Closing(5)];
-        assert_eq!(phases.map(|phase| phase.limit(&deadlines).as_secs()), [1, 2, 3, 4, 4]);
+        let peer = [Phase::FirstByte, Phase::PartialFrame(5), Phase::Idle(5)];
+        assert_eq!(peer.map(|phase| phase.limit(&deadlines).as_secs()), [1, 2, 3]);
+        let others = [Phase::Request(5), Phase::Writing(5), Phase::Closing(5)];
+        assert_eq!(others.map(|phase| phase.limit(&deadlines).as_secs()), [4, 4, 4]);
+        assert!(peer.iter().all(|phase| phase.is_idle()) && !others.iter().any(|phase| phase.is_idle()));
         assert_eq!(Phase::Idle(5).expired(second(3)).to_string(), "waited 3s for another request");
     }
 }

@@ -100,6 +100,18 @@ pub trait Transport<Outgoing> {
     /// The connection has failed.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 
+    /// How many bytes of the messages that were taken wait to be written. As provided, it is not known, and 0.
+    ///
+    /// While some do and the peer is what is waited for, a server gives it more time as it reads.
+    fn unwritten(&self) -> usize {
+        0
+    }
+
+    /// How many bytes have been written, ever. As provided, it is not known, and 0.
+    fn written(&self) -> u64 {
+        0
+    }
+
     /// Waits until all messages that were taken are written, then tells the peer that there will be no more: unless the
     /// last one has made the connection another protocol's ([`Encoder::leaves_open`]).
     ///
@@ -195,6 +207,16 @@ where
     }
 
     #[inline]
+    fn unwritten(&self) -> usize {
+        Self::unwritten(self)
+    }
+
+    #[inline]
+    fn written(&self) -> u64 {
+        Self::written(self)
+    }
+
+    #[inline]
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let closed = if self.codec().leaves_open() { Self::poll_flush(self, cx) } else { self.poll_shutdown(cx) };
         closed.map_err(Self::Error::from)
@@ -258,6 +280,16 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), T::Error>> {
         T::poll_flush(self, cx)
+    }
+
+    #[inline]
+    fn unwritten(&self) -> usize {
+        T::unwritten(self)
+    }
+
+    #[inline]
+    fn written(&self) -> u64 {
+        T::written(self)
     }
 
     #[inline]

@@ -26,6 +26,8 @@ const KEPT: usize = 8 * 1024;
 pub(super) struct Outgoing {
     /// Encoded items that have not reached the source.
     bytes: Segments,
+    /// How many bytes have, ever.
+    pub(super) written: u64,
     /// Set at the high watermark, cleared at the low one. While it is set there is no room.
     paused: bool,
     /// Set by a `ready` that found room, cleared by `send`, which insists on it.
@@ -43,6 +45,7 @@ impl Outgoing {
     pub(super) const fn new() -> Self {
         Self {
             bytes: Segments::new(),
+            written: 0,
             paused: false,
             room_granted: false,
             flush_due: false,
@@ -150,7 +153,10 @@ impl Outgoing {
                     let message = format!("the source takes none of the {} bytes that are left", self.unwritten());
                     return Err(self.fail(io::Error::new(io::ErrorKind::WriteZero, message)));
                 }
-                Ok(count) => self.bytes.consume(count),
+                Ok(count) => {
+                    self.bytes.consume(count);
+                    self.written += count as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.bytes.compact(KEPT);

@@ -264,11 +264,16 @@ where
 
     fn progress(&self) -> Progress {
         let bodies = self.transport.bodies();
+        // Why not always: a call that still runs is what is waited for, whatever the peer reads meanwhile.
+        let unwritten =
+            self.transport.unwritten() > 0 && (self.slots.is_empty() || self.slots.is_answered() || bodies.leaving);
         Progress {
             received: self.received,
             oldest: self.answered + bodies.moved,
             in_flight: !self.slots.is_empty() || bodies.leaving,
             partial: self.transport.has_partial(),
+            unwritten,
+            written: self.transport.written(),
             closing: self.is_closing(),
         }
     }

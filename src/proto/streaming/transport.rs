@@ -455,6 +455,14 @@ where
         if self.has_more() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
+    fn unwritten(&self) -> usize {
+        self.transport.unwritten()
+    }
+
+    fn written(&self) -> u64 {
+        self.transport.written()
+    }
+
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.pump(cx)?;
         if !self.has_more() {
