@@ -315,6 +315,37 @@ fn each_chunk_of_an_answer_has_the_time_of_a_request_and_no_more() {
 }
 
 #[test]
+fn a_body_that_goes_on_behind_the_answer_has_time_as_long_as_it_comes() {
+    let test = async {
+        let (peer, transport) = mock::<Wire, Wire>();
+        let (hand_over, mut handed_over) = mpsc::unbounded();
+        let service = service_fn(async |request: Message| {
+            hand_over.unbounded_send(request.body).unwrap();
+            io::Result::Ok(Streamed::from(8))
+        });
+        let served = async {
+            let served: End = pipeline::serve(Streaming::in_order(transport), &service).await;
+            served
+        };
+        let upload = async {
+            send(&peer, [Part::Head(7, true)]);
+            let body = spawn(handed_over.next().await.unwrap().collect::<Vec<_>>());
+            for index in 0..5 {
+                sleep(Duration::from_secs(25)).await;
+                send(&peer, [chunk(index)]);
+            }
+            send(&peer, [END]);
+            peer.end();
+            body.await.unwrap()
+        };
+        let (served, body) = futures::join!(served, upload);
+        assert!(served.is_ok(), "{served:?}");
+        assert_eq!((body, peer.wire().written.len()), ((0..5).map(Ok).collect(), 1));
+    };
+    Reactor::builder().clock(Clock::auto()).build().unwrap().block_on(test).unwrap();
+}
+
+#[test]
 fn draining_waits_for_the_bodies_of_what_is_in_flight() {
     in_virtual_time(|| {
         let (peer, transport) = mock();

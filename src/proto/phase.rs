@@ -25,7 +25,7 @@ pub(super) struct Progress {
     pub(super) received: u64,
     /// The number of the oldest request that is not answered, and of the parts of bodies that were moved.
     pub(super) oldest: u64,
-    /// Whether calls are in flight.
+    /// Whether calls are in flight, or bodies on the way that somebody waits for.
     pub(super) in_flight: bool,
     /// Whether a part of a request has arrived.
     pub(super) partial: bool,

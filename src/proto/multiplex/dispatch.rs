@@ -374,7 +374,7 @@ where
         Progress {
             received: self.received,
             oldest: self.slots.oldest() + bodies.moved,
-            in_flight: !self.slots.is_empty() || bodies.leaving,
+            in_flight: !self.slots.is_empty() || bodies.leaving || bodies.wanted,
             partial: self.transport.has_partial(),
             unwritten,
             written: self.transport.written(),

@@ -270,7 +270,7 @@ where
         Progress {
             received: self.received,
             oldest: self.answered + bodies.moved,
-            in_flight: !self.slots.is_empty() || bodies.leaving,
+            in_flight: !self.slots.is_empty() || bodies.leaving || bodies.wanted,
             partial: self.transport.has_partial(),
             unwritten,
             written: self.transport.written(),
