@@ -349,6 +349,16 @@ fn pings_are_answered_before_requests_are_written() {
 }
 
 #[test]
+fn a_burst_of_pings_is_answered_to_a_peer_that_reads() {
+    in_virtual_time(|| {
+        let mut f = Fixture::<Message>::new();
+        (0..1_000).for_each(|number| f.peer.send(only(Role::Ping(number))));
+        f.go_on();
+        assert_eq!(f.written(), (0..1_000).map(|number| only(Role::Pong(number))).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn a_peer_that_floods_with_pings_and_does_not_read_ends_the_connection() {
     in_virtual_time(|| {
         let mut f = Fixture::<Message>::new();

@@ -216,6 +216,7 @@ where
             if let Err(error) = self.write(cx) {
                 // Why read on: the peer may have answered before it closed. Nothing more can be asked.
                 let in_flight = self.exchange.borrow().in_flight();
+                self.controls.clear();
                 let _ended = self.receive(cx, in_flight);
                 return Poll::Ready(Err(error));
             }
@@ -257,7 +258,7 @@ where
         }
     }
 
-    /// Takes at most `count` messages. Pending is "go on", ready the end of the connection.
+    /// Takes at most `count` messages, and fewer if there is much to be written before. Pending is "go on", ready the end of the connection.
     fn receive(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<Result<(), T::Error>> {
         for _ in 0..count {
             let message = match ready!(self.transport().poll_receive(cx)) {
@@ -269,6 +270,10 @@ where
             self.pinged = false;
             if let Err(error) = self.take(message) {
                 return Poll::Ready(Err(error.into()));
+            }
+            if self.controls.len() == CONTROLS_MAX {
+                // They are written first: a peer that reads may send any number of pings at once.
+                break;
             }
         }
         cx.waker().wake_by_ref();
