@@ -1,4 +1,4 @@
-//! What a call passes at one endpoint, below the balancer: failure accrual, a limit of calls, a timeout, the pool.
+//! What a call passes at one endpoint, below the balancer: a limit of calls, failure accrual, a timeout, the pool.
 //!
 //! Made by the builder for each address. It adds nothing to its stack but a name: its response and its error are said here
 //! outright. The compiler follows them through a stack of filters in a time that doubles with each filter, and the client's
@@ -13,7 +13,7 @@ use crate::service::{Classifier, ConcurrencyLimit, FailureAccrual, Filtered, Ser
 /// The calls to one endpoint.
 pub(super) struct Attempt<S, C>(pub(super) Stack<S, C>);
 
-type Stack<S, C> = Filtered<FailureAccrual<C>, Filtered<ConcurrencyLimit, Filtered<Option<Timeout>, Pool<S>>>>;
+type Stack<S, C> = Filtered<ConcurrencyLimit, Filtered<FailureAccrual<C>, Filtered<Option<Timeout>, Pool<S>>>>;
 
 impl<S, C, Request> Service<Request> for Attempt<S, C>
 where

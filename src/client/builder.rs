@@ -19,6 +19,7 @@ use futures_core::Stream;
 use super::attempt::Attempt;
 use super::connector::{Connector, Make};
 use super::members::Members;
+use super::not_full::NotFull;
 use super::pool::Pool;
 use super::{Client, NotDone};
 use crate::core::Core;
@@ -466,7 +467,7 @@ impl<C> ClientBuilder<C> {
             Some(budget) => retry.budget(budget),
             None => retry,
         };
-        let balance = Balance::new(endpoints).classifier(self.classifier);
+        let balance = Balance::new(endpoints).classifier(NotFull(self.classifier));
         let stack = Filtered::new(self.timeout.map(Deadline::within), Filtered::new(retry, balance));
         Client::new(stack, follows)
     }
@@ -483,9 +484,10 @@ impl<C> ClientBuilder<C> {
         let pool = pool.age(age).reuses_failed(reuses_failed).calls(calls);
         let places = connections.saturating_mul(calls);
         let attempt = Filtered::new(self.attempt_timeout.map(Timeout::new), pool);
-        let limited = Filtered::new(ConcurrencyLimit::new(places).waiters(waiters), attempt);
         let accrual = self.accrual.as_ref().map_or_else(FailureAccrual::new, FailureAccrual::anew);
-        Attempt(Filtered::new(accrual.classifier(self.classifier.clone()), limited))
+        let watched = Filtered::new(accrual.classifier(self.classifier.clone()), attempt);
+        // Why outside of the accrual: that this client has no place for a call is no failure of the endpoint.
+        Attempt(Filtered::new(ConcurrencyLimit::new(places).waiters(waiters), watched))
     }
 }
 

@@ -8,8 +8,8 @@
 //! | [`Deadline`] | of the whole, waits and attempts together |
 //! | [`Retry`] | of what was not done for certain, within a budget |
 //! | [`Balance`] | over the addresses of the name, which is looked up again, or of a [resolver](ClientBuilder::follow) |
-//! | [`FailureAccrual`](crate::service::FailureAccrual) | for each endpoint, which leaves alone what fails |
 //! | [`ConcurrencyLimit`](crate::service::ConcurrencyLimit) | for each endpoint: as many calls as its connections serve, the others wait in order |
+//! | [`FailureAccrual`](crate::service::FailureAccrual) | for each endpoint, which leaves alone what fails; what finds no place above is no failure |
 //! | [`Timeout`](crate::service::Timeout) | of the attempt |
 //! | pool | of connections, for a call each or for several, which end by idleness, by age and when they are Closed |
 //! | [`FailFast`](crate::service::FailFast) | around connecting, if there is more than one endpoint |
@@ -26,6 +26,7 @@ mod error;
 mod making;
 mod members;
 mod not_done;
+mod not_full;
 mod pool;
 mod shelf;
 
@@ -41,9 +42,10 @@ use crate::service::balance::Balance;
 use crate::service::{Classifier, Deadline, Filtered, Retry, Service, Status};
 use crate::task::AbortHandle;
 use attempt::Attempt;
+use not_full::NotFull;
 
 /// The whole.
-type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<SocketAddr, Attempt<S, C>, C>>>;
+type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<SocketAddr, Attempt<S, C>, NotFull<C>>>>;
 
 /// Calls servers over connections, each of which is an `S`. Clones are the same client; when the last one is dropped, so are
 /// the connections.

@@ -1,7 +1,8 @@
 //! The filter that takes a service for dead when its calls fail, and tries it again after a while: a circuit breaker.
 //!
 //! Its place is around one endpoint, below the balancer, which then takes another, and above pool and timeout, whose failures
-//! it is to see. Each endpoint has one of its own.
+//! it is to see. Below a limit of calls, which would have a healthy endpoint taken for dead for want of a place in front of it.
+//! Each endpoint has one of its own.
 //!
 //! Guarantees: after five failures in a row, or when fewer than 80 % of at least five calls in 30 s have succeeded, the status
 //! is Busy for half to the whole of 10 s. Then it is Open for one call, the probe: its success makes the service alive, its

@@ -34,8 +34,8 @@
 //! | [`Retry`], then [`Hedge`], with one budget | [`LoadShed`], if nothing is to wait |
 //! | [`Balance`](balance::Balance): a second attempt goes elsewhere | [`ConcurrencyLimit`], [`AdaptiveLimit`] or [`RateLimit`] |
 //! | for each endpoint: [`Statistics`] of attempts | [`Timeout`] of the handler, waits left out |
-//! | [`FailureAccrual`], which sees what is below | [`Coalesce`] |
-//! | [`ConcurrencyLimit`] of the endpoint | the handler |
+//! | [`ConcurrencyLimit`] of the endpoint, above the accrual: its rejections are no failures of the endpoint | [`Coalesce`] |
+//! | [`FailureAccrual`], which sees what is below | the handler |
 //! | [`Timeout`] of the attempt | |
 //! | [`FailFast`] around what connects | |
 //!

@@ -54,7 +54,7 @@ impl Classifier<Answer, io::Error> for Answered {
 }
 
 /// What belongs to one server.
-type Attempt = Filtered<FailureAccrual<Answered>, Filtered<ConcurrencyLimit, Filtered<Timeout, Server>>>;
+type Attempt = Filtered<ConcurrencyLimit, Filtered<FailureAccrual<Answered>, Filtered<Timeout, Server>>>;
 
 type Stack = Filtered<Deadline, Filtered<Retry<Answered>, Balance<SocketAddr, Attempt, Answered>>>;
 
@@ -67,8 +67,8 @@ impl Client {
     pub fn new(servers: impl IntoIterator<Item = SocketAddr>, settings: Settings) -> Self {
         let attempt = |address| {
             let server = Server::new(address, settings.tcp_only).timeout(settings.attempt_timeout);
-            let server = server.filter(ConcurrencyLimit::new(AT_ONCE));
-            (address, server.filter(FailureAccrual::new().classifier(Answered)))
+            let server = server.filter(FailureAccrual::new().classifier(Answered));
+            (address, server.filter(ConcurrencyLimit::new(AT_ONCE)))
         };
         let endpoints: Endpoints<_, _> = servers.into_iter().map(attempt).collect();
         let stack = ServiceBuilder::new()

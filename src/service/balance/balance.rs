@@ -130,7 +130,9 @@ impl<K, S, C> Balance<K, S, C> {
     }
 
     /// What is a failure: [`Class::Failure`](super::super::Class::Failure) and
-    /// [`Class::Retryable`](super::super::Class::Retryable) of `classifier`.
+    /// [`Class::Retryable`](super::super::Class::Retryable) of `classifier`. One for endpoints that have a limit of their own
+    /// may say [`Class::Ignored`](super::super::Class::Ignored) of [`Rejected::Full`]: it is no failure of what is behind it, and
+    /// who is full is Busy anyway.
     #[must_use]
     pub fn classifier<D>(self, classifier: D) -> Balance<K, S, D> {
         let Self { endpoints, by, penalty, random, panics, .. } = self;
