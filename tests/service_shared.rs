@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::poll;
-use mainspring::service::{Coalesce, Service, ServiceExt, Shield, service_fn};
+use mainspring::service::{Coalesce, Deadline, Service, ServiceExt, Shield, service_fn};
 use mainspring::testing::{self, settle};
-use mainspring::time::{Instant, sleep, timeout};
+use mainspring::time::{Elapsed, Instant, sleep, timeout};
 use mainspring::{OnPanic, yield_now};
 
 mod util;
@@ -62,6 +62,21 @@ fn when_the_one_who_began_is_dropped_the_others_go_on_with_the_same_call() {
         assert_eq!((calls.get(), start.elapsed().as_millis()), (1, 1_000));
         assert!(timeout(SECOND / 2, join_all((0..3).map(|_| service.call(1)))).await.is_err());
         assert_eq!(coalesce.in_flight(), 0, "with the last it is dropped");
+    });
+}
+
+#[test]
+fn the_deadline_of_the_one_who_began_is_not_that_of_the_call() {
+    testing::run(async {
+        let inner = service_fn(async |_: u32| {
+            sleep(2 * SECOND).await;
+            Ok::<_, Elapsed>(Deadline::current())
+        });
+        let shared = Rc::new(inner.filter(Deadline::inherited())).filter(Coalesce::new());
+        let (hasty, start) = ((&shared).deadline(SECOND), Instant::now());
+        let (first, second) = futures::join!(hasty.call(1), shared.call(1));
+        assert!(first.is_err());
+        assert_eq!((second, start.elapsed().as_secs()), (Ok(None), 2));
     });
 }
 

@@ -6,9 +6,9 @@
 //!
 //! Guarantees: requests that are equal while a call of them is in flight share it, and get clones of its result, also of an
 //! error. The call belongs to all of them: whoever is polled goes on with it, so one of them that is dropped or left lying
-//! holds up no other, and it is dropped with the last. If it panics, that is the panic of who polled it, and the others call
-//! anew. At most 10,000 different requests are kept, or as many as was set; beyond that calls go through alone. It has no
-//! error of its own.
+//! holds up no other, and it is dropped with the last. The [`Deadline`](super::Deadline) of a caller bounds that caller and not
+//! the call, in which there is none. If it panics, that is the panic of who polled it, and the others call anew. At most 10,000
+//! different requests are kept, or as many as was set; beyond that calls go through alone. It has no error of its own.
 //!
 //! The trade-off: each call is boxed, and the service is cloned for it, so that it may outlive who has begun it. The first
 //! caller's own future would do without, and would hold up all others whenever its task has something better to do than to
@@ -25,7 +25,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
-use super::{Filter, Service};
+use super::{Filter, Service, deadline};
 use crate::locks::Mutex;
 use crate::wake::wake;
 
@@ -280,7 +280,10 @@ where
             let Some(mut call) = flight.call.take() else { return Poll::Pending };
             let Self { coalesce, request, .. } = &*self;
             let mut polling = Polling { coalesce, request, flight: &flight, has_returned: false };
+            // Whose deadline passes is dropped, and leaves the call to the others.
+            let restore = deadline::none();
             let polled = call.as_mut().poll(&mut Context::from_waker(&Waker::from(flight.wakers.clone())));
+            drop(restore);
             polling.has_returned = true;
             match polled {
                 Poll::Pending => {

@@ -9,7 +9,8 @@
 //!
 //! The trade-off: the deadline stands beside the call, for the length of each poll, and not in the request. A request with a
 //! context would do without, in every signature of every service. A task that is spawned inside does not inherit it: hand it
-//! over with [`Deadline::scope`].
+//! over with [`Deadline::scope`]. Nor does what several callers share, behind a [`Coalesce`](super::Coalesce): none of theirs is
+//! that of all.
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -115,6 +116,11 @@ fn elapsed<Response, Error: From<Elapsed>>() -> Ready<Result<Response, Error>> {
     ready(Err(Elapsed(()).into()))
 }
 
+/// There is no deadline until what is returned is dropped: for the polls of a call that several share, each with one of its own.
+pub(super) fn none() -> Restore {
+    Scoped(None).set()
+}
+
 /// A deadline, beside the future in whose polls it is the current one.
 #[derive(Clone, Copy)]
 struct Scoped(Option<Instant>);
@@ -129,7 +135,7 @@ impl Scoped {
 }
 
 /// Puts back what stood there before, when the poll ends or panics.
-struct Restore(Option<Option<Instant>>);
+pub(super) struct Restore(Option<Option<Instant>>);
 
 impl Drop for Restore {
     #[inline]
