@@ -1,8 +1,8 @@
 //! A condition that becomes true once, and whoever waits for it, on one reactor.
 //!
-//! [`Serving`](crate::server::Serving) has two: one says that the server drains, the other that a connection has ended.
-//! Connections see the first as a [`Draining`]. [`Pressure`](crate::proto::Pressure) has one that is never set, by which
-//! connections hear that it has risen. Whoever waits is woken by the waker of its last poll, once per wake; once
+//! [`Serving`](crate::server::Serving) has two: one says that the server drains, the other that a connection has ended or a
+//! listener failed. Connections see the first as a [`Draining`]. [`Pressure`](crate::proto::Pressure) has one that is never
+//! set, by which connections hear that it has risen. Whoever waits is woken by the waker of its last poll, once per wake; once
 //! set, every poll is ready. Wakers are cloned, woken and dropped with nothing borrowed, and one that panics skips nobody.
 //!
 //! It is awaited by any number, none of which the latch has to know beforehand. A oneshot channel per connection would be

@@ -230,6 +230,33 @@ fn a_server_on_two_threads_serves_on_both_and_ends_on_both() {
 }
 
 #[test]
+fn a_listener_that_fails_ends_the_server_with_its_error_and_what_is_served_goes_on_to_its_end() {
+    for threads in [1, 2] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // shutdown(2) does not ask what the socket is.
+        let shared = std::net::TcpStream::from(std::os::fd::OwnedFd::from(listener.try_clone().unwrap()));
+        let server = Server::builder().threads(threads).drain(Duration::from_secs(20)).listener(listener).unwrap();
+        let client = std::thread::spawn(move || {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut round_trip = || {
+                client.write_all(b"hello").unwrap();
+                client.read_exact(&mut [0; 5]).unwrap();
+            };
+            round_trip();
+            shared.shutdown(std::net::Shutdown::Both).unwrap();
+            round_trip();
+        });
+        // It ends long before, or not by itself.
+        let error = server.run(|| echo, mainspring::time::sleep(Duration::from_secs(10))).unwrap_err();
+        client.join().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&format!("cannot accept at {address}")), "{error}");
+    }
+}
+
+#[test]
 fn a_server_inside_a_reactor_cannot_take_its_thread() {
     run(async {
         let server = Server::bind("127.0.0.1:0").unwrap();

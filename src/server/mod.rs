@@ -144,7 +144,8 @@ impl Server {
     /// When a reactor is running on this thread, and when a reactor or a thread cannot be had: then `make` has been called
     /// on none. When a thread fails while it serves, since its reactor was stopped by a panic
     /// ([`Builder::on_panic`](crate::Builder::on_panic)) or its selector has failed, the others drain, and the error says
-    /// which it was.
+    /// which it was. When a listener accepts no more, since it was shut down for one, all drain, and the error is the
+    /// listener's.
     ///
     /// ```
     /// use mainspring::{Server, time::sleep};
@@ -177,8 +178,13 @@ impl Server {
                 let core = Core::running("a Server")?;
                 let doors = entrance.map_or(Ok(Vec::new()), |entrance| entrance.open(&core))?;
                 let serving = Serving::start(worker.index(), doors, limits, load, make());
-                worker.stopping().cancelled().await;
-                Ok(serving.drain(limits.drain).await)
+                let failed = worker.stopping().until_cancelled(serving.failed()).await;
+                if failed.is_some() {
+                    // So that the others drain meanwhile.
+                    worker.stopping().cancel();
+                }
+                let drained = serving.drain(limits.drain).await;
+                failed.map_or(Ok(drained), Err)
             }
         };
         let mut drained = Drained::default();

@@ -1,8 +1,9 @@
 //! A server at work on one reactor: the accept loop and its connections.
 //!
-//! Accept errors never end it: the listener passes over connections that failed, and pauses when descriptors run out. To
-//! drain, it accepts what is queued, closes the listener, tells the connections, waits, and aborts what remains, which is
-//! the order of Finagle's `close`.
+//! Errors of connections never end it: the listener passes over those that failed, and pauses when descriptors run out. An
+//! error of the listener itself ends the accept loop, and is told to whoever waits for it ([`Serving::failed`]): a server that
+//! lives and accepts nothing is the last thing that anybody looks for. To drain, it accepts what is queued, closes the
+//! listener, tells the connections, waits, and aborts what remains, which is the order of Finagle's `close`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -23,6 +24,7 @@ use super::entrance::Door;
 use super::handoff::{self, Exchange, Handed};
 use super::load::{Load, Place};
 use super::{Connection, Limits};
+use crate::attempted::in_words;
 use crate::channel::mpsc;
 use crate::core::Core;
 use crate::join_handle::JoinHandle;
@@ -109,7 +111,9 @@ struct Shared {
     load: Arc<Load>,
     /// Set when the server is asked to drain.
     draining: Rc<Latch>,
-    /// Woken when a connection ends.
+    /// Why a listener accepts no more, until that has been told.
+    failure: Cell<Option<io::Error>>,
+    /// Woken when a connection ends, or a listener has failed.
     ended: Rc<Latch>,
     /// How near to its limits this thread is.
     pressure: Pressure,
@@ -162,6 +166,7 @@ impl Serving {
             random: Random::from_entropy(),
             load,
             draining: Rc::default(),
+            failure: Cell::new(None),
             ended: Rc::default(),
             tasks: RefCell::default(),
             served: Cell::new(0),
@@ -170,7 +175,7 @@ impl Serving {
         let handle = Rc::new(handle);
         let open = |door| match door {
             Door::Listener(listener, exchange) => {
-                crate::spawn(shared.clone().accept_loop(listener, exchange, handle.clone()))
+                crate::spawn(shared.clone().keep_accepting(listener, exchange, handle.clone()))
             }
             Door::Inbox(inbox) => crate::spawn(shared.clone().take_in(inbox, handle.clone())),
         };
@@ -181,6 +186,29 @@ impl Serving {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.tasks.borrow().len()
+    }
+
+    /// Waits until a listener accepts no more though nobody has asked for it, since whoever else has it has shut it down for
+    /// one, and returns its error. Connections go on; to end is up to the caller, as [`Server::run`](super::Server::run) does.
+    /// While all is well it waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// An error is told once, to whom it was returned.
+    ///
+    /// ```
+    /// use mainspring::{Server, time::timeout};
+    /// use std::time::Duration;
+    ///
+    /// mainspring::run(async {
+    ///     let serving = Server::bind("127.0.0.1:0")?.serve(|_connection| async { Ok(()) })?;
+    ///     assert!(timeout(Duration::from_millis(1), serving.failed()).await.is_err());
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn failed(&self) -> io::Error {
+        self.shared.until(|| self.shared.failure.take()).await
     }
 
     /// Ends the server: accepts what is queued, closes the listener, tells the connections (their `draining` is ready),
@@ -218,17 +246,41 @@ impl Serving {
 impl Shared {
     /// Until no connection is open.
     async fn all_ended(&self) {
-        let mut change = pin!(Draining::new(self.ended.clone()));
-        poll_fn(|cx| {
-            if self.tasks.borrow().is_empty() {
-                return Poll::Ready(());
-            }
-            change.as_mut().poll(cx)
-        })
-        .await;
+        self.until(|| self.tasks.borrow().is_empty().then_some(())).await;
     }
 
-    async fn accept_loop<H, F>(self: Rc<Self>, listener: TcpListener, exchange: Option<Exchange>, handle: Rc<H>)
+    /// Until `condition` has an output: asked now, and when a connection has ended or a listener failed.
+    async fn until<T>(&self, condition: impl Fn() -> Option<T>) -> T {
+        let mut change = pin!(Draining::new(self.ended.clone()));
+        poll_fn(|cx| match condition() {
+            Some(output) => Poll::Ready(output),
+            None => {
+                // It is woken and never set.
+                let _pending = change.as_mut().poll(cx);
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Accepts until the server drains; else until the listener fails, which it tells.
+    async fn keep_accepting<H, F>(self: Rc<Self>, listener: TcpListener, exchange: Option<Exchange>, handle: Rc<H>)
+    where
+        H: Fn(Connection) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        if let Err(error) = self.clone().accept_loop(listener, exchange, handle).await {
+            self.failure.set(Some(error));
+            self.ended.wake();
+        }
+    }
+
+    async fn accept_loop<H, F>(
+        self: Rc<Self>,
+        listener: TcpListener,
+        exchange: Option<Exchange>,
+        handle: Rc<H>,
+    ) -> io::Result<()>
     where
         H: Fn(Connection) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
@@ -245,7 +297,7 @@ impl Shared {
             let last = self.draining.is_set();
             if last {
                 if left == 0 {
-                    return;
+                    return Ok(());
                 }
                 left -= 1;
                 // A fresh budget, and a look at the queue itself, so that "not yet" means that nothing is queued.
@@ -275,8 +327,14 @@ impl Shared {
                 }
                 // What is queued is accepted first, so that closing the listener resets nobody.
                 None if !last => {}
-                // Or the reactor has ended, or somebody shut the socket down.
-                None | Some((Err(_), _)) => return,
+                None => return Ok(()),
+                // Somebody shut the socket down, for one.
+                Some((Err(error), _)) => {
+                    return Err(match listener.local_addr() {
+                        Ok(address) => in_words(format!("cannot accept at {address}"), error),
+                        Err(_) => error,
+                    });
+                }
             }
         }
     }
