@@ -26,6 +26,28 @@ use crate::pin::{OneOf, Projected, Step};
 /// let service = find.and_then(async |found: String| found.parse::<u32>());
 /// assert_eq!(futures::executor::block_on(service.call("four")), Ok(47));
 /// ```
+///
+/// A function that calls another service may fail with a [`Rejected`](super::Rejected) of that one. A
+/// [`Retry`](super::Retry) around the whole takes it for one of the whole, which says that nothing was done, and does the first
+/// part again. So each part has its own:
+///
+/// ```
+/// use mainspring::service::{ConcurrencyLimit, Rejected, Retry, Service, ServiceBuilder, ServiceExt, service_fn};
+/// use std::cell::Cell;
+///
+/// mainspring::testing::run(async {
+///     let charged = Cell::new(0);
+///     let charge = service_fn(async |amount: u32| {
+///         charged.set(charged.get() + amount);
+///         Ok::<_, Rejected>(amount)
+///     });
+///     let full = ConcurrencyLimit::new(0).waiters(0); // as if all places were taken
+///     let notify = ServiceBuilder::new().filter(Retry::new()).filter(full);
+///     let notify = notify.service_fn(async |_amount: u32| Ok::<_, Rejected>(()));
+///     let service = charge.filter(Retry::new()).and_then(async |amount: u32| notify.call(amount).await);
+///     assert_eq!((service.call(5).await, charged.get()), (Err(Rejected::Full), 5));
+/// });
+/// ```
 #[derive(Clone, Copy)]
 pub struct AndThen<F> {
     /// From a response to a result that arrives later.

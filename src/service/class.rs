@@ -72,6 +72,9 @@ where
 
 /// Responses are successes and errors are failures; what is known not to have been done is retryable, which is an error that
 /// is or was caused by [`Rejected`]. The default.
+///
+/// It takes the rejection for one of the call itself. A service that does something and then calls another, whose rejection it
+/// returns, says so by an error that has no such cause, or has a classifier of its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cautious;
 
@@ -95,7 +98,8 @@ impl<Response, Error> Classifier<Response, Error> for Idempotent {
     }
 }
 
-/// Whether an error, or what caused it, is a `Rejected`.
+/// Whether an error, or what caused it, is a `Rejected`. Causes too, since what rejects asks for `From<Rejected>` alone: most
+/// errors have it as one, an `io::Error` and those of clients among them, and nothing tells how many were wrapped around it.
 fn is_rejected(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     for _ in 0..CAUSES_MAX {

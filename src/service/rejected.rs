@@ -4,7 +4,8 @@
 //! an error that converts from it, `S::Error: From<Rejected>`, as `io::Error` does.
 //!
 //! Guarantees: a call that was rejected has not reached what is inside of the filter, so it can be made again elsewhere,
-//! whatever it does. That is what [`Cautious`](super::Cautious) goes by.
+//! whatever it does. That is what [`Cautious`](super::Cautious) goes by. It says so of that filter alone: what was done before,
+//! by whoever called it, is done.
 //!
 //! The trade-off: one type with reasons, not one per filter. Whoever handles them does the same with all, and an error enum
 //! needs one conversion for a stack of any filters.

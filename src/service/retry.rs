@@ -8,6 +8,10 @@
 //! after a [wait](Backoff) that ends before the [deadline](super::Deadline). Else the last result is returned as it is. By
 //! default only what is known not to have been done is made again. It has no error of its own.
 //!
+//! What is inside is to be one call. Where it is several, a rejection of a later one looks like one of the whole, and what the
+//! earlier ones have done would be done again: around each of them there is a `Retry` of its own then, as
+//! [`AndThen`](super::AndThen) shows.
+//!
 //! The trade-off: the request is cloned for each attempt but the last, whether or not it will be needed; large ones share
 //! their bytes (`Rc<[u8]>`). To make it anew from a response that failed would need both in one type.
 use std::fmt;
@@ -59,7 +63,8 @@ pub struct Retry<C = Cautious, I = ()> {
 
 impl Retry {
     /// What was rejected is made again, at most thrice in all, after 10 ms, 20 ms and so on up to a second, half of
-    /// each at random, within a budget of its own.
+    /// each at random, within a budget of its own. Not for what makes several calls, of which the last may be rejected: see
+    /// [`AndThen`](super::AndThen).
     #[must_use]
     pub fn new() -> Self {
         Self {
