@@ -209,6 +209,37 @@ fn a_batch_is_not_made_again_when_a_part_of_it_may_have_been_done() {
 }
 
 #[test]
+fn a_batch_is_made_again_when_a_server_that_loads_has_refused_all_of_it_and_not_when_it_has_done_a_part() {
+    const LOADING: &[u8] = b"-LOADING Redis is loading the dataset in memory\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (heard, hears) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut bytes = [0; 1024];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            let sent = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            // It has loaded everything after the first command, or never.
+            let second = if sent.contains("INCR") { b":1\r\n" } else { LOADING };
+            stream.write_all(&[LOADING, second].concat()).expect("room");
+            if heard.send(sent).is_err() {
+                return;
+            }
+        }
+    });
+    mainspring::run(async {
+        let settings = Settings { attempts: 3, connections: 1, ..Settings::default() };
+        let redis = Redis::connect(address, settings).await.unwrap();
+        for (name, times) in [("INCR", 1), ("DECR", 3)] {
+            let values = redis.batch([Command::new(name).arg("a"), Command::new(name).arg("b")]).await;
+            assert!(matches!(&values.expect("answers")[0], Value::Error(words) if words.starts_with("LOADING")));
+            assert_eq!(hears.try_iter().filter(|sent| sent.contains(name)).count(), times, "{name}");
+        }
+    })
+    .expect("a reactor");
+}
+
+#[test]
 fn the_program_sends_what_it_is_told() {
     let real = RealRedis::start();
     let server = real.address.to_string();

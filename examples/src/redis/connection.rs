@@ -107,12 +107,16 @@ pub(super) struct Careful;
 impl Classifier<Vec<Value>, Error<Lost>> for Careful {
     fn classify(&self, result: &Result<Vec<Value>, Error<Lost>>) -> Class {
         match result {
-            Ok(values) => match values.first() {
-                Some(Value::Error(words)) if words.starts_with("LOADING ") => Class::Retryable,
-                _ => Class::Success,
-            },
+            // All of them: the server may have begun to work in between, and have carried out the rest.
+            Ok(values) if !values.is_empty() && values.iter().all(is_loading) => Class::Retryable,
+            Ok(_) => Class::Success,
             Err(Error::Call(lost)) if lost.is_repeatable => Class::Retryable,
             Err(_) => NotDone.classify(result),
         }
     }
+}
+
+/// Whether a server says that it has just started, and has not done what was asked.
+fn is_loading(value: &Value) -> bool {
+    matches!(value, Value::Error(words) if words.starts_with("LOADING "))
 }
