@@ -135,17 +135,40 @@ fn limits_are_the_same_however_the_bytes_are_cut() {
         let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
         format!("{head}{size:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(size))
     };
+    // All that is allowed at once: the longest head, as much framing as body, the longest trailer.
+    let framed = |size: usize| {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: ";
+        let head = format!("{head}{}\r\n\r\n", "x".repeat(limits::HEAD - head.len() - 4));
+        let trailer = format!("A: {}\r\n\r\n", "x".repeat(limits::HEAD - 7));
+        format!("{head}{}0\r\n{trailer}", small_chunks(size - 3))
+    };
     for (within, beyond, status) in [
         (head(limits::HEAD), head(limits::HEAD + 1), Status::HeaderFieldsTooLarge),
         (target(limits::TARGET), target(limits::TARGET + 1), Status::UriTooLong),
         (body(limits::BODY), body(limits::BODY + 1), Status::ContentTooLarge),
         (chunk(limits::BODY), chunk(limits::BODY + 1), Status::ContentTooLarge),
+        (framed(limits::CHUNKED_BODY), framed(limits::CHUNKED_BODY + 1), Status::ContentTooLarge),
     ] {
         for size in [1_000, 60_000, usize::MAX] {
             assert!(matches!(*decode(within.as_bytes().chunks(size)), [Incoming::Request(_)]), "{status:?}");
             assert_eq!(decode(beyond.as_bytes().chunks(size)), [Incoming::Refused(status)]);
         }
     }
+}
+
+/// Chunks of a byte each, with extensions, which take so many bytes together.
+fn small_chunks(size: usize) -> String {
+    let chunk = |length: usize| format!("1;{}\r\na\r\n", "x".repeat(length - 7));
+    let (count, rest) = (size / 250 - 1, size % 250 + 250);
+    chunk(250).repeat(count) + &chunk(rest / 2) + &chunk(rest - rest / 2)
+}
+
+#[test]
+fn a_chunk_that_would_make_it_too_much_is_refused_before_it_arrives() {
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (size, framing) = (limits::BODY / 2, small_chunks(limits::CHUNKED_BODY - limits::BODY / 4));
+    let bytes = format!("{head}{framing}{size:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(size));
+    assert_eq!(decode(bytes.as_bytes().chunks(60_000)), [Incoming::Refused(Status::ContentTooLarge)]);
 }
 
 #[test]

@@ -77,13 +77,12 @@ impl Chunks {
 
     /// What follows the line that ended at `end` and gave this size.
     fn next_chunk(&self, end: usize, size: u64) -> Result<Part, Status> {
-        let framed = end.saturating_sub(self.start);
         let room = self.limit.saturating_sub(self.body.len());
-        match usize::try_from(size) {
-            Ok(0) => Ok(Part::Trailer),
-            Ok(size) if size <= room && framed <= self.limit.saturating_mul(2) => Ok(Part::Data(size)),
-            _ => Err(Status::ContentTooLarge),
-        }
+        let size = usize::try_from(size).ok().filter(|&size| size <= room).ok_or(Status::ContentTooLarge)?;
+        // With what this chunk adds, so that it is refused before it arrives.
+        let (part, added) = if size == 0 { (Part::Trailer, 0) } else { (Part::Data(size), size.saturating_add(2)) };
+        let framed = end.saturating_sub(self.start).saturating_add(added);
+        if framed > self.limit.saturating_mul(2) { Err(Status::ContentTooLarge) } else { Ok(part) }
     }
 
     fn trailer(&self, buffer: &mut Buffer) -> Result<Option<usize>, Status> {
