@@ -1,6 +1,7 @@
 //! Keys and what they stand for, within a bound of memory.
 //!
-//! A key whose time is over is gone for whoever asks, and is thrown out by whoever finds it, or when memory runs out. What
+//! A key whose time is over is gone for whoever asks, and is thrown out by whoever finds it, or when memory runs out. That looks
+//! at all keys, and so at most once for each moment at which one is over: a store that is full of others says so at once. What
 //! counts as memory is the bytes of keys and values and a fixed amount for each of them.
 
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +37,15 @@ pub(crate) struct Store {
     used: usize,
     /// What it may take, in bytes.
     limit: usize,
+    /// Before this no key is over; none if none ever is. Written by all that sets an end, and by a look at all keys.
+    earliest: Option<Instant>,
+}
+
+impl Entry {
+    /// What it takes with its key, in bytes.
+    fn size(&self, key: &[u8]) -> usize {
+        key.len() + self.data.size() + OVERHEAD
+    }
 }
 
 impl Data {
@@ -49,7 +59,7 @@ impl Data {
 
 impl Store {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), used: 0, limit }
+        Self { entries: HashMap::new(), used: 0, limit, earliest: None }
     }
 
     /// How many keys there are, at `now`.
@@ -65,7 +75,7 @@ impl Store {
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
-        self.used = 0;
+        (self.used, self.earliest) = (0, None);
     }
 
     /// What `key` stands for.
@@ -80,6 +90,7 @@ impl Store {
 
     /// `key` is over at `ends`; false if it is not there.
     pub(crate) fn set_end(&mut self, key: &[u8], ends: Option<Instant>, now: Instant) -> bool {
+        self.note(ends);
         self.live(key, now).map(|entry| entry.ends = ends).is_some()
     }
 
@@ -91,17 +102,20 @@ impl Store {
         ends: Option<Instant>,
         now: Instant,
     ) -> Result<(), Full> {
-        self.make_room(key.len() + value.len() + OVERHEAD, now)?;
+        let entry = Entry { data: Data::String(value), ends };
+        let size = entry.size(&key);
+        self.make_room(size, Some(&key), now)?;
         self.remove(&key, now);
-        self.used += key.len() + value.len() + OVERHEAD;
-        self.entries.insert(key, Entry { data: Data::String(value), ends });
+        self.used += size;
+        self.note(ends);
+        self.entries.insert(key, entry);
         Ok(())
     }
 
     /// There is no `key` any more; false if there was none.
     pub(crate) fn remove(&mut self, key: &[u8], now: Instant) -> bool {
         let Some(entry) = self.entries.remove(key) else { return false };
-        self.used -= key.len() + entry.data.size() + OVERHEAD;
+        self.used -= entry.size(key);
         entry.ends.is_none_or(|ends| ends > now)
     }
 
@@ -115,7 +129,7 @@ impl Store {
         now: Instant,
     ) -> Result<usize, Full> {
         let size: usize = items.iter().map(|item| item.len() + OVERHEAD).sum();
-        self.make_room(key.len() + OVERHEAD + size, now)?;
+        self.make_room(key.len() + OVERHEAD + size, None, now)?;
         if self.live(&key, now).is_none() {
             self.used += key.len() + OVERHEAD;
         }
@@ -153,23 +167,38 @@ impl Store {
         self.entries.get_mut(key)
     }
 
-    /// Sees to it that so many bytes more fit.
-    fn make_room(&mut self, bytes: usize, now: Instant) -> Result<(), Full> {
-        if self.used + bytes > self.limit {
+    /// Sees to it that so many bytes more fit, in place of what `replaced` stands for.
+    fn make_room(&mut self, bytes: usize, replaced: Option<&[u8]>, now: Instant) -> Result<(), Full> {
+        let fits = |store: &Self| {
+            let freed = replaced.and_then(|key| Some(store.entries.get(key)?.size(key))).unwrap_or(0);
+            store.used - freed + bytes <= store.limit
+        };
+        if !fits(self) {
             self.throw_out(now);
         }
-        if self.used + bytes > self.limit { Err(Full) } else { Ok(()) }
+        if fits(self) { Ok(()) } else { Err(Full) }
+    }
+
+    /// A key is over then.
+    fn note(&mut self, ends: Option<Instant>) {
+        self.earliest = self.earliest.into_iter().chain(ends).min();
     }
 
     /// Throws out what is over.
     fn throw_out(&mut self, now: Instant) {
-        let used = &mut self.used;
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        let (used, mut earliest) = (&mut self.used, None);
         self.entries.retain(|key, entry| {
             let is_over = entry.ends.is_some_and(|ends| ends <= now);
             if is_over {
-                *used -= key.len() + entry.data.size() + OVERHEAD;
+                *used -= entry.size(key);
+            } else {
+                earliest = earliest.into_iter().chain(entry.ends).min();
             }
             !is_over
         });
+        self.earliest = earliest;
     }
 }

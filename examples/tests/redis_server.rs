@@ -7,7 +7,7 @@ mod util {
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use examples::redis::{Command, Redis, Settings, Value};
 use util::program::{PATIENCE, Program};
@@ -185,10 +185,23 @@ fn memory_and_answers_have_a_bound() {
         let refused = |error: examples::redis::Error| error.to_string();
         redis.set("c", &value, None).await.expect("it fits");
         assert!(redis.set("d", &value, None).await.map_err(refused).unwrap_err().contains("OOM command not allowed"));
+        redis.set("a", &value, None).await.expect("it takes the place of one as large");
         assert!(redis.get_all(["a", "b", "c"]).await.map_err(refused).unwrap_err().contains("longer than 16777216"));
         assert_eq!(redis.get_all(["a", "b"]).await.expect("it fits").len(), 2);
         assert_eq!(redis.delete(["b"]).await.expect("an answer"), 1);
         redis.set("d", &value, None).await.expect("it fits now");
+        // Keys that are over make room, the later ones when their time has come.
+        for (ms, key) in [(30, "c"), (60, "d")] {
+            let lives = Some(Duration::from_millis(ms));
+            redis.set(key, &value, lives).await.expect("it takes the place of one as large");
+        }
+        let start = Instant::now();
+        for key in ["e", "f"] {
+            while redis.set(key, &value, None).await.is_err() {
+                assert!(start.elapsed() < PATIENCE, "there is no room for {key}");
+            }
+        }
+        assert_eq!(redis.command(Command::new("DBSIZE")).await.expect("an answer"), Value::Integer(3));
     })
     .expect("a reactor");
 }
