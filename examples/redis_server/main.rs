@@ -97,6 +97,7 @@ async fn serve_connection(connection: Connection, redis: Redis) -> io::Result<()
     // Answers are written when their batch is done, so there is nothing to wait for.
     connection.stream.set_nodelay(true)?;
     let framed = Framed::new(connection.stream, Requests::new()).max_frame(limits::FRAME);
-    let server = pipeline::Server::new().drain(connection.draining);
+    // Why one: its calls end at once, so more at a time are only more answers that wait for a peer who reads none.
+    let server = pipeline::Server::new().max_in_flight(1).drain(connection.draining);
     server.serve(framed, &redis).await.map_err(io::Error::other)
 }

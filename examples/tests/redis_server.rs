@@ -206,6 +206,27 @@ fn memory_and_answers_have_a_bound() {
     .expect("a reactor");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_that_nobody_reads_yet_are_not_made() {
+    const ANSWERS: usize = 32;
+    let program = Program::start("redis_server", &[]);
+    let mut stream = TcpStream::connect(program.address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let value = vec![b'x'; 8 * 1024 * 1024 - 1024];
+    let set = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", value.len());
+    stream.write_all(&[set.as_bytes(), &value, b"\r\n"].concat()).expect("room");
+    stream.read_exact(&mut [0; 5]).expect("it is set");
+    // They arrive together, and there is room for a small part of one answer on the way.
+    stream.write_all("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(ANSWERS).as_bytes()).expect("room");
+    let answer = format!("${}\r\n", value.len()).len() + value.len() + 2;
+    let read = std::io::copy(&mut stream.take((answer * ANSWERS) as u64), &mut std::io::sink()).expect("answers");
+    assert_eq!(read, (answer * ANSWERS) as u64);
+    let peak = program.peak_memory();
+    println!("{} MiB at most", peak / 1024 / 1024);
+    assert!(peak < ANSWERS * answer / 2, "{peak} bytes");
+}
+
 #[test]
 fn a_key_whose_time_is_over_is_gone() {
     let program = Program::start("redis_server", &[]);

@@ -98,6 +98,16 @@ impl Program {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl Program {
+    /// The most memory that it has had so far, in bytes (proc_pid_status(5)).
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.and_then(|kilobytes| kilobytes.parse::<usize>().ok()).expect("a number") * 1024
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // Why ignored: it has ended already, unless the test failed.
