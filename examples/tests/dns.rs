@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use examples::dns::transport::Datagrams;
 use examples::dns::{Answer, Checked, Client, Code, Data, Kind, Name, Query, Question, Settings, decode, encode};
-use mainspring::net::UdpSocket;
+use mainspring::net::{TcpListener, UdpSocket};
 use mainspring::proto::Transport;
 use mainspring::service::Service;
 use mainspring::spawn;
@@ -210,6 +210,29 @@ fn an_answer_counts_if_its_id_its_question_and_its_sender_are_right() {
             assert_eq!(answer.records[0].data, Data::V4([192, 0, 2, last].into()));
         }
         forging.await.unwrap();
+    });
+}
+
+#[test]
+fn an_answer_that_is_cut_off_over_a_connection_too_is_an_error() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut length = [0; 2];
+            while mainspring::io::read_exact(&mut &stream, &mut length).await.is_ok() {
+                let mut asked = vec![0; u16::from_be_bytes(length).into()];
+                mainspring::io::read_exact(&mut &stream, &mut asked).await.unwrap();
+                let mut cut = answer(&asked, Err(0));
+                cut[2] |= 2;
+                stream.write_all(&[&(cut.len() as u16).to_be_bytes(), &cut[..]].concat()).await.unwrap();
+            }
+        });
+        let client = Client::new([address], Settings { attempts: 1, tcp_only: true, ..Settings::default() });
+        let error = client.call(question("a.test", Kind::A)).await.unwrap_err();
+        assert!(error.to_string().contains("cut off"), "{error}");
+        serving.abort();
     });
 }
 

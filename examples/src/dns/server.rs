@@ -62,6 +62,11 @@ impl Service<Question> for Server {
                 return Ok(answer);
             }
         }
-        self.stream.call(Query::Ask(0, question)).await
+        let answer = self.stream.call(Query::Ask(0, question)).await?;
+        if answer.is_truncated {
+            // There is nowhere left to ask for the rest, and what is missing must not pass for what is not there.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer was cut off, over a connection too"));
+        }
+        Ok(answer)
     }
 }
