@@ -211,6 +211,52 @@ fn what_was_handed_to_a_thread_that_ends_is_served_by_the_one_that_accepts() {
 }
 
 #[test]
+fn a_thread_that_a_handler_blocks_does_not_hold_up_the_drain_of_the_others() {
+    /// Says that the future in which it is was dropped.
+    struct Tell(mpsc::Sender<()>);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            // Why ignored: the test may have failed.
+            let _ = self.0.send(());
+        }
+    }
+    let _limit = Limit::new();
+    let server = Server::builder().threads(2).sharing(Sharing::HandOff).drain(Duration::from_millis(50));
+    let server = server.bind("127.0.0.1:0").unwrap();
+    let (first, (sender, aborts)) = (thread::current().id(), mpsc::channel());
+    let (aborts, heard) = (Arc::new(Mutex::new(aborts)), Arc::new(AtomicUsize::new(0)));
+    let hears = heard.clone();
+    let make = move || {
+        let (sender, aborts, heard) = (sender.clone(), aborts.clone(), hears.clone());
+        move |connection: Connection| {
+            let (sender, aborts, heard) = (sender.clone(), aborts.clone(), heard.clone());
+            async move {
+                connection.stream.write_all(b"x").await?;
+                if thread::current().id() != first {
+                    let _tell = Tell(sender);
+                    return pending().await;
+                }
+                connection.draining.await;
+                // The accept loop ends after this, and the other thread waits for what it may hand off.
+                let is_aborted = aborts.lock().unwrap().recv_timeout(PATIENCE / 4).is_ok();
+                heard.store(is_aborted.into(), SeqCst);
+                Ok(())
+            }
+        }
+    };
+    let (drained, _clients) = while_it_runs(server, make, |address| {
+        // They go by turns to the first and to the second thread.
+        [(); 2].map(|()| {
+            let mut client = connect(address);
+            client.read_exact(&mut [0]).unwrap();
+            client
+        })
+    });
+    let drained = drained.unwrap();
+    assert_eq!((drained.aborted, drained.finished, heard.load(SeqCst)), (1, 1, 1));
+}
+
+#[test]
 fn a_port_that_a_server_of_several_threads_has_is_refused_unless_the_later_one_says_that_it_shares_it() {
     let _limit = Limit::new();
     let first = Server::builder().threads(2).bind("127.0.0.1:0").unwrap();

@@ -32,7 +32,7 @@ use crate::latch::{Draining, Latch};
 use crate::net::{TcpListener, TcpStream};
 use crate::proto::Pressure;
 use crate::random::Random;
-use crate::time::timeout;
+use crate::time::{Instant, timeout};
 
 /// What became of the connections of a server that was drained.
 ///
@@ -91,7 +91,9 @@ pub struct Serving {
     /// What it has in common with its tasks.
     shared: Rc<Shared>,
     /// The accept loops.
-    loops: RefCell<Vec<JoinHandle<()>>>,
+    accepting: RefCell<Vec<JoinHandle<()>>>,
+    /// The loops that take what other threads hand off.
+    taking: RefCell<Vec<JoinHandle<()>>>,
 }
 
 /// What becomes of a connection when it is accepted.
@@ -173,14 +175,17 @@ impl Serving {
             failed: Cell::new(0),
         });
         let handle = Rc::new(handle);
-        let open = |door| match door {
-            Door::Listener(listener, exchange) => {
-                crate::spawn(shared.clone().keep_accepting(listener, exchange, handle.clone()))
+        let (mut accepting, mut taking) = (Vec::new(), Vec::new());
+        for door in doors {
+            let (shared, handle) = (shared.clone(), handle.clone());
+            match door {
+                Door::Listener(listener, exchange) => {
+                    accepting.push(crate::spawn(shared.keep_accepting(listener, exchange, handle)));
+                }
+                Door::Inbox(inbox) => taking.push(crate::spawn(shared.take_in(inbox, handle))),
             }
-            Door::Inbox(inbox) => crate::spawn(shared.clone().take_in(inbox, handle.clone())),
-        };
-        let loops = doors.into_iter().map(open).collect();
-        Self { shared, loops: RefCell::new(loops) }
+        }
+        Self { shared, accepting: RefCell::new(accepting), taking: RefCell::new(taking) }
     }
 
     /// How many connections are open.
@@ -212,7 +217,8 @@ impl Serving {
     }
 
     /// Ends the server: accepts what is queued, closes the listener, tells the connections (their `draining` is ready),
-    /// waits until they have ended, and aborts those that have not after `deadline`.
+    /// waits until they have ended, and aborts those that have not `deadline` after the call, to which it is held on each thread
+    /// that no handler blocks.
     ///
     /// Zero aborts all at once; `Duration::MAX` waits for ever.
     ///
@@ -222,13 +228,21 @@ impl Serving {
     pub async fn drain(self, deadline: Duration) -> Drained {
         let shared = &self.shared;
         let (open, served_before) = (self.connections() as u64, shared.served.get());
+        let ends = Instant::now() + deadline;
         shared.draining.set();
-        for accepting in self.loops.take() {
+        for accepting in self.accepting.take() {
             // Why ignored: an accept loop that panicked accepts no more, which is what is wanted.
             let _ = accepting.await;
         }
+        for mut taking in self.taking.take() {
+            // Why with the deadline: it ends with the accept loop of another thread, which a handler there may hold up.
+            if timeout(ends - Instant::now(), &mut taking).await.is_err() {
+                taking.abort();
+                let _ = taking.await;
+            }
+        }
         // Why ignored: whoever has not ended by the deadline is counted and aborted below.
-        let _ = timeout(deadline, shared.all_ended()).await;
+        let _ = timeout(ends - Instant::now(), shared.all_ended()).await;
         let aborted = self.connections();
         for (_, task) in shared.tasks.borrow().iter() {
             if let Some(task) = task {
