@@ -155,8 +155,11 @@ impl ServerBuilder {
         self
     }
 
-    /// How many requests are in flight on each thread before further ones are rejected, as counted by
-    /// [`Connection::pressure`](super::Connection::pressure): 10,000 by default. Zero rejects all.
+    /// How many requests are in flight on each thread before further ones are rejected: 10,000 by default. Zero rejects all.
+    ///
+    /// It is the bound of a filter, [`Connection::pressure`](super::Connection::pressure)`.admission()`, which the handler puts
+    /// around its service, as in the example of [`Connection::pipeline`](super::Connection::pipeline). Without that no request
+    /// is counted and none rejected, since a protocol does not know which answer says so.
     pub const fn in_flight(mut self, requests: usize) -> Self {
         self.in_flight = requests;
         self

@@ -33,7 +33,8 @@ pub struct Connection {
 impl Connection {
     /// Its stream, and what answers its requests in order: with the server's deadlines, which are shorter under
     /// [`Pressure`], and drained with the server or when the connection is old
-    /// ([`max_age`](super::ServerBuilder::max_age)).
+    /// ([`max_age`](super::ServerBuilder::max_age)). Requests are bounded by
+    /// [`in_flight`](super::ServerBuilder::in_flight) if the service has the filter, as below.
     ///
     /// # Errors
     ///
