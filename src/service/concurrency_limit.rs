@@ -4,9 +4,10 @@
 //! client below the retries, since each attempt needs a place of its own. Applied by
 //! [`ServiceExt::concurrency_limit`](super::ServiceExt::concurrency_limit).
 //!
-//! Guarantees: at most `max` calls are inside; those above wait in the order of arrival, at most 10,000 or as many as was set, and further ones fail at once with [`Rejected::Full`]. The place of a call is given back when it ends or is
-//! dropped, after what is inside was dropped. A call inside begins when it has its place, so a timeout inside of this filter
-//! leaves the wait out, and one outside counts it.
+//! Guarantees: at most `max` calls are inside; those above wait in the order of arrival, at most 10,000 or as many as was set, and
+//! further ones fail at once with [`Rejected::Full`]. The place of a call is given back when it has its result, before what is
+//! left of it is dropped; that of one which is dropped without, after what is inside was. A call inside begins when it has its
+//! place, so a timeout inside of this filter leaves the wait out, and one outside counts it.
 //!
 //! Places are counted, and handed over by a [`Semaphore`] while somebody waits: without a line, a place is an addition.
 //!
