@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
+use examples::options::duration;
 use httparse::{EMPTY_HEADER, Header, Status};
 use mainspring::net::TcpStream;
 use mainspring::service::{Service, ServiceExt};
@@ -36,18 +37,9 @@ const READ: usize = 16 * 1024;
 struct Options {
     /// The address of the page: http://HOST[:PORT][/PATH]
     url: Url,
-    /// How long all of it may take: 500ms, 5s
+    /// How long all of it may take: 500ms, 5s, 2m
     #[arg(long, default_value = "5s", value_parser = duration)]
     timeout: Duration,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 0.001),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let seconds: f64 = number.parse().map_err(|_| "wanted is a time such as 500ms or 5s")?;
-    Duration::try_from_secs_f64(seconds * unit).map_err(|error| error.to_string())
 }
 
 #[derive(Clone)]

@@ -65,7 +65,7 @@ fn a_body_arrives_by_length_by_chunks_and_until_the_end_whatever_the_parts() {
             assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:"), "{request:?}");
         }
     }
-    let (output, request) = get("", &[], parts("HTTP/1.1 204 No Content\r\n\r\n", 1000));
+    let (output, request) = get("", &["--timeout", "2m"], parts("HTTP/1.1 204 No Content\r\n\r\n", 1000));
     assert_eq!((text(&output.stdout), output.status.success()), ("", true));
     assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request:?}");
 }
