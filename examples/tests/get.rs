@@ -65,7 +65,7 @@ fn a_body_arrives_by_length_by_chunks_and_until_the_end_whatever_the_parts() {
             assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:"), "{request:?}");
         }
     }
-    let (output, request) = get("", &["--timeout", "2m"], parts("HTTP/1.1 204 No Content\r\n\r\n", 1000));
+    let (output, request) = get("", &[], parts("HTTP/1.1 204 No Content\r\n\r\n", 1000));
     assert_eq!((text(&output.stdout), output.status.success()), ("", true));
     assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request:?}");
 }
@@ -110,8 +110,9 @@ fn a_server_that_does_not_finish_meets_the_timeout() {
 fn nobody_there_and_nonsense_are_named() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = format!("http://{free}/");
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (&[&refused], 1, "Connection refused"),
+        (&[&refused, "--timeout", "2m"], 1, "Connection refused"),
         (&["https://example.org/"], 2, "does not begin with http://"),
         (&["http://example.org:99999/"], 2, "\"99999\" is not a port"),
         (&["http://:80/"], 2, "\"\" is not a host"),
