@@ -105,7 +105,7 @@ mod tests {
             let (mut crowd, mut naive) = (Crowd::default(), Vec::new());
             for step in 0..200 {
                 // Ids that were given out before come too, and one owner may wait for both directions.
-                let owner = step - below(&mut state, step.min(20) + 1);
+                let owner = 1 + step - below(&mut state, step.min(20) + 1);
                 let direction = Direction::BOTH[below(&mut state, 2) as usize];
                 let stands = naive.contains(&(direction, owner));
                 assert_eq!(crowd.contains(direction, owner), stands);
