@@ -4,8 +4,8 @@
 //! cargo run --release --example announcement
 //! ```
 //!
-//! It runs a server and its clients on a free port of 127.0.0.1, prints what it shows, and ends. The protocol has a line
-//! for each request, `MILLISECONDS TEXT`, and a line for each answer: the text, after that time.
+//! It runs a server and its clients on a free port of 127.0.0.1, prints what it shows, and ends. The protocol has a
+//! line for each request, `MILLISECONDS TEXT`, and a line for each answer: the text, after that time.
 #![forbid(unsafe_code)]
 
 use std::io;

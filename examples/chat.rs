@@ -5,9 +5,10 @@
 //! nc 127.0.0.1 7001        (in two terminals; the first line is the name)
 //! ```
 //!
-//! One task, the room, knows the members. Connections, on any thread, send it events over a bounded channel, and each has a
-//! bounded queue of lines of its own. A full channel holds up the senders. A queue that stays full means that its reader is
-//! too slow, and the room drops the member: storing more has no bound, and waiting longer would hold up everyone.
+//! One task, the room, knows the members. Connections, on any thread, send it events over a bounded channel, and each
+//! has a bounded queue of lines of its own. A full channel holds up the senders. A queue that stays full means that its
+//! reader is too slow, and the room drops the member: storing more has no bound, and waiting longer would hold up
+//! everyone.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;

@@ -5,8 +5,9 @@
 //! nc 127.0.0.1 7000
 //! ```
 //!
-//! Each style holds one buffer per connection, reads nothing while bytes of it are unwritten, and so passes the pace of a
-//! slow reader on to the sender. A peer that has closed its half gets the rest of its bytes before the connection ends.
+//! Each style holds one buffer per connection, reads nothing while bytes of it are unwritten, and so passes the pace of
+//! a slow reader on to the sender. A peer that has closed its half gets the rest of its bytes before the connection
+//! ends.
 #![forbid(unsafe_code)]
 
 use std::future::{Future, poll_fn};

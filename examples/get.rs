@@ -4,8 +4,9 @@
 //! cargo run --release --example get -- http://127.0.0.1:8080/ --timeout 500ms
 //! ```
 //!
-//! The client is a `Service` from an address to an answer, behind the `Timeout` that servers use for theirs. It makes one
-//! request per connection and follows no redirect. An answer other than 2xx is a failure, as is a body that is cut short.
+//! The client is a `Service` from an address to an answer, behind the `Timeout` that servers use for theirs. It makes
+//! one request per connection and follows no redirect. An answer other than 2xx is a failure, as is a body that is cut
+//! short.
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind, Write};
@@ -146,7 +147,8 @@ impl Incoming {
         Ok(count > 0)
     }
 
-    /// Reads until `parse` answers with a value and the number of bytes that it stands in, and takes these off the front.
+    /// Reads until `parse` answers with a value and the number of bytes that it stands in, and takes these off the
+    /// front.
     async fn take<T, F>(&mut self, what: &str, limit: usize, parse: F) -> io::Result<T>
     where
         F: Fn(&[u8]) -> io::Result<Option<(usize, T)>>,

@@ -6,8 +6,8 @@
 //! cargo run --release --example redis_client -- bench --depth 16
 //! ```
 //!
-//! The client itself is `examples::redis::Redis`: batches over a pool of pipelined connections, which are made anew when they
-//! are lost.
+//! The client itself is `examples::redis::Redis`: batches over a pool of pipelined connections, which are made anew
+//! when they are lost.
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, Write};

@@ -5,8 +5,8 @@
 //! cargo run --release --example top -- --once --json
 //! ```
 //!
-//! A task asks its own reactor (`Stats::current`), as any program can; nothing is stopped or locked for it. On a terminal
-//! each table is drawn over the one before, elsewhere one follows the other.
+//! A task asks its own reactor (`Stats::current`), as any program can; nothing is stopped or locked for it. On a
+//! terminal each table is drawn over the one before, elsewhere one follows the other.
 #![forbid(unsafe_code)]
 
 use std::fmt::Write as _;

@@ -1,11 +1,11 @@
 //! The account of the running poll: what it may still do, and what its operations have said.
 //!
 //! Each reactor has one, opened anew before each poll ([`Account::begin`]) and closed while the reactor does not run. A
-//! source finds it through its reactor, everything else through [`crate::waker::account`]; on a thread without a running
-//! reactor that is one that is never spent.
+//! source finds it through its reactor, everything else through [`crate::waker::account`]; on a thread without a
+//! running reactor that is one that is never spent.
 //!
-//! What operations ask and say is kept here and not in the scope because of what it costs: an operation has its reactor at
-//! hand, and looks at the scope only when there is a waker to record.
+//! What operations ask and say is kept here and not in the scope because of what it costs: an operation has its reactor
+//! at hand, and looks at the scope only when there is a waker to record.
 use std::cell::Cell;
 
 use crate::scope::Scope;
@@ -14,8 +14,8 @@ use crate::waker::{Innermost, Number};
 /// Operations per poll. 128 is what tokio settled on after measuring tail latencies (its blog, April 2020).
 const BUDGET: i32 = 128;
 
-/// Bytes for each further unit that a transfer costs: what the kernel copies in about the time of a small system call. So a
-/// poll moves at most 512 KiB and one transfer more, a tenth of a millisecond of copying.
+/// Bytes for each further unit that a transfer costs: what the kernel copies in about the time of a small system call.
+/// So a poll moves at most 512 KiB and one transfer more, a tenth of a millisecond of copying.
 const BYTES_PER_UNIT: usize = 4096;
 
 /// Refusals and "not yet" answers within one poll after which it is looked at for spinning.
@@ -33,19 +33,20 @@ const PROGRESS: u8 = 1 << 2;
 
 /// What the running poll may still do, and what its operations have said.
 pub(crate) struct Account {
-    /// Operations that it may still do; 0 while the reactor is not running, and below 0 once one has spent the last while
-    /// another was under way.
+    /// Operations that it may still do; 0 while the reactor is not running, and below 0 once one has spent the last
+    /// while another was under way.
     left: Cell<i32>,
     /// What each poll may do; 0 once the process turns out to be a child of the one that made the reactor.
     budget: Cell<i32>,
     /// Refusals and "not yet" answers that it may still get before it is looked at for spinning; negative after that.
     unasked: Cell<i32>,
-    /// Set if a source has refused for want of budget: a poll has made all the system calls that it may. Taken by the loop.
+    /// Set if a source has refused for want of budget: a poll has made all the system calls that it may. Taken by the
+    /// loop.
     is_system_spent: Cell<bool>,
     /// The task that is polled.
     task: Cell<Number>,
-    /// The owner of the innermost scope, if it can have a seat, that is if it waits through the waker of the task; otherwise
-    /// one that nobody has.
+    /// The owner of the innermost scope, if it can have a seat, that is if it waits through the waker of the task;
+    /// otherwise one that nobody has.
     sitter: Cell<u64>,
     /// `BLOCKED`, `REFUSED` and `PROGRESS`, added to by the operations of the innermost scope.
     outcome: Cell<u8>,
@@ -168,8 +169,8 @@ impl Account {
         self.sitter.get()
     }
 
-    /// Runs `f` with `scope` as the innermost one, of which nothing was said; `sitter` is its owner if it can have a seat.
-    /// `is_first` says that there is no scope around it.
+    /// Runs `f` with `scope` as the innermost one, of which nothing was said; `sitter` is its owner if it can have a
+    /// seat. `is_first` says that there is no scope around it.
     #[inline]
     pub(crate) fn enter<R>(&self, scope: &Scope<'_>, sitter: Option<u64>, is_first: bool, f: impl FnOnce() -> R) -> R {
         let around = if is_first { None } else { Some((self.sitter.get(), self.outcome.get())) };

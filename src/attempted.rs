@@ -1,12 +1,12 @@
 //! An error of the system, with what was attempted in its text.
 //!
-//! Made by whatever binds to an address that its caller has chosen, accepts there, or starts one of several threads, since
-//! "address in use" alone leaves open which. The text takes the place in an `io::Error` that the code of the system has
-//! otherwise, so that code is one step away: the system's own error is the [`source`](Error::source) of the one that is
-//! returned.
+//! Made by whatever binds to an address that its caller has chosen, accepts there, or starts one of several threads,
+//! since "address in use" alone leaves open which. The text takes the place in an `io::Error` that the code of the
+//! system has otherwise, so that code is one step away: the system's own error is the [`source`](Error::source) of the
+//! one that is returned.
 //!
-//! To return the system's error as it is was turned down: whoever starts a server with a list of addresses would read the
-//! same seven words for each of them.
+//! To return the system's error as it is was turned down: whoever starts a server with a list of addresses would read
+//! the same seven words for each of them.
 
 use std::error::Error;
 use std::fmt;

@@ -1,17 +1,19 @@
 //! Buffers that are lent for one read: a connection that has nothing to read holds none.
 //!
-//! Each reactor has some, made when they are first needed. A read takes one, and gives it back at once if there was nothing
-//! to read; what was read goes with its buffer to the user ([`PooledBuffer`](crate::io::PooledBuffer)). So memory follows
-//! the connections that have bytes at this moment, and not those that are open.
+//! Each reactor has some, made when they are first needed. A read takes one, and gives it back at once if there was
+//! nothing to read; what was read goes with its buffer to the user ([`PooledBuffer`](crate::io::PooledBuffer)). So
+//! memory follows the connections that have bytes at this moment, and not those that are open.
 //!
-//! What is bounded is how many are kept while nobody uses them, and their size. How many are in use is bounded by those who
-//! use them: a reader that waited for a buffer, while its peer in the same process waits for it, would wait for ever. The
-//! memory stays initialised from one use to the next, since clearing it costs more than most reads; a buffer may hold bytes
-//! of another connection beyond what was read, which [`PooledBuffer`](crate::io::PooledBuffer) does not show.
+//! What is bounded is how many are kept while nobody uses them, and their size. How many are in use is bounded by those
+//! who use them: a reader that waited for a buffer, while its peer in the same process waits for it, would wait for
+//! ever. The memory stays initialised from one use to the next, since clearing it costs more than most reads; a buffer
+//! may hold bytes of another connection beyond what was read, which [`PooledBuffer`](crate::io::PooledBuffer) does not
+//! show.
 
 use std::cell::{Cell, RefCell};
 
-/// The most bytes of one buffer: a read moves no more than 2 GiB less a page on Linux, and a number beyond that is a mistake.
+/// The most bytes of one buffer: a read moves no more than 2 GiB less a page on Linux, and a number beyond that is a
+/// mistake.
 const SIZE_MAX: usize = 1 << 30;
 
 /// Memory for one read, of `size` bytes, at least 1 and at most 1 GiB.

@@ -1,11 +1,11 @@
 //! The settings of a reactor.
 //!
-//! Made by [`Reactor::builder`], and turned into a reactor by [`Builder::build`]. A plain struct: setters take effect in
-//! any order, and nothing happens before `build`, which makes the reactor on the thread of the call.
+//! Made by [`Reactor::builder`], and turned into a reactor by [`Builder::build`]. A plain struct: setters take effect
+//! in any order, and nothing happens before `build`, which makes the reactor on the thread of the call.
 //!
 //! Each setting has a bound, and a number beyond it is brought inside and not refused, so that setters need no `Result`
-//! and `build` fails for want of descriptors, memory or a place among the reactors alone. Bounds that only the benchmarks
-//! would turn, such as the size of a batch, are constants beside their code.
+//! and `build` fails for want of descriptors, memory or a place among the reactors alone. Bounds that only the
+//! benchmarks would turn, such as the size of a batch, are constants beside their code.
 
 use std::io;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ const BLOCKING_THREADS: usize = 16;
 /// Jobs that may wait for a thread, 64 for each: behind more, an answer would come after whoever asked has given up.
 const BLOCKING_QUEUE: usize = 1024;
 
-/// How long a thread waits for a job: they come in bursts, which find it still there, and a reactor that has none keeps no
-/// thread.
+/// How long a thread waits for a job: they come in bursts, which find it still there, and a reactor that has none keeps
+/// no thread.
 const BLOCKING_IDLE: Duration = Duration::from_secs(10);
 
 /// Bytes of a buffer that is lent for one read: the largest TLS record (RFC 8446 §5.1), and two fills of a `BufReader`.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Buffers that are kept for the next read, in items, 1 MiB in all. As many tasks run in a batch of the loop; a buffer that
-/// is given back before the task waits is enough for all of them.
+/// Buffers that are kept for the next read, in items, 1 MiB in all. As many tasks run in a batch of the loop; a buffer
+/// that is given back before the task waits is enough for all of them.
 const BUFFERS: usize = 64;
 
 /// Host names that are kept, in items: a client speaks to fewer hosts than that at once.
@@ -114,18 +114,18 @@ impl Builder {
         self
     }
 
-    /// How long a thread for blocking work waits for a job before it ends: 10 s by default. With zero none is kept, with
-    /// `Duration::MAX` they stay as long as the reactor.
+    /// How long a thread for blocking work waits for a job before it ends: 10 s by default. With zero none is kept,
+    /// with `Duration::MAX` they stay as long as the reactor.
     pub const fn blocking_idle(mut self, time: Duration) -> Self {
         self.blocking.idle = time;
         self
     }
 
-    /// Calls `hook` with each panic of a task, in a poll or in the drop of its future, before the task's handle hears of it;
-    /// the hook says whether the reactor goes on. Without a hook it does. By default there is none.
+    /// Calls `hook` with each panic of a task, in a poll or in the drop of its future, before the task's handle hears
+    /// of it; the hook says whether the reactor goes on. Without a hook it does. By default there is none.
     ///
-    /// The panic of the future of `block_on` is its caller's, and not reported. The hook runs on the reactor's thread; a panic
-    /// in it is counted, and is the same as [`OnPanic::Report`].
+    /// The panic of the future of `block_on` is its caller's, and not reported. The hook runs on the reactor's thread;
+    /// a panic in it is counted, and is the same as [`OnPanic::Report`].
     pub fn on_panic(mut self, hook: impl Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync + 'static) -> Self {
         self.on_panic = Some(Hook::new(hook));
         self
@@ -148,8 +148,8 @@ impl Builder {
         self
     }
 
-    /// How many host names are kept with their addresses, 256 by default and 4,096 at most, and for how long each, 5 s by default. Zero of
-    /// either keeps none; with `Duration::MAX` they do not become too old.
+    /// How many host names are kept with their addresses, 256 by default and 4,096 at most, and for how long each, 5 s
+    /// by default. Zero of either keeps none; with `Duration::MAX` they do not become too old.
     pub fn names(mut self, kept: usize, lifetime: Duration) -> Self {
         self.names = (kept, lifetime);
         self

@@ -1,8 +1,8 @@
 //! What other runtimes have, and where it is here.
 //!
-//! For whoever comes from tokio, smol or monoio: a row for each thing that they have and that programs on a network use.
-//! "Not here" has its reason beside it. Every name is a link, which the documentation build checks; that the crates named
-//! here work as they are, between tasks and between reactors, is shown by the tests of `examples/interop`.
+//! For whoever comes from tokio, smol or monoio: a row for each thing that they have and that programs on a network
+//! use. "Not here" has its reason beside it. Every name is a link, which the documentation build checks; that the
+//! crates named here work as they are, between tasks and between reactors, is shown by the tests of `examples/interop`.
 //!
 //! # Running tasks
 //!
@@ -97,5 +97,5 @@
 //!
 //! # Systems
 //!
-//! Linux; the BSDs and Apple's are type-checked, and tested over a stand-in. No Windows: its sockets tell of completion and
-//! not of readiness.
+//! Linux; the BSDs and Apple's are type-checked, and tested over a stand-in. No Windows: its sockets tell of completion
+//! and not of readiness.

@@ -3,16 +3,17 @@
 //! The loop, the threads for blocking work and whatever wakes many calls such code through [`contain`], so that a panic
 //! in one does not skip the rest. Panics of tasks are not among these: they go to a `JoinHandle`, payload and all.
 //!
-//! A payload is a user's value too, and may panic when it is dropped, with another payload. The message of that panic is
-//! dropped in its turn; of payloads that go on like that, the last is leaked: to drop them could go on for ever, and a process
-//! that was made to end by such a drop, as std does for its threads, would be ended by one connection for all.
+//! A payload is a user's value too, and may panic when it is dropped, with another payload. The message of that panic
+//! is dropped in its turn; of payloads that go on like that, the last is leaked: to drop them could go on for ever, and
+//! a process that was made to end by such a drop, as std does for its threads, would be ended by one connection for
+//! all.
 
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How many payloads are dropped one after the other, each the panic of the drop before: the panic itself, what its payload
-/// says when it is dropped, and one to spare.
+/// How many payloads are dropped one after the other, each the panic of the drop before: the panic itself, what its
+/// payload says when it is dropped, and one to spare.
 const PAYLOADS_MAX: usize = 3;
 
 /// Calls `f`; true if it has panicked.

@@ -2,8 +2,9 @@
 //!
 //! The loop is in [`crate::reactor`]; this is the state that the loop turns, and the entrances for what runs on its
 //! thread: spawn and wake, registration of sources, timers. Everything is in cells, because user code re-enters at any
-//! time; the rule that makes this safe is that nothing is borrowed while user code (a poll, a wake, a drop) runs. Wakers
-//! of this reactor's own tasks only enqueue, so they are woken on the spot; foreign ones are collected and called after.
+//! time; the rule that makes this safe is that nothing is borrowed while user code (a poll, a wake, a drop) runs.
+//! Wakers of this reactor's own tasks only enqueue, so they are woken on the spot; foreign ones are collected and
+//! called after.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -264,7 +265,8 @@ impl Core {
     /// Takes the output of a task that has ended; else records who is woken when it does.
     #[inline]
     pub(crate) fn join(&self, number: Number, waker: &Waker) -> Join {
-        // A number is copied, which runs nobody's code. A foreign waker may do anything, also when it is cloned or dropped.
+        // A number is copied, which runs nobody's code. A foreign waker may do anything, also when it is cloned or
+        // dropped.
         match Number::of(waker) {
             Some(own) => self.tasks.borrow_mut().join(number, || own.waker()),
             None => self.join_foreign(number, waker),
@@ -336,8 +338,8 @@ impl Core {
         }
         mail.wakes.clear();
         for call in mail.calls.drain(..) {
-            // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped here,
-            // and may panic.
+            // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped
+            // here, and may panic.
             self.contain(call);
         }
         if std::mem::take(&mut mail.shutdown) {
@@ -444,7 +446,8 @@ impl Core {
         self.generation.get()
     }
 
-    // Blocking work, and what few programs need: nothing but these functions reaches it, so that others are linked without.
+    // Blocking work, and what few programs need: nothing but these functions reaches it, so that others are linked
+    // without.
 
     /// The pool for blocking work, made on the first call.
     pub(crate) fn pool(&self) -> &dyn Pool {

@@ -1,13 +1,13 @@
 //! The waits of a source that have no seat: of several tasks that share it, and of foreign executors.
 //!
-//! Kept by [`crate::waits`], which says who has a seat. A wait stands here from its first "not yet" until its owner succeeds,
-//! fails or is dropped, also while its waker is out after a wake.
+//! Kept by [`crate::waits`], which says who has a seat. A wait stands here from its first "not yet" until its owner
+//! succeeds, fails or is dropped, also while its waker is out after a wake.
 //!
-//! There are a handful, as a rule, and so they stand in a list, which costs a source with one foreign waiter the least. With
-//! thousands it must not be searched from the start each time: an event wakes all, in their order, and all but one ask again,
-//! in that order. So a search starts where the last one ended, and goes both ways; and ids grow, so that one which is new is
-//! known by its id. A map was turned down: by owner it loses the order in which they came, and it allocates for each wait
-//! that comes alone.
+//! There are a handful, as a rule, and so they stand in a list, which costs a source with one foreign waiter the least.
+//! With thousands it must not be searched from the start each time: an event wakes all, in their order, and all but one
+//! ask again, in that order. So a search starts where the last one ended, and goes both ways; and ids grow, so that one
+//! which is new is known by its id. A map was turned down: by owner it loses the order in which they came, and it
+//! allocates for each wait that comes alone.
 
 use std::cell::Cell;
 use std::task::Waker;

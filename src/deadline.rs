@@ -1,11 +1,11 @@
 //! The timeout of one direction of a source, which costs a store per wait.
 //!
-//! A wait starts with the first "not yet" and ends with success, an error or withdrawal. Its deadline is not put into the
-//! wheel there: no clock is read per task. Directions whose waits changed are listed, and after the batch the reactor
-//! reads its clock once and gives each new wait its deadline. The wheel holds one entry per direction, which may be
-//! earlier than the earliest deadline: when it comes due too early it is armed again. A wait that ends and starts again
-//! within a batch, as on a busy connection, leaves the wheel alone; when none is left the entry is disarmed after the
-//! batch, so that it is no reason to wake, nor for a virtual clock to jump.
+//! A wait starts with the first "not yet" and ends with success, an error or withdrawal. Its deadline is not put into
+//! the wheel there: no clock is read per task. Directions whose waits changed are listed, and after the batch the
+//! reactor reads its clock once and gives each new wait its deadline. The wheel holds one entry per direction, which
+//! may be earlier than the earliest deadline: when it comes due too early it is armed again. A wait that ends and
+//! starts again within a batch, as on a busy connection, leaves the wheel alone; when none is left the entry is
+//! disarmed after the batch, so that it is no reason to wake, nor for a virtual clock to jump.
 //!
 //! So a deadline is never early, and late by at most the batch in which the wait started. The alternative, one timer
 //! per operation, costs an insertion, a removal and a clock reading each.
@@ -107,8 +107,8 @@ impl Source {
         Some(self.rare.borrow().as_ref()?.deadlines[direction as usize].as_ref()?.timeout())
     }
 
-    /// Gives the waits of a direction that have none their deadlines, counted from `now`. Returns the entry in the wheel,
-    /// and when it has to come due; none if a timeout is not set any more.
+    /// Gives the waits of a direction that have none their deadlines, counted from `now`. Returns the entry in the
+    /// wheel, and when it has to come due; none if a timeout is not set any more.
     pub(crate) fn settle(&self, direction: Direction, now: u64) -> Option<(Key, Option<u64>)> {
         self.unset(direction.listed());
         let mut rare = self.rare.borrow_mut();
@@ -125,8 +125,8 @@ impl Source {
         Some((key, crowd.chain([seat.get()]).filter(|deadline| is_moment(*deadline)).min()))
     }
 
-    /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call, and
-    /// says so if that finds nothing. Returns when the entry has to come due next.
+    /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call,
+    /// and says so if that finds nothing. Returns when the entry has to come due next.
     pub(crate) fn expire(&self, direction: Direction, now: u64, tasks: &mut Tasks) -> Option<u64> {
         let mut next = None;
         let mut expires = |deadline: u64| {

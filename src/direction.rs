@@ -1,11 +1,12 @@
 //! The two halves of a source, and the bits that each has.
 //!
-//! Everything that is kept of a source is kept by direction: readiness, the seat, the timeout. The bits stand in the one
-//! word of flags of [`crate::source::Source`], above those of the source as a whole (`DETACHED` and its neighbours).
+//! Everything that is kept of a source is kept by direction: readiness, the seat, the timeout. The bits stand in the
+//! one word of flags of [`crate::source::Source`], above those of the source as a whole (`DETACHED` and its
+//! neighbours).
 //!
-//! Sources, their waits and the leaf futures index by it. One word, so that the common case is told from all the rare ones
-//! by a single test; the price is that the numbers of the bits are dealt out here by hand. A struct of two halves, each
-//! with flags of its own, would need a test for each.
+//! Sources, their waits and the leaf futures index by it. One word, so that the common case is told from all the rare
+//! ones by a single test; the price is that the numbers of the bits are dealt out here by hand. A struct of two halves,
+//! each with flags of its own, would need a test for each.
 
 use mainspring_sys::Readiness;
 
@@ -21,8 +22,8 @@ pub(crate) enum Direction {
 impl Direction {
     pub(crate) const BOTH: [Self; 2] = [Self::Read, Self::Write];
 
-    /// Set if a task may stand in the seat of writing. Most events say that there is room, and few find somebody who waits
-    /// for it; this bit lets them be told apart together with what is rarer still.
+    /// Set if a task may stand in the seat of writing. Most events say that there is room, and few find somebody who
+    /// waits for it; this bit lets them be told apart together with what is rarer still.
     pub(crate) const WRITER: u16 = 1 << 14;
 
     /// Set if an event may concern more than who waits in the seat of reading.

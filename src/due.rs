@@ -1,8 +1,9 @@
 //! The tasks whose turn it is: the front of the run queue.
 //!
-//! Tasks that are woken stand in the table of tasks until all that were due before have had their turn; then the loop takes
-//! them all at once, and turns the list over, so that the next one is at its end. So a task that wakes itself comes after all
-//! the others, and the loop holds a list that nobody else changes: a task costs a push, a pop and its share of a reversal.
+//! Tasks that are woken stand in the table of tasks until all that were due before have had their turn; then the loop
+//! takes them all at once, and turns the list over, so that the next one is at its end. So a task that wakes itself
+//! comes after all the others, and the loop holds a list that nobody else changes: a task costs a push, a pop and its
+//! share of a reversal.
 //!
 //! One ring for both was turned down: to take a task out of it borrows the table, and to put one in computes its place.
 
@@ -25,8 +26,9 @@ impl Due {
         self.len.get()
     }
 
-    /// Takes at most `batch` tasks one by one and calls `f` with each, until it returns true, which is returned; or until none
-    /// is left, or a source has refused for want of budget. A panic of `f` ends the batch too, and the next one goes on.
+    /// Takes at most `batch` tasks one by one and calls `f` with each, until it returns true, which is returned; or
+    /// until none is left, or a source has refused for want of budget. A panic of `f` ends the batch too, and the next
+    /// one goes on.
     #[inline]
     pub(crate) fn run(&self, core: &Core, batch: usize, mut f: impl FnMut(&Task) -> bool) -> bool {
         let mut tasks = self.tasks.borrow_mut();

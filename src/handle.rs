@@ -3,8 +3,8 @@
 //! A handle is two numbers and the id of a thread. What it sends is a closure, which makes its future on the reactor's
 //! thread: so tasks need not be `Send`, and nothing of theirs ever crosses threads but their output.
 //!
-//! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor has
-//! ended, and the epoch tells the tenants apart: a handle that comes too late hears so, and never reaches another's
+//! The numbers are a slot of the process's table (`remote.rs`) and an epoch of it. A slot is let again when its reactor
+//! has ended, and the epoch tells the tenants apart: a handle that comes too late hears so, and never reaches another's
 //! reactor. A shared pointer to the reactor's inbox would have a count that every clone and drop changes.
 
 use std::future::Future;
@@ -69,13 +69,13 @@ impl Handle {
         Ok(Self::new(core.number, core.epoch))
     }
 
-    /// Runs the future that `make` makes, as a task on the reactor's thread. Neither the future nor what it keeps need be
-    /// `Send`. At most 65,536 may wait to be taken up by the reactor.
+    /// Runs the future that `make` makes, as a task on the reactor's thread. Neither the future nor what it keeps need
+    /// be `Send`. At most 65,536 may wait to be taken up by the reactor.
     ///
     /// # Errors
     ///
-    /// In the handle that is returned: that the reactor has ended or is a parent process's, that too many wait, or that it has
-    /// 16,777,215 live tasks. What `make` has captured is dropped then.
+    /// In the handle that is returned: that the reactor has ended or is a parent process's, that too many wait, or that
+    /// it has 16,777,215 live tasks. What `make` has captured is dropped then.
     pub fn spawn<M, F>(&self, make: M) -> RemoteJoinHandle<F::Output>
     where
         M: FnOnce() -> F + Send + 'static,
@@ -97,14 +97,14 @@ impl Handle {
         }
     }
 
-    /// As [`spawn`](Self::spawn), and blocks this thread until the output is there: how a program of plain threads uses a
-    /// reactor that runs on another one. While the reactor does not run, it waits.
+    /// As [`spawn`](Self::spawn), and blocks this thread until the output is there: how a program of plain threads uses
+    /// a reactor that runs on another one. While the reactor does not run, it waits.
     ///
     /// # Errors
     ///
-    /// When this is the reactor's own thread or one on which a reactor is running, where the wait would never end or hold up
-    /// others: there, await [`spawn`](Self::spawn). When the future panics, with the panic. When the reactor has ended, or ends
-    /// before the future does, and when too many spawns wait.
+    /// When this is the reactor's own thread or one on which a reactor is running, where the wait would never end or
+    /// hold up others: there, await [`spawn`](Self::spawn). When the future panics, with the panic. When the reactor
+    /// has ended, or ends before the future does, and when too many spawns wait.
     ///
     /// ```
     /// use mainspring::Reactor;

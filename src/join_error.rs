@@ -3,10 +3,10 @@
 //! One type for tasks, for tasks spawned from another thread, and for blocking jobs: whoever awaits a handle has one
 //! thing to match. It converts into an `io::Error`, so that `?` works in functions that return `io::Result`.
 //!
-//! Reactors, handles and the pool for blocking work make it; the reason stays private, and is asked by methods, so that a
-//! further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what keeps the
-//! error from being `Clone`; it stands in a mutex, which makes it `Sync`, as libraries for errors demand. To those who ask,
-//! an abort and the end of the reactor are one reason, since in both nobody will ever have an output.
+//! Reactors, handles and the pool for blocking work make it; the reason stays private, and is asked by methods, so that
+//! a further reason breaks nobody. The payload of a panic is kept, for whoever wants to let it go on; it is what keeps
+//! the error from being `Clone`; it stands in a mutex, which makes it `Sync`, as libraries for errors demand. To those
+//! who ask, an abort and the end of the reactor are one reason, since in both nobody will ever have an output.
 
 use std::any::Any;
 use std::fmt;

@@ -1,8 +1,9 @@
 //! The handle of a task: its output, and `abort`.
 //!
-//! A local handle is a number and a reference to its reactor; it cannot leave the reactor's thread, and so needs neither
-//! a lock nor an allocation. A task that was spawned from another thread has a [`RemoteJoinHandle`] instead, which gets
-//! the output from where both can see it ([`crate::remote_task`]). Dropping either detaches the task, which runs on.
+//! A local handle is a number and a reference to its reactor; it cannot leave the reactor's thread, and so needs
+//! neither a lock nor an allocation. A task that was spawned from another thread has a [`RemoteJoinHandle`] instead,
+//! which gets the output from where both can see it ([`crate::remote_task`]). Dropping either detaches the task, which
+//! runs on.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -82,8 +83,8 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// What the task is called, if it was given a name ([`task::spawn_named`](crate::task::spawn_named)); none when it has
-    /// ended, and inside its own poll.
+    /// What the task is called, if it was given a name ([`task::spawn_named`](crate::task::spawn_named)); none when it
+    /// has ended, and inside its own poll.
     pub fn name(&self) -> Option<Rc<str>> {
         self.task.as_ref()?.as_ref().ok().and_then(|(core, number)| core.name(*number))
     }
@@ -149,8 +150,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Errors
 ///
-/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did. Polled again
-/// after it returned the output, it answers as if the task had been aborted.
+/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did. Polled
+/// again after it returned the output, it answers as if the task had been aborted.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;

@@ -1,12 +1,13 @@
 //! A condition that becomes true once, and whoever waits for it, on one reactor.
 //!
-//! [`Serving`](crate::server::Serving) has two: one says that the server drains, the other that a connection has ended or a
-//! listener failed. Connections see the first as a [`Draining`]. [`Pressure`](crate::proto::Pressure) has one that is never
-//! set, by which connections hear that it has risen. Whoever waits is woken by the waker of its last poll, once per wake; once
-//! set, every poll is ready. Wakers are cloned, woken and dropped with nothing borrowed, and one that panics skips nobody.
+//! [`Serving`](crate::server::Serving) has two: one says that the server drains, the other that a connection has ended
+//! or a listener failed. Connections see the first as a [`Draining`]. [`Pressure`](crate::proto::Pressure) has one that
+//! is never set, by which connections hear that it has risen. Whoever waits is woken by the waker of its last poll,
+//! once per wake; once set, every poll is ready. Wakers are cloned, woken and dropped with nothing borrowed, and one
+//! that panics skips nobody.
 //!
-//! It is awaited by any number, none of which the latch has to know beforehand. A oneshot channel per connection would be
-//! a list of senders to keep in step with the connections; a watch channel would carry a value that nobody needs.
+//! It is awaited by any number, none of which the latch has to know beforehand. A oneshot channel per connection would
+//! be a list of senders to keep in step with the connections; a watch channel would carry a value that nobody needs.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -40,8 +41,8 @@ impl Latch {
         self.wake();
     }
 
-    /// Wakes everyone, to look at something else that is checked beside the latch. A panic in one waker does not skip the
-    /// rest, and is counted.
+    /// Wakes everyone, to look at something else that is checked beside the latch. A panic in one waker does not skip
+    /// the rest, and is counted.
     pub(crate) fn wake(&self) {
         let wakers: Vec<Waker> = self.waiters.borrow_mut().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
         wake(wakers);
@@ -89,9 +90,9 @@ impl Draining {
         self.latch.is_set()
     }
 
-    /// Runs `future` until it ends or the server is asked to drain: `None` then, and the future is dropped, with what it has
-    /// done so far. An output that is there at the same moment wins; so a loop over what is never out of bytes looks at
-    /// [`is_draining`](Self::is_draining) too.
+    /// Runs `future` until it ends or the server is asked to drain: `None` then, and the future is dropped, with what
+    /// it has done so far. An output that is there at the same moment wins; so a loop over what is never out of bytes
+    /// looks at [`is_draining`](Self::is_draining) too.
     ///
     /// # Cancel safety
     ///

@@ -1,9 +1,9 @@
 //! A Finagle-inspired network application framework on its own epoll and kqueue reactor.
 //!
-//! Every operation on a source (socket, timer, channel) is a try: it returns a value, or it says "not yet", and saying so
-//! has recorded that the running task waits for exactly that direction of exactly that source. Nothing is registered by
-//! hand, nothing is armed again, no callback is passed. The same mechanism carries four styles, and all of them mix on
-//! one socket:
+//! Every operation on a source (socket, timer, channel) is a try: it returns a value, or it says "not yet", and saying
+//! so has recorded that the running task waits for exactly that direction of exactly that source. Nothing is registered
+//! by hand, nothing is armed again, no callback is passed. The same mechanism carries four styles, and all of them mix
+//! on one socket:
 //!
 //! | style | looks like | "not yet" is |
 //! |---|---|---|
@@ -40,16 +40,16 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! The [`guide`] goes on from here: [services](guide::services), [protocols](guide::protocols),
-//! [testing in virtual time](mod@guide::testing), [all processors](guide::cores), [an orderly end](guide::stopping),
-//! [limits and their defaults](guide::limits), [how it works inside](guide::inside). Whoever comes from tokio, smol, mio, Finagle
-//! or tower finds [what to write instead](guide::coming_from).
+//! The [`guide`] goes on from here: [services](guide::services), [protocols](guide::protocols), [testing in virtual
+//! time](mod@guide::testing), [all processors](guide::cores), [an orderly end](guide::stopping), [limits and their
+//! defaults](guide::limits), [how it works inside](guide::inside). Whoever comes from tokio, smol, mio, Finagle or
+//! tower finds [what to write instead](guide::coming_from).
 //!
 //! # In a program of plain threads
 //!
-//! A synchronous program keeps its threads, and has reactors beside them for its connections: [`Workers`] starts and ends
-//! them, a [`Handle`] sends them closures from any thread, and [`Handle::call`] waits for the output as for that of a
-//! function. What a call makes on the reactor stays there, until a later call asks for it.
+//! A synchronous program keeps its threads, and has reactors beside them for its connections: [`Workers`] starts and
+//! ends them, a [`Handle`] sends them closures from any thread, and [`Handle::call`] waits for the output as for that
+//! of a function. What a call makes on the reactor stays there, until a later call asks for it.
 //!
 //! ```
 //! use mainspring::{Workers, channel::mpsc};
@@ -92,9 +92,9 @@
 //!  mainspring-sys                      the operating system
 //! ```
 //!
-//! A row uses those below it. The core alone also holds what is kept for the row above it: host names that were looked up,
-//! children that are waited for. Only `mainspring-sys` names the operating system, and in this crate `unsafe` stands in
-//! two files, `waker.rs` and `pin.rs`.
+//! A row uses those below it. The core alone also holds what is kept for the row above it: host names that were looked
+//! up, children that are waited for. Only `mainspring-sys` names the operating system, and in this crate `unsafe`
+//! stands in two files, `waker.rs` and `pin.rs`.
 //!
 //! # What it is not
 //!
@@ -105,16 +105,16 @@
 //!
 //! One is on by default:
 //!
-//! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`], and the
-//!   [`guide`]. If you need the runtime alone, set `default-features = false`: the build is shorter.
+//! * `service`: the layers above the runtime, which are [`service`], [`client`], [`server`], [`proto`] and [`codec`],
+//!   and the [`guide`]. If you need the runtime alone, set `default-features = false`: the build is shorter.
 //!
 //! The others are not:
 //!
-//! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name, and
-//!   what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking work was
-//!   started, a poll was the longest so far) is an event; all with the target `mainspring`.
-//! * `hyper`: the traits of the `rt` module of [`hyper`](https://docs.rs/hyper) 1, in the module of that name: HTTP/1 and HTTP/2
-//!   on a reactor.
+//! * `tracing`: each poll of a task is a span of the [`tracing`](https://docs.rs/tracing) crate with the task's name,
+//!   and what happens to a reactor (it runs and stops, a task has panicked, accepting pauses, a thread for blocking
+//!   work was started, a poll was the longest so far) is an event; all with the target `mainspring`.
+//! * `hyper`: the traits of the `rt` module of [`hyper`](https://docs.rs/hyper) 1, in the module of that name: HTTP/1
+//!   and HTTP/2 on a reactor.
 //! * `futures-io`: `AsyncRead` and `AsyncWrite` of [`futures-io`](https://docs.rs/futures-io), for
 //!   [`io::Pollable`].
 //! * `tower-service`: adapters to and from the [`tower-service`](https://docs.rs/tower-service) crate's trait, in

@@ -2,8 +2,8 @@
 //!
 //! Used by the channels, by the table behind the wakers and by whatever else crosses threads. Normally it is `std`;
 //! under `--cfg loom` it is loom's model of the same, so that the models in `tests/loom*.rs`, `remote/model.rs` and
-//! `remote_task/model.rs` run the shipped code in each possible order. What loom lacks (`OnceLock`, a lock that can be static)
-//! is `std`'s in both.
+//! `remote_task/model.rs` run the shipped code in each possible order. What loom lacks (`OnceLock`, a lock that can be
+//! static) is `std`'s in both.
 //!
 //! `Mutex` is a wrapper whose `lock` cannot fail. Poisoning reports a panic under the lock to whoever comes next; here
 //! nothing a user wrote runs under a lock, so there is nothing to report, and a panic elsewhere must not spread.

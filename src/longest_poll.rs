@@ -1,12 +1,12 @@
 //! The poll that kept all others waiting longest.
 //!
-//! A task that computes, or calls what blocks, holds up every other task of its reactor, and none of them can tell which it
-//! was. A reactor that was built to measure polls reads its clock before and after each, and remembers the longest with the
-//! name of its task.
+//! A task that computes, or calls what blocks, holds up every other task of its reactor, and none of them can tell
+//! which it was. A reactor that was built to measure polls reads its clock before and after each, and remembers the
+//! longest with the name of its task.
 //!
-//! Off by default, since a clock reading costs as much as a short poll. Then nothing is measured and nothing asked: the loop
-//! looks once for each batch whether it is on. How such a batch is run is a function that [`Builder::measure_polls`] names,
-//! so that a program which does not call that is linked without it.
+//! Off by default, since a clock reading costs as much as a short poll. Then nothing is measured and nothing asked: the
+//! loop looks once for each batch whether it is on. How such a batch is run is a function that
+//! [`Builder::measure_polls`] names, so that a program which does not call that is linked without it.
 //!
 //! [`Builder::measure_polls`]: crate::Builder::measure_polls
 

@@ -1,12 +1,12 @@
 //! Addresses of host names that were looked up lately.
 //!
-//! Each reactor has one cache, so that a client which connects to the same few hosts again and again does not ask a thread
-//! and a name server each time. It is bounded in items and in time, and pure: `now` is an argument.
+//! Each reactor has one cache, so that a client which connects to the same few hosts again and again does not ask a
+//! thread and a name server each time. It is bounded in items and in time, and pure: `now` is an argument.
 //!
 //! The system's resolver does not say for how long an answer is good, so the time is short: long enough for a burst of
-//! connections, short enough that a host which moves is found again soon. Failures are not kept, since whoever asks again
-//! after one wants to know whether it still fails. Two that ask for the same name at the same time both look it up:
-//! joining them was turned down, because the first to give up would have to hand the lookup on.
+//! connections, short enough that a host which moves is found again soon. Failures are not kept, since whoever asks
+//! again after one wants to know whether it still fails. Two that ask for the same name at the same time both look it
+//! up: joining them was turned down, because the first to give up would have to hand the lookup on.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,8 @@
 //! What a reactor does about a panic of a task.
 //!
-//! A panic ends its task, and goes to the task's handle. That is enough where somebody awaits the handle; where nobody does,
-//! the panic would be a number in [`Stats`](crate::Stats) alone. So a reactor can be given a hook that hears of each, and
-//! says whether the reactor is to go on.
+//! A panic ends its task, and goes to the task's handle. That is enough where somebody awaits the handle; where nobody
+//! does, the panic would be a number in [`Stats`](crate::Stats) alone. So a reactor can be given a hook that hears of
+//! each, and says whether the reactor is to go on.
 //!
 //! To end the process from inside the loop was turned down: a hook can do that itself.
 
@@ -23,8 +23,8 @@ pub enum OnPanic {
     /// Goes on: the panic goes to the task's handle, and no other task is affected. What a reactor without a hook does.
     #[default]
     Report,
-    /// The same, and `run` or `block_on` returns an error that tells of it, after the present batch of polls. The reactor is
-    /// whole, and can be run again.
+    /// The same, and `run` or `block_on` returns an error that tells of it, after the present batch of polls. The
+    /// reactor is whole, and can be run again.
     Stop,
 }
 
@@ -56,8 +56,8 @@ pub struct TaskPanic<'a> {
 }
 
 impl TaskPanic<'_> {
-    /// What the task is called, if it was given a name. A task that panics when its future is dropped at its end has none
-    /// any more.
+    /// What the task is called, if it was given a name. A task that panics when its future is dropped at its end has
+    /// none any more.
     pub const fn name(&self) -> Option<&str> {
         self.name
     }

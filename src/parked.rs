@@ -1,8 +1,8 @@
 //! Waiting for a future on a thread that runs no reactor, parked.
 //!
 //! For the calls that a program of plain threads makes: [`Handle::call`](crate::Handle::call), and the end of
-//! [`Workers`](crate::Workers). The future must be one that other threads wake, a channel or a token; a source or a timer
-//! would need a reactor. A condition variable of each caller's own was turned down: channels have wakers already.
+//! [`Workers`](crate::Workers). The future must be one that other threads wake, a channel or a token; a source or a
+//! timer would need a reactor. A condition variable of each caller's own was turned down: channels have wakers already.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,18 +1,19 @@
-//! A pinned future and the unpinned state beside it: what the built-in filters are made of; and one of two futures, in the
-//! same memory.
+//! A pinned future and the unpinned state beside it: what the built-in filters are made of; and one of two futures, in
+//! the same memory.
 //!
 //! A filter that waits with more than its inner future (a deadline, a permit, a counter) needs one struct of both, and
 //! needs to reach the future pinned and the rest mutably. That projection is unsafe in Rust without a macro, so it
 //! stands here, once, and is safe to call.
 //!
 //! `Projected<F, S>` is itself a future wherever its state implements `Step<F>`. A filter therefore writes a state and
-//! its `step`, and returns `Projected` as `impl Future`; it never projects a struct of its own. The alternative, a named
-//! public future around a private `Projected`, would need a second projection and a second unsafe block in each filter.
-//! An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited value.
+//! its `step`, and returns `Projected` as `impl Future`; it never projects a struct of its own. The alternative, a
+//! named public future around a private `Projected`, would need a second projection and a second unsafe block in each
+//! filter. An `async` block needs neither, but holds its inner future twice: once as a capture, once as the awaited
+//! value.
 //!
-//! `OneOf<A, B>` is what comes one after the other, or one instead of the other: side by side, every call would hold the room
-//! for both. `Later` is a call that begins when its filter lets it, `Stages` is what a task is made of: a future, and then
-//! its output.
+//! `OneOf<A, B>` is what comes one after the other, or one instead of the other: side by side, every call would hold
+//! the room for both. `Later` is a call that begins when its filter lets it, `Stages` is what a task is made of: a
+//! future, and then its output.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -76,8 +77,9 @@ impl<A, B> OneOf<A, B> {
     pub(crate) fn project(self: Pin<&mut Self>) -> OneOf<Pin<&mut A>, Pin<&mut B>> {
         // SAFETY: the reference does not leave this function, which moves out of neither.
         match unsafe { self.get_unchecked_mut() } {
-            // SAFETY: either is pinned as long as `self` is: there is no `Drop`, nothing moves out of a pinned `OneOf` (what
-            // takes a place does so by `Pin::set`, which drops what stood there), and it is `Unpin` only if both are.
+            // SAFETY: either is pinned as long as `self` is: there is no `Drop`, nothing moves out of a pinned `OneOf`
+            // (what takes a place does so by `Pin::set`, which drops what stood there), and it is `Unpin` only if both
+            // are.
             Self::First(first) => OneOf::First(unsafe { Pin::new_unchecked(first) }),
             // SAFETY: the same.
             Self::Second(second) => OneOf::Second(unsafe { Pin::new_unchecked(second) }),

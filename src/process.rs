@@ -1,15 +1,15 @@
 //! Child processes: what std's [`Command`] spawns, waited for and talked to by tasks.
 //!
-//! [`spawn`] starts a command, or [`Child::new`] takes over what was started already. No thread is made: on Linux a child is
-//! a descriptor that becomes readable when it ends, pidfd_open(2), and elsewhere, or where that is forbidden, the signal
-//! [`CHILD`](crate::signal::Kind::CHILD) says when to look. Each child is waited for by its own number, so that other
-//! parts of the program may have children of their own.
+//! [`spawn`] starts a command, or [`Child::new`] takes over what was started already. No thread is made: on Linux a
+//! child is a descriptor that becomes readable when it ends, pidfd_open(2), and elsewhere, or where that is forbidden,
+//! the signal [`CHILD`](crate::signal::Kind::CHILD) says when to look. Each child is waited for by its own number, so
+//! that other parts of the program may have children of their own.
 //!
 //! A child that is dropped before it was waited for goes on, and its reactor waits for it in passing, so that no zombie
 //! stays. [`Child::kill_on_drop`] ends it instead.
 //!
-//! How a child is started stays std's: arguments, environment, `Stdio` and `pre_exec` are its own large matter, which has
-//! nothing to do with waiting.
+//! How a child is started stays std's: arguments, environment, `Stdio` and `pre_exec` are its own large matter, which
+//! has nothing to do with waiting.
 
 mod child;
 mod orphan;
@@ -21,7 +21,8 @@ use std::process::Command;
 
 pub use child::{Child, Wait};
 
-/// Starts `command`. Its pipes, made by [`Stdio::piped`](std::process::Stdio::piped), are the fields of what is returned.
+/// Starts `command`. Its pipes, made by [`Stdio::piped`](std::process::Stdio::piped), are the fields of what is
+/// returned.
 ///
 /// # Errors
 ///

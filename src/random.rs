@@ -1,8 +1,8 @@
 //! Random numbers for what has to be spread: jitter, and the choice among endpoints.
 //!
-//! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): one word of state and five
-//! operations a number, which passes the usual tests. Filters hold one each, seeded from the system's entropy, or by whoever
-//! wants a run to repeat. Nothing secret may come of it.
+//! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): one word of state and
+//! five operations a number, which passes the usual tests. Filters hold one each, seeded from the system's entropy, or
+//! by whoever wants a run to repeat. Nothing secret may come of it.
 //!
 //! A crate for it was turned down: the build has six, and this is all that they would be asked.
 use std::cell::Cell;
@@ -40,8 +40,8 @@ impl Random {
         bits ^ bits >> 31
     }
 
-    /// A number from 0 up to `bound`, which is left out and not 0, by the upper half of a product (Lemire, 2019): biased by
-    /// less than `bound` in 2^64.
+    /// A number from 0 up to `bound`, which is left out and not 0, by the upper half of a product (Lemire, 2019):
+    /// biased by less than `bound` in 2^64.
     #[inline]
     pub(crate) fn below(&self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64

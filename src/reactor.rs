@@ -4,8 +4,8 @@
 //! the selector until a source is ready, a timer is due or another thread has something for it. There is one
 //! `catch_unwind` around a batch, which a panic ends, so that a task that does not panic pays nothing for it.
 //!
-//! Work stealing is left out on purpose: a reactor per core, with connections shared out when they are accepted, needs no
-//! lock and no atomic operation on the path of a request, and tasks need not be `Send`.
+//! Work stealing is left out on purpose: a reactor per core, with connections shared out when they are accepted, needs
+//! no lock and no atomic operation on the path of a request, and tasks need not be `Send`.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -52,13 +52,14 @@ const UNASKED_MAX: u64 = 1_000_000;
 /// 1. run woken tasks, at most a batch;
 /// 2. take the inbox: wakes, spawns and shutdown from other threads;
 /// 3. fire due timers, and give waits that started their deadlines;
-/// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, or until a task has spent its
-///    budget on descriptors, then with timeout zero; until the next deadline when nothing is runnable;
+/// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, or until a task has spent
+///    its budget on descriptors, then with timeout zero; until the next deadline when nothing is runnable;
 /// 5. record the readiness of the whole batch of events, then wake: a task sees its whole state.
 ///
-/// After fork(2), a child does not have the reactors of its parent: to run one, to spawn on it and each operation of its
-/// sources is an error that says so, and to drop them takes nothing from the parent. A poll that forks goes on in the child, and
-/// other tasks may be polled once more there, before `block_on` returns that error. A new reactor works, also inside that poll.
+/// After fork(2), a child does not have the reactors of its parent: to run one, to spawn on it and each operation of
+/// its sources is an error that says so, and to drop them takes nothing from the parent. A poll that forks goes on in
+/// the child, and other tasks may be polled once more there, before `block_on` returns that error. A new reactor works,
+/// also inside that poll.
 ///
 /// Dropping a reactor drops its tasks on this thread, in no particular order. Sources, timers and handles may outlive
 /// it: their operations return errors (`NotConnected` for sources), sleeps never end.
@@ -110,7 +111,8 @@ impl Reactor {
         Handle::new(self.core.number, self.core.epoch)
     }
 
-    /// What this reactor has done so far: a copy of plain counters, but for the waits, for which it looks at each source.
+    /// What this reactor has done so far: a copy of plain counters, but for the waits, for which it looks at each
+    /// source.
     ///
     /// ```
     /// let reactor = mainspring::Reactor::new()?;
@@ -132,13 +134,13 @@ impl Reactor {
 
     /// Runs `future`, and the tasks beside it, until `future` ends. Tasks that remain stay, for the next call.
     ///
-    /// `future` is dropped after the reactor has stopped running: what its drop calls finds no reactor on this thread, so a
-    /// [`spawn`](crate::spawn) there is refused.
+    /// `future` is dropped after the reactor has stopped running: what its drop calls finds no reactor on this thread,
+    /// so a [`spawn`](crate::spawn) there is refused.
     ///
     /// # Errors
     ///
-    /// When a reactor is running on this thread already, when the selector fails (the raw OS error is kept), and when a task
-    /// has panicked whose panic is to stop the reactor ([`Builder::on_panic`]).
+    /// When a reactor is running on this thread already, when the selector fails (the raw OS error is kept), and when a
+    /// task has panicked whose panic is to stop the reactor ([`Builder::on_panic`]).
     ///
     /// # Panics
     ///
@@ -239,7 +241,8 @@ impl Reactor {
             let is_system_spent = core.account.take_system_spent();
             let timeout = if runnable {
                 batches += 1;
-                // A task that has made all the system calls it may is asked to let others in, which only the selector knows.
+                // A task that has made all the system calls it may is asked to let others in, which only the selector
+                // knows.
                 if batches < BATCHES_MAX && !is_system_spent {
                     let now = core.clock.now();
                     selected_at = if batches == 1 { now } else { selected_at };
@@ -394,7 +397,8 @@ impl Reactor {
     }
 }
 
-/// An error if a reactor is running on this thread: another would stop it. That of a parent process does not run any more.
+/// An error if a reactor is running on this thread: another would stop it. That of a parent process does not run any
+/// more.
 pub(crate) fn refuse_second() -> io::Result<()> {
     match waker::current(|core| core.is_some_and(|core| !core.is_forked())) {
         true => Err(sentence(io::ErrorKind::Other, "a reactor is already running on this thread")),

@@ -1,8 +1,8 @@
 //! std I/O made asynchronous: the future that tries until the source is ready.
 //!
-//! `ready(|| op)` enters a scope with the waker of its `Context` and calls `op`. Every socket, timer and channel that says
-//! "not yet" inside has recorded that waker, so there is nothing to pass, to register or to wrap: whatever reads and
-//! writes through `std::io` and keeps its place when it sees `WouldBlock` is asynchronous.
+//! `ready(|| op)` enters a scope with the waker of its `Context` and calls `op`. Every socket, timer and channel that
+//! says "not yet" inside has recorded that waker, so there is nothing to pass, to register or to wrap: whatever reads
+//! and writes through `std::io` and keeps its place when it sees `WouldBlock` is asynchronous.
 //!
 //! What looks like "not yet" but recorded nothing would sleep for ever; it resolves to an error instead.
 
@@ -21,12 +21,12 @@ use crate::scope::Owner;
 /// `WouldBlock`. So `ready(|| reader.fill_buf().map(|_| ()))` waits for bytes in a `BufReader`, and the same works for
 /// whatever keeps its position when it sees `WouldBlock`: a TLS or WebSocket connection, a `Take`, a `BufWriter`.
 ///
-/// **std's `write_all`, `read_exact`, `read_line`, `copy` and `write!` do not keep their position**: inside `ready` they
-/// lose or repeat bytes. Use those of [`crate::io`], which keep it in their future.
+/// **std's `write_all`, `read_exact`, `read_line`, `copy` and `write!` do not keep their position**: inside `ready`
+/// they lose or repeat bytes. Use those of [`crate::io`], which keep it in their future.
 ///
-/// **An operation that takes a message by value**, as the `write` of tungstenite does, has kept the message when it says
-/// "not yet". To call it again would send it twice: the first try calls it, and those after it repeat its flush, not the
-/// call. With the message in an `Option`, `take` tells the closure which try it is.
+/// **An operation that takes a message by value**, as the `write` of tungstenite does, has kept the message when it
+/// says "not yet". To call it again would send it twice: the first try calls it, and those after it repeat its flush,
+/// not the call. With the message in an `Option`, `take` tells the closure which try it is.
 ///
 /// # Errors
 ///

@@ -41,8 +41,8 @@ const CHUNK: usize = 64;
 
 type Chunk = [OnceLock<Slot>; CHUNK];
 
-/// In chunks, each made when first needed: a table of all slots would be 416 KiB in the file of every program, since a cell
-/// that is empty is not all zeros.
+/// In chunks, each made when first needed: a table of all slots would be 416 KiB in the file of every program, since a
+/// cell that is empty is not all zeros.
 static CHUNKS: [OnceLock<Box<Chunk>>; REACTORS_MAX / CHUNK] = [const { OnceLock::new() }; REACTORS_MAX / CHUNK];
 
 /// How many forks may lie between a process and the first one that has made a reactor: as many as no program nests.

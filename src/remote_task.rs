@@ -1,11 +1,12 @@
 //! A task that was spawned from another thread: what its handle and its reactor share.
 //!
-//! [`Handle::spawn`](crate::Handle::spawn) makes the two ends. The [`Reply`] goes with the closure that starts the task and
-//! then stands beside its work; dropped without an output, on whatever path, it says that there is none. The [`Shared`] stays
-//! with the handle, and learns the number of the task, by which the handle can have it aborted.
+//! [`Handle::spawn`](crate::Handle::spawn) makes the two ends. The [`Reply`] goes with the closure that starts the task
+//! and then stands beside its work; dropped without an output, on whatever path, it says that there is none. The
+//! [`Shared`] stays with the handle, and learns the number of the task, by which the handle can have it aborted.
 //!
-//! The task is one task, whose output goes to another thread instead of staying where it is ([`crate::work`]). A task that
-//! awaits another and sends what that returns needs no code here; it makes two tasks and two channels for each spawn.
+//! The task is one task, whose output goes to another thread instead of staying where it is ([`crate::work`]). A task
+//! that awaits another and sends what that returns needs no code here; it makes two tasks and two channels for each
+//! spawn.
 
 #[cfg(all(test, loom))]
 mod model;
@@ -52,8 +53,8 @@ pub(crate) fn task<T>() -> (Reply<T>, Arc<Shared<T>>) {
 }
 
 impl<T> Shared<T> {
-    /// Starts the task, which `insert` adds, unless it was aborted. Under the lock, so that an abort comes before it or finds
-    /// the task.
+    /// Starts the task, which `insert` adds, unless it was aborted. Under the lock, so that an abort comes before it or
+    /// finds the task.
     fn start(&self, insert: impl FnOnce() -> Number) {
         let mut state = self.0.lock();
         if !state.aborted {

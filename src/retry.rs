@@ -1,9 +1,10 @@
-//! Tries that no event announces: descriptors or memory were short, and the system does not say when they no longer are.
+//! Tries that no event announces: descriptors or memory were short, and the system does not say when they no longer
+//! are.
 //!
-//! A listener pauses so, and whoever sends what the kernel has no memory for (`ENOBUFS`, `ENOMEM` of send(2)); and a Unix
-//! socket while a queue at the other end is full. A direction has one retry at a time, however often it is tried meanwhile,
-//! so the wheel holds one entry for it. Since a descriptor that this reactor closes is one that a listener may have,
-//! listeners are tried then too, at once.
+//! A listener pauses so, and whoever sends what the kernel has no memory for (`ENOBUFS`, `ENOMEM` of send(2)); and a
+//! Unix socket while a queue at the other end is full. A direction has one retry at a time, however often it is tried
+//! meanwhile, so the wheel holds one entry for it. Since a descriptor that this reactor closes is one that a listener
+//! may have, listeners are tried then too, at once.
 //!
 //! Turned down: a retry when any descriptor of the process is closed, which nobody reports; and a descriptor kept in
 //! reserve, to accept and close what cannot be served, which the peer takes for an end in good order.
@@ -40,8 +41,8 @@ impl Source {
         self.has(direction.retried())
     }
 
-    /// Makes `attempt` have its system call also during a pause. What is believed of the direction stays as it was, so a wait
-    /// that ends in it has its seat still.
+    /// Makes `attempt` have its system call also during a pause. What is believed of the direction stays as it was, so
+    /// a wait that ends in it has its seat still.
     pub(crate) fn in_pause<R>(&self, direction: Direction, attempt: impl FnOnce() -> R) -> R {
         if !self.is_paused(direction) || self.readiness().intersects(direction.bit()) {
             return attempt();

@@ -6,11 +6,11 @@
 //! waker of their `Context`, and are the owner themselves.
 //!
 //! The budget bounds what one poll may do before others have their turn: an operation that returns a value or an error
-//! costs a unit, a large transfer one more for each 4 KiB, a "not yet" none. When it is spent, an operation is refused: it
-//! says "not yet", records nothing, and wakes the waker that it would have recorded, so the task goes to the back of the run
-//! queue. A time slice would need a clock reading per operation. Budget and outcome stand in the [`Account`]. Outside a
-//! reactor nobody is refused. A foreign executor that spins inside one poll is told so by sources, after `ASKED_MAX`
-//! answers, and let through by channels and timers, which have no error.
+//! costs a unit, a large transfer one more for each 4 KiB, a "not yet" none. When it is spent, an operation is refused:
+//! it says "not yet", records nothing, and wakes the waker that it would have recorded, so the task goes to the back of
+//! the run queue. A time slice would need a clock reading per operation. Budget and outcome stand in the [`Account`].
+//! Outside a reactor nobody is refused. A foreign executor that spins inside one poll is told so by sources, after
+//! `ASKED_MAX` answers, and let through by channels and timers, which have no error.
 use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -60,7 +60,8 @@ pub(crate) fn poll_admit(cx: &Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
-/// Futures: the task of `cx` has another turn, before which the selector is asked. What has happened by now is known then.
+/// Futures: the task of `cx` has another turn, before which the selector is asked. What has happened by now is known
+/// then.
 #[cold]
 pub(crate) fn look_outside(cx: &Context<'_>) {
     waker::account(Account::system_spent);
@@ -106,8 +107,8 @@ pub(crate) fn blocked(record: impl FnOnce(&Waker)) {
     });
 }
 
-/// Try-style: the answer of `poll`, which is asked a second time with the waker of the scope if it has none. Outside a scope
-/// that waker is missing, and nothing is recorded.
+/// Try-style: the answer of `poll`, which is asked a second time with the waker of the scope if it has none. Outside a
+/// scope that waker is missing, and nothing is recorded.
 pub(crate) fn attempt<R>(mut poll: impl FnMut(Option<&Waker>) -> Poll<R>) -> Option<R> {
     if !admit() {
         return None;

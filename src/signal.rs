@@ -1,13 +1,14 @@
 //! Signals, as futures.
 //!
-//! From the first call for a signal on, it no longer does by itself what it did before: it does not end the process, also
-//! where it was ignored when the program started, as for the background jobs of a shell. Every future of every reactor of
-//! the process hears each signal. Several signals before a poll are one.
+//! From the first call for a signal on, it no longer does by itself what it did before: it does not end the process,
+//! also where it was ignored when the program started, as for the background jobs of a shell. Every future of every
+//! reactor of the process hears each signal. Several signals before a poll are one.
 //!
-//! [`stop`], which is [`ctrl_c`] or [`terminate`], is for the `stop` of [`Server::run`](crate::Server::run) and for programs that clean up
-//! before they end, [`on`] is for all others. A signal is a descriptor that becomes readable (`mainspring_sys::signal`), so
-//! to the reactor it is one more source. The handler is never removed: a second Ctrl-C between two futures does not kill a
-//! process that is busy ending. For a handler of the program's own there is [`Notifier`].
+//! [`stop`], which is [`ctrl_c`] or [`terminate`], is for the `stop` of [`Server::run`](crate::Server::run) and for
+//! programs that clean up before they end, [`on`] is for all others. A signal is a descriptor that becomes readable
+//! (`mainspring_sys::signal`), so to the reactor it is one more source. The handler is never removed: a second Ctrl-C
+//! between two futures does not kill a process that is busy ending. For a handler of the program's own there is
+//! [`Notifier`].
 //!
 //! A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
 
@@ -67,8 +68,8 @@ pub fn terminate() -> Signal {
     on(Kind::TERMINATE)
 }
 
-/// Waits until the program is asked to end: for Ctrl-C or `SIGTERM`, whichever comes first. It listens from this call on, or from
-/// the first poll if no reactor runs in the call, and is two of those that listen.
+/// Waits until the program is asked to end: for Ctrl-C or `SIGTERM`, whichever comes first. It listens from this call
+/// on, or from the first poll if no reactor runs in the call, and is two of those that listen.
 ///
 /// # Errors
 ///

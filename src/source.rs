@@ -6,8 +6,8 @@
 //! ever answered from a bit.
 //!
 //! **Why no wake-up is lost.** The selector reports each change after registration; an event that comes after the
-//! `EAGAIN` that turned a bit off is still in the selector, because events are taken on this thread only, between polls.
-//! So "bit off" and "waiter recorded" cannot straddle an event, and no tick counter is needed.
+//! `EAGAIN` that turned a bit off is still in the selector, because events are taken on this thread only, between
+//! polls. So "bit off" and "waiter recorded" cannot straddle an event, and no tick counter is needed.
 //!
 //! ```text
 //!            EAGAIN, or a short read or write of a TCP stream
@@ -16,7 +16,8 @@
 //!      +------------------ event of that direction ----------------+---------> waiters woken
 //! ```
 //!
-//! Who waits stands in [`crate::waits`]: one seat per direction for a task of this reactor, and a place for what is rare.
+//! Who waits stands in [`crate::waits`]: one seat per direction for a task of this reactor, and a place for what is
+//! rare.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -34,8 +35,8 @@ use crate::sentence::sentence;
 use crate::waits::{Rare, Seat};
 use crate::waker;
 
-/// Once seen, a short read no longer means that nothing is left: end-of-file, an error or the urgent mark may follow. What
-/// is no TCP stream is believed to have urgent data from the start: there a short read never means it.
+/// Once seen, a short read no longer means that nothing is left: end-of-file, an error or the urgent mark may follow.
+/// What is no TCP stream is believed to have urgent data from the start: there a short read never means it.
 const STICKY: Readiness =
     Readiness::READ_CLOSED.union(Readiness::HANGUP).union(Readiness::ERROR).union(Readiness::PRIORITY);
 
@@ -82,7 +83,8 @@ enum Failure {
 }
 
 impl Source {
-    /// A source that believes in `readiness` until told otherwise; `drains` for a TCP stream. The core puts it in its table.
+    /// A source that believes in `readiness` until told otherwise; `drains` for a TCP stream. The core puts it in its
+    /// table.
     pub(crate) fn new(core: Rc<Core>, token: Token, readiness: Readiness, drains: bool) -> Self {
         let readiness = if drains { readiness } else { readiness.union(Readiness::PRIORITY) };
         Self {
@@ -166,7 +168,8 @@ impl Source {
     }
 
     /// After a transfer of `count` bytes where `len` were asked for: less than asked for means that a TCP stream is
-    /// drained (or full), so the next try need not find that out by a system call. One that is not is charged for its bytes.
+    /// drained (or full), so the next try need not find that out by a system call. One that is not is charged for its
+    /// bytes.
     #[inline]
     pub(crate) fn transferred(&self, direction: Direction, count: usize, len: usize) {
         if count < len && count > 0 && !self.readiness.get().intersects(STICKY) {
@@ -274,8 +277,8 @@ impl Source {
 
     /// A try in the style of a tick: `None` is "not yet", recorded if there is a scope.
     ///
-    /// Inlined wherever it is called, as `try_read` is: the direction and the operation are constants there, and a program that
-    /// calls it twice would otherwise pay half as many instructions again.
+    /// Inlined wherever it is called, as `try_read` is: the direction and the operation are constants there, and a
+    /// program that calls it twice would otherwise pay half as many instructions again.
     #[inline(always)]
     pub(crate) fn try_io<T>(
         self: &Rc<Self>,
@@ -493,8 +496,9 @@ impl Source {
         if id != 0 {
             self.end_wait(direction, id);
         }
-        // Why here: a poll that makes a future anew for each try begins no wait twice, which is where others are counted.
-        // Without budget it is refused from now on, and so told that it spins if it was this source again and again.
+        // Why here: a poll that makes a future anew for each try begins no wait twice, which is where others are
+        // counted. Without budget it is refused from now on, and so told that it spins if it was this source again and
+        // again.
         if self.core.account.is_asked_too_often() {
             self.core.account.exhaust();
         }

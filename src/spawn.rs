@@ -3,9 +3,9 @@
 //! Both are for code that runs inside a reactor, which is found by the thread: nothing has to be passed along. From
 //! outside there are [`Reactor::spawn`](crate::Reactor::spawn) and [`Handle::spawn`](crate::Handle::spawn).
 //!
-//! A spawn never polls: the new task waits for its turn, so the caller's state is whole when it runs. One that cannot be
-//! had is an error in the handle and not a panic, since to be out of tasks is a condition of operation, and to be outside
-//! a reactor is met by libraries that cannot know.
+//! A spawn never polls: the new task waits for its turn, so the caller's state is whole when it runs. One that cannot
+//! be had is an error in the handle and not a panic, since to be out of tasks is a condition of operation, and to be
+//! outside a reactor is met by libraries that cannot know.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -60,8 +60,8 @@ where
 /// As [`spawn`](fn@crate::spawn), and the task has a name, by which it is told of: to the hook of
 /// [`Builder::on_panic`](crate::Builder::on_panic), by [`JoinHandle::name`], by the [longest poll](crate::LongestPoll).
 ///
-/// Names are for people: any text will do, also an empty one, and two tasks may have the same. A task without a name costs
-/// no more for there being such.
+/// Names are for people: any text will do, also an empty one, and two tasks may have the same. A task without a name
+/// costs no more for there being such.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! What a reactor has done: plain counters, each a plain add where it happens.
 //!
 //! The core, the loop and the listeners add; [`Reactor::stats`](crate::Reactor::stats) and [`Stats::current`] copy all
-//! of them at one moment. A counter never goes down, and wraps around at 2^64. What exists at the moment (tasks, sources,
-//! timers) is not counted but asked of its table, so it cannot drift from it.
+//! of them at one moment. A counter never goes down, and wraps around at 2^64. What exists at the moment (tasks,
+//! sources, timers) is not counted but asked of its table, so it cannot drift from it.
 //!
 //! The counters belong to one thread, so an add is not atomic and they are always on; the price is that another thread
 //! has to ask by a task. Atomics that anybody may read would cost their share in every poll.
@@ -98,8 +98,9 @@ pub struct Stats {
     pub waits: usize,
     /// Timers and deadlines armed, at the moment.
     pub timers: usize,
-    /// The longest poll so far; zero unless polls are measured ([`Builder::measure_polls`](crate::Builder::measure_polls)).
-    /// [`LongestPoll`](crate::LongestPoll) tells whose it was.
+    /// The longest poll so far; zero unless polls are measured
+    /// ([`Builder::measure_polls`](crate::Builder::measure_polls)). [`LongestPoll`](crate::LongestPoll) tells whose it
+    /// was.
     pub longest_poll: Duration,
     /// Buffers of the pool that are in use, at the moment.
     pub buffers: usize,
@@ -139,8 +140,8 @@ impl Stats {
         crate::waker::current(|core| core.map(Self::of))
     }
 
-    /// Each name with its value, in a fixed order: what a page or a metrics exporter is made from. The names are those of the
-    /// fields, and stay; new ones come at the end. The longest poll is in nanoseconds, and says so in its name.
+    /// Each name with its value, in a fixed order: what a page or a metrics exporter is made from. The names are those
+    /// of the fields, and stay; new ones come at the end. The longest poll is in nanoseconds, and says so in its name.
     pub fn fields(&self) -> [(&'static str, u64); 21] {
         [
             ("turns", self.turns),

@@ -1,15 +1,15 @@
 //! The task table and the run queue of one reactor.
 //!
 //! A task is a slot, which is used again, and one allocation, its body ([`crate::work`]). Wakers and handles hold its
-//! number, which the table turns into the slot, checked against the number that stands there. The run queue holds the slots
-//! themselves, so that running one looks nothing up. While a task is polled its body is lent out, so that user code may
-//! spawn, wake, abort and join with nothing borrowed.
+//! number, which the table turns into the slot, checked against the number that stands there. The run queue holds the
+//! slots themselves, so that running one looks nothing up. While a task is polled its body is lent out, so that user
+//! code may spawn, wake, abort and join with nothing borrowed.
 //!
-//! The counts are of one thread. A task cell with atomic counts, as in async-task, frees a task from any thread that drops
-//! the last waker; here wakers hold nothing, and only the loop and the `JoinHandle`, on the reactor's thread, ever drop a
-//! future or an output, but for an output that was sent to another thread ([`crate::remote_task`]). Slot and body in one
-//! allocation were turned down: where the body of a forgotten type stands has to be computed at each step, which costs more
-//! than a second pointer.
+//! The counts are of one thread. A task cell with atomic counts, as in async-task, frees a task from any thread that
+//! drops the last waker; here wakers hold nothing, and only the loop and the `JoinHandle`, on the reactor's thread,
+//! ever drop a future or an output, but for an output that was sent to another thread ([`crate::remote_task`]). Slot
+//! and body in one allocation were turned down: where the body of a forgotten type stands has to be computed at each
+//! step, which costs more than a second pointer.
 
 use std::cell::Cell;
 use std::mem;
@@ -114,7 +114,8 @@ struct Lent<'a> {
 impl Drop for Lent<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Why forgotten: the place is empty, since it is filled once for each task; to look whether it is would cost the loop.
+        // Why forgotten: the place is empty, since it is filled once for each task; to look whether it is would cost
+        // the loop.
         mem::forget(self.slot.body.replace(self.body.take()));
     }
 }
@@ -135,9 +136,9 @@ pub(crate) enum Join {
 /// That a task can be added.
 pub(crate) struct Room(());
 
-/// How many slots are kept when they have no task, in items: the first that were made, which lie side by side. What a burst
-/// makes beyond them is given back. To keep whichever were emptied first would leave them strewn over the memory of the burst,
-/// so that none of it is given back and each spawn misses the cache.
+/// How many slots are kept when they have no task, in items: the first that were made, which lie side by side. What a
+/// burst makes beyond them is given back. To keep whichever were emptied first would leave them strewn over the memory
+/// of the burst, so that none of it is given back and each spawn misses the cache.
 const SPARE_MAX: usize = 4096;
 
 /// All tasks of a reactor.
@@ -148,7 +149,8 @@ pub(crate) struct Tasks {
     slots: Vec<Task>,
     /// Which of the first `SPARE_MAX` slots have no task.
     free: Vec<u32>,
-    /// Which places of the table have no slot any more. Used when `free` is empty, so that slots are made for a burst alone.
+    /// Which places of the table have no slot any more. Used when `free` is empty, so that slots are made for a burst
+    /// alone.
     given_back: Vec<u32>,
     /// Tasks woken since those that are due were taken, in the order of their wakes.
     woken: Vec<Task>,

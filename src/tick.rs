@@ -1,7 +1,7 @@
 //! Tasks in the style of the 2016 announcement: a state machine that is ticked.
 //!
-//! A tick tries whatever the task has to try. What says "not yet" has recorded that this task waits for it; when the tick
-//! returns, the reactor knows all it needs to know. The rule for `WouldBlock`, whatever the order inside the tick:
+//! A tick tries whatever the task has to try. What says "not yet" has recorded that this task waits for it; when the
+//! tick returns, the reactor knows all it needs to know. The rule for `WouldBlock`, whatever the order inside the tick:
 //!
 //! | in this tick | the task is |
 //! |---|---|

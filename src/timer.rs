@@ -1,8 +1,8 @@
 //! Timers: what stands in the wheel, and what is done when it comes due.
 //!
-//! A sleep's entry belongs to its `Sleep`, which removes it. The entry of a direction with a timeout belongs to its source,
-//! and is armed no earlier than the end of the batch in which a wait started: see [`crate::deadline`]. A retry removes
-//! itself. All of them fire in phase 3 of the loop, a bounded number per turn, by one reading of the clock.
+//! A sleep's entry belongs to its `Sleep`, which removes it. The entry of a direction with a timeout belongs to its
+//! source, and is armed no earlier than the end of the batch in which a wait started: see [`crate::deadline`]. A retry
+//! removes itself. All of them fire in phase 3 of the loop, a bounded number per turn, by one reading of the clock.
 
 use std::task::Waker;
 
@@ -70,7 +70,8 @@ impl Core {
         self.exchange_sleeper(key, waker)
     }
 
-    /// Another waker than before: cloned and dropped with nothing borrowed, since either may run code of another runtime.
+    /// Another waker than before: cloned and dropped with nothing borrowed, since either may run code of another
+    /// runtime.
     #[cold]
     fn exchange_sleeper(&self, key: Key, waker: &Waker) -> bool {
         let waker = waker.clone();

@@ -1,12 +1,13 @@
-//! What a reactor tells a subscriber of the `tracing` crate, with the feature `tracing`; without it, nothing at no cost.
+//! What a reactor tells a subscriber of the `tracing` crate, with the feature `tracing`; without it, nothing at no
+//! cost.
 //!
-//! The loop, the listeners and the pool call these functions where something happens, and know nothing of the feature. Each
-//! of them exists twice in this file, and the second set is empty; the counts of `benches -- instructions` are the same as
-//! they would be without the calls. Other files must not ask for the feature.
+//! The loop, the listeners and the pool call these functions where something happens, and know nothing of the feature.
+//! Each of them exists twice in this file, and the second set is empty; the counts of `benches -- instructions` are the
+//! same as they would be without the calls. Other files must not ask for the feature.
 //!
-//! All of it has the target `mainspring`. A task's polls are spans of level debug, so that what a task logs stands under the
-//! task's name. One span for the whole life of a task was turned down: it would have to be kept in the task, and memory per
-//! task is what a server has most of.
+//! All of it has the target `mainspring`. A task's polls are spans of level debug, so that what a task logs stands
+//! under the task's name. One span for the whole life of a task was turned down: it would have to be kept in the task,
+//! and memory per task is what a server has most of.
 //!
 //! | event or span | level | fields |
 //! |---|---|---|

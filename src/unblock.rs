@@ -1,8 +1,8 @@
 //! Work that blocks, on threads of the reactor's own.
 //!
-//! A small pool that starts with the first job, has a bound in threads and in its queue, and whose idle threads end after
-//! a while. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody. A pool
-//! per process, as elsewhere, would let one reactor's slow lookups hold up another's.
+//! A small pool that starts with the first job, has a bound in threads and in its queue, and whose idle threads end
+//! after a while. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody.
+//! A pool per process, as elsewhere, would let one reactor's slow lookups hold up another's.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -27,8 +27,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs `job`, which may block, on a thread of the reactor's pool: at most 16 threads
 /// ([`Builder::blocking_threads`](crate::Builder::blocking_threads)), at most 1,024 jobs waiting for one
-/// ([`Builder::blocking_queue`](crate::Builder::blocking_queue)). A thread is started when a job finds none idle, and ends
-/// when it had no job for 10 s ([`Builder::blocking_idle`](crate::Builder::blocking_idle)).
+/// ([`Builder::blocking_queue`](crate::Builder::blocking_queue)). A thread is started when a job finds none idle, and
+/// ends when it had no job for 10 s ([`Builder::blocking_idle`](crate::Builder::blocking_idle)).
 ///
 /// The job is handed over in the call. Host names are looked up on the same pool.
 ///

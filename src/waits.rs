@@ -1,17 +1,17 @@
 //! Who waits for a source. Until when they wait, [`crate::deadline`] says.
 //!
-//! A wait belongs to an owner (a leaf future, a tick task, a `ready`) and lasts from its first "not yet" until the owner
-//! succeeds, fails or is dropped, also while its waker is out after a wake. There is hardly ever more than one per
-//! direction, and it is nearly always that of a task: that one has a seat, three words in cells. An owner keeps its seat
-//! when it was woken, so that its next wait only has to say so; another may take it while nobody waits there. Further
-//! waits, and those of foreign executors, stand in the crowd.
+//! A wait belongs to an owner (a leaf future, a tick task, a `ready`) and lasts from its first "not yet" until the
+//! owner succeeds, fails or is dropped, also while its waker is out after a wake. There is hardly ever more than one
+//! per direction, and it is nearly always that of a task: that one has a seat, three words in cells. An owner keeps its
+//! seat when it was woken, so that its next wait only has to say so; another may take it while nobody waits there.
+//! Further waits, and those of foreign executors, stand in the crowd.
 //!
-//! A seat names a task only while the direction's readiness bit is off: whatever turns the bit on takes the task out. So
-//! an operation that succeeds has nothing to clear, unless the direction has a timeout: a wait that expires turns the bit
-//! on for its own try, and leaves the others where they are.
+//! A seat names a task only while the direction's readiness bit is off: whatever turns the bit on takes the task out.
+//! So an operation that succeeds has nothing to clear, unless the direction has a timeout: a wait that expires turns
+//! the bit on for its own try, and leaves the others where they are.
 //!
-//! The alternative, a list of wakers emptied on each event, leaves wakers of cancelled reads behind and cannot say when a
-//! deadline has nobody behind it.
+//! The alternative, a list of wakers emptied on each event, leaves wakers of cancelled reads behind and cannot say when
+//! a deadline has nobody behind it.
 
 use std::cell::Cell;
 use std::task::Waker;
@@ -220,7 +220,8 @@ impl Source {
         }
     }
 
-    /// Ends the wait of `owner` where a direction has a timeout or a crowd. The end of the last wait disarms the deadline.
+    /// Ends the wait of `owner` where a direction has a timeout or a crowd. The end of the last wait disarms the
+    /// deadline.
     #[inline]
     pub(crate) fn end_rare(&self, direction: Direction, owner: u64) {
         let seat = &self.seats[direction as usize];

@@ -1,11 +1,11 @@
 //! Waking what others made.
 //!
-//! A waker of this crate only enqueues. A foreign one runs its owner's code, which may call back or panic. So whoever keeps
-//! wakers takes them out first and calls them with nothing borrowed, and a panic in one is counted and skips none of the
-//! rest: it is the waker's fault, and not that of the task which happened to wake it.
+//! A waker of this crate only enqueues. A foreign one runs its owner's code, which may call back or panic. So whoever
+//! keeps wakers takes them out first and calls them with nothing borrowed, and a panic in one is counted and skips none
+//! of the rest: it is the waker's fault, and not that of the task which happened to wake it.
 //!
-//! To pass the panic on after the last one, as the channels do, was turned down for what wakes from a destructor: there a
-//! second panic ends the process.
+//! To pass the panic on after the last one, as the channels do, was turned down for what wakes from a destructor: there
+//! a second panic ends the process.
 
 use std::task::Waker;
 

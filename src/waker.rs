@@ -13,9 +13,10 @@
 //!  |   12 bits  |        28 bits             |        24 bits         |
 //! ```
 //!
-//! The second part is two pointers to what is running: the reactor of this thread ([`run`]), and in an account the scope in
-//! which "not yet" is recorded ([`Innermost`]). Both are set for the length of one call, on whose stack the value stands,
-//! and set back by a guard, also on unwind. What is thread-local has no destructor, so it can be asked at thread exit.
+//! The second part is two pointers to what is running: the reactor of this thread ([`run`]), and in an account the
+//! scope in which "not yet" is recorded ([`Innermost`]). Both are set for the length of one call, on whose stack the
+//! value stands, and set back by a guard, also on unwind. What is thread-local has no destructor, so it can be asked at
+//! thread exit.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -158,7 +159,8 @@ pub(crate) fn run<R>(core: &Core, f: impl FnOnce() -> R) -> R {
 /// Calls `f` with the reactor that is running on this thread.
 #[inline]
 pub(crate) fn current<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
-    // SAFETY: not null only while `run` is on this thread's stack, which borrows the core for as long; `f` cannot keep it.
+    // SAFETY: not null only while `run` is on this thread's stack, which borrows the core for as long; `f` cannot keep
+    // it.
     f(unsafe { CORE.get().as_ref() })
 }
 
@@ -191,7 +193,8 @@ impl Innermost {
         Self(Cell::new(ptr::null()))
     }
 
-    /// Runs `f` with `scope` as the innermost one. `is_first` says that there is none before, which need not be kept then.
+    /// Runs `f` with `scope` as the innermost one. `is_first` says that there is none before, which need not be kept
+    /// then.
     #[inline]
     pub(crate) fn enter<R>(&self, scope: &Scope<'_>, is_first: bool, f: impl FnOnce() -> R) -> R {
         let before = if is_first { ptr::null() } else { self.0.get() };
@@ -204,9 +207,9 @@ impl Innermost {
     /// Calls `f` with the innermost scope.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(Option<&Scope<'_>>) -> R) -> R {
-        // SAFETY: not null only while `enter` is on this thread's stack, which borrows the scope for as long: what is put
-        // back is null, or was the innermost when that `enter` began. `f` takes any lifetime, so it cannot keep what it is
-        // given, and an account is used by one thread.
+        // SAFETY: not null only while `enter` is on this thread's stack, which borrows the scope for as long: what is
+        // put back is null, or was the innermost when that `enter` began. `f` takes any lifetime, so it cannot keep
+        // what it is given, and an account is used by one thread.
         f(unsafe { self.0.get().as_ref() })
     }
 }

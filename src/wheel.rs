@@ -1,8 +1,8 @@
 //! The timer wheel: entries ordered by deadline, and which of them are due.
 //!
 //! Each reactor owns one and is its only caller: it arms entries for sleeps and source deadlines, sleeps in the
-//! selector until [`Wheel::next`], then calls [`Wheel::pop`] until nothing more is due. Time is an input, in nanoseconds
-//! of the reactor's clock.
+//! selector until [`Wheel::next`], then calls [`Wheel::pop`] until nothing more is due. Time is an input, in
+//! nanoseconds of the reactor's clock.
 //!
 //! A tick is 2^15 ns. Every deadline is rounded up to a tick, whose number is read as nine digits of six bits. The most
 //! significant digit in which it differs from the wheel's position names the level, and that digit names the slot:
@@ -15,11 +15,11 @@
 //! An entry never fires early, and at most one tick late. Arming, disarming and removal are O(1) and allocate nothing;
 //! an entry moves down at most once per level. Entries of one tick fire in the order in which they were armed.
 //!
-//! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`. A slot knows
-//! the earliest tick that was put into it, so that a reactor which sleeps is not woken to move entries, but only when one
-//! is due, or was and has been cancelled. Linux (4.8 and later) never moves an entry and lets far timers be late by an
-//! eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary heap was turned
-//! down because most timeouts are cancelled, which costs it O(log n) each.
+//! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`. A slot
+//! knows the earliest tick that was put into it, so that a reactor which sleeps is not woken to move entries, but only
+//! when one is due, or was and has been cancelled. Linux (4.8 and later) never moves an entry and lets far timers be
+//! late by an eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary
+//! heap was turned down because most timeouts are cancelled, which costs it O(log n) each.
 
 #[cfg(test)]
 mod tests;
@@ -95,9 +95,9 @@ struct Entry<T> {
 ///
 /// - An entry is armed if and only if it is in the list of exactly one slot. `pop` unlinks what it returns, so nothing
 ///   fires twice, and a cascade links all that it took, so nothing is lost.
-/// - The tick for which an entry was linked agrees with `position` in the digits above its level. On its level its digit
-///   is the larger one, or the same on level 0. So the first slot of the lowest occupied level is the earliest, and the
-///   slots of a level never wrap.
+/// - The tick for which an entry was linked agrees with `position` in the digits above its level. On its level its
+///   digit is the larger one, or the same on level 0. So the first slot of the lowest occupied level is the earliest,
+///   and the slots of a level never wrap.
 /// - A bit of `occupied` is set if and only if the list of that slot has an entry.
 pub(crate) struct Wheel<T> {
     /// The tick up to which slots were emptied, at most `now`. Moved by `pop` alone, and never past an occupied slot.
@@ -238,8 +238,8 @@ impl<T> Wheel<T> {
     /// When to call `pop` next, in nanoseconds; `None` if nothing is armed that could fire.
     ///
     /// At or before `now` while something is due. Otherwise the earliest deadline rounded up to its tick, or an earlier
-    /// moment at which an entry would have been due that has been disarmed or removed since: `pop` then returns nothing,
-    /// and looks at the whole slot, so that this happens at most once per slot and level.
+    /// moment at which an entry would have been due that has been disarmed or removed since: `pop` then returns
+    /// nothing, and looks at the whole slot, so that this happens at most once per slot and level.
     pub(crate) fn next(&self) -> Option<u64> {
         let (slot, _) = self.earliest()?;
         // Why not saturate? The one tick that overflows is that of the deadlines that never fire.

@@ -1,9 +1,9 @@
 //! What a task does, and what becomes of it: the body of a task.
 //!
-//! There are two kinds of work, a future, which is polled with a waker, and a tick task, which is ticked in a scope. The
-//! table of tasks knows neither: to it a body is [`Run`], which goes on, fails, or gives its output away. The output takes
-//! the place of the work in the same allocation, so that it waits for its `JoinHandle` at no further cost; that of a task from
-//! another thread is sent there ([`Replying`]).
+//! There are two kinds of work, a future, which is polled with a waker, and a tick task, which is ticked in a scope.
+//! The table of tasks knows neither: to it a body is [`Run`], which goes on, fails, or gives its output away. The
+//! output takes the place of the work in the same allocation, so that it waits for its `JoinHandle` at no further cost;
+//! that of a task from another thread is sent there ([`Replying`]).
 //!
 //! A tick task could be a future too. It has a way of its own because a future gets a `Context`, of which a tick uses
 //! nothing, and finds its reactor by the thread.

@@ -1,7 +1,7 @@
 //! The behaviour table of the 2016 announcement, and the defects of its code, as far as no other file holds them.
 //!
-//! The table is what the tests of that reactor and of its companions asked for. The defects could be read in its source;
-//! a test that is about one says what happened in 2016.
+//! The table is what the tests of that reactor and of its companions asked for. The defects could be read in its
+//! source; a test that is about one says what happened in 2016.
 mod util;
 
 use futures::StreamExt;

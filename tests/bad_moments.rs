@@ -22,8 +22,8 @@ use std::time::Duration;
 use util::hook_waker::{Event, hook_waker};
 use util::runtime::*;
 
-/// Counts allocations, and the bytes that are allocated. Each thread has its own counts: others, of the harness and of the
-/// limits, start and end when they like.
+/// Counts allocations, and the bytes that are allocated. Each thread has its own counts: others, of the harness and of
+/// the limits, start and end when they like.
 struct CountingAllocator;
 
 thread_local! {

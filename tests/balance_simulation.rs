@@ -1,12 +1,13 @@
 //! Balancers in good times and bad, compared in virtual time: Finagle's balancer simulation.
 //!
-//! Ten endpoints, calls that come at random, 45 s; the latency of a call is drawn from a distribution with a long tail. In each
-//! of five scenarios one endpoint is told to be different. The table has a row for each algorithm, without and with failure
-//! accrual around each endpoint, and the part of the calls that succeeded and the latency that 99 % of them did not exceed.
+//! Ten endpoints, calls that come at random, 45 s; the latency of a call is drawn from a distribution with a long tail.
+//! In each of five scenarios one endpoint is told to be different. The table has a row for each algorithm, without and
+//! with failure accrual around each endpoint, and the part of the calls that succeeded and the latency that 99 % of
+//! them did not exceed.
 //!
-//! `SIMULATION_CALLS` is the number of calls a second (250 by default, 1,250 in Finagle's) and `SIMULATION_SEED` the seed. It is
-//! the same sequence of arrivals and latencies for every algorithm. `SIMULATION_REPORT` names a file, to which the table goes as
-//! points that `benches -- charts` draws.
+//! `SIMULATION_CALLS` is the number of calls a second (250 by default, 1,250 in Finagle's) and `SIMULATION_SEED` the
+//! seed. It is the same sequence of arrivals and latencies for every algorithm. `SIMULATION_REPORT` names a file, to
+//! which the table goes as points that `benches -- charts` draws.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -121,7 +122,8 @@ impl World {
             (0, Behaviour::Slower(slower)) => slower,
             _ => 1.0,
         };
-        // The logarithm of a logistic distribution: half as long to twice as long for most, one in a thousand ten times.
+        // The logarithm of a logistic distribution: half as long to twice as long for most, one in a thousand ten
+        // times.
         let latency = MEDIAN * (drawn / (1.0 - drawn)).powf(1.0 / 3.0).clamp(0.2, 30.0);
         sleep(Duration::from_secs_f64(latency * slower)).await;
         Ok(())

@@ -1,5 +1,5 @@
-//! How a served connection ends whose peer has sent more than was read: what was written arrives, and nobody holds the end
-//! up for ever.
+//! How a served connection ends whose peer has sent more than was read: what was written arrives, and nobody holds the
+//! end up for ever.
 
 mod util;
 

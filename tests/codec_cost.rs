@@ -1,5 +1,5 @@
-//! What a peer can make a codec do: how much memory a length that it declares takes, and how much work bytes that come one
-//! by one are.
+//! What a peer can make a codec do: how much memory a length that it declares takes, and how much work bytes that come
+//! one by one are.
 
 mod util;
 

@@ -1,8 +1,8 @@
 //! `LengthDelimited`, `Delimited` and `Fixed`: the same items however the bytes arrive, limits, and errors that end a
 //! stream or do not.
 //!
-//! The random tests compare with what slices say, and print their seed. That no byte is looked at twice is tested beside
-//! the codecs, where the bytes that were looked at can be overwritten.
+//! The random tests compare with what slices say, and print their seed. That no byte is looked at twice is tested
+//! beside the codecs, where the bytes that were looked at can be overwritten.
 #[allow(dead_code)]
 mod util {
     pub(crate) mod random;

@@ -1,5 +1,5 @@
-//! Combinators and executors with wakers of their own, over sockets, timers and channels: no wake-up is lost, no wait is
-//! left behind, and no waker, whatever it does, disturbs another.
+//! Combinators and executors with wakers of their own, over sockets, timers and channels: no wake-up is lost, no wait
+//! is left behind, and no waker, whatever it does, disturbs another.
 //!
 //! Random tests print their seed.
 mod util {

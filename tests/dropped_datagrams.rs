@@ -52,7 +52,8 @@ fn what_waits_for_datagrams() {
         while ours.try_recv(&mut [0; 9]).unwrap().is_some() {}
         dropped("readable", s, |s| Box::pin(s.readable()), send()).await.unwrap();
         assert_eq!(ours.recv(&mut [0; 9]).await.unwrap(), 2);
-        // Sending finds room at once: what goes to this machine is charged to its receiver, and dropped if that has none.
+        // Sending finds room at once: what goes to this machine is charged to its receiver, and dropped if that has
+        // none.
 
         let mut framed = FramedDatagrams::new(ours, Lines::new());
         let next = dropped("next", &mut framed, |s| Box::pin(s.next()), send()).await;

@@ -1,6 +1,7 @@
 //! What takes a number, a duration or a buffer takes the least and the most of it too: no panic, no overflow, no hang.
 //!
-//! Timers have theirs in `time.rs`, deadlines of sources in `deadline.rs`, those of pipelines in `pipeline_deadlines.rs`.
+//! Timers have theirs in `time.rs`, deadlines of sources in `deadline.rs`, those of pipelines in
+//! `pipeline_deadlines.rs`.
 mod util;
 
 use mainspring::channel::mpsc;

@@ -1,4 +1,5 @@
-//! The least and the most of what sockets, pools and queues take: empty buffers, no time and all time, no items and all items.
+//! The least and the most of what sockets, pools and queues take: empty buffers, no time and all time, no items and all
+//! items.
 mod util;
 
 use mainspring::channel::mpsc;

@@ -4,8 +4,8 @@
 //! Without `--cfg mainspring_faults`: the child is this test, run again as users build it. It needs `strace`
 //! (Debian: `apt-get install strace`) and the right to trace a child, and fails where it has not.
 //!
-//! Not over the stand-in for kqueue: strace names the calls of the epoll backend, and the calls that the stand-in makes are
-//! no part of the product.
+//! Not over the stand-in for kqueue: strace names the calls of the epoll backend, and the calls that the stand-in makes
+//! are no part of the product.
 #![cfg(all(target_os = "linux", not(mainspring_faults), not(mainspring_force_kqueue)))]
 
 mod util;
@@ -162,8 +162,8 @@ fn a_kernel_without_fine_waits_is_asked_once() {
     }
 }
 
-/// How many calls a thread makes before the one that is meant: more than the loader and the harness of the tests make on
-/// theirs, where calls are counted apart.
+/// How many calls a thread makes before the one that is meant: more than the loader and the harness of the tests make
+/// on theirs, where calls are counted apart.
 const SPENT: u64 = 50;
 
 /// What the child does.

@@ -1,8 +1,8 @@
 //! Random plans of faults that nobody may notice: short transfers, early and late events, interruptions, untrue
 //! "not yet", a shortage now and then, all at once.
 //!
-//! `--cfg mainspring_faults`. The seed is printed, and taken from `MAINSPRING_SEED`; `FAULTS_RUNS` says how many plans are
-//! tried in each style.
+//! `--cfg mainspring_faults`. The seed is printed, and taken from `MAINSPRING_SEED`; `FAULTS_RUNS` says how many plans
+//! are tried in each style.
 #![cfg(mainspring_faults)]
 
 mod util;
@@ -80,8 +80,8 @@ fn sweep(style: Style) {
 /// A fault that nobody may notice, of a size drawn by `few`.
 type Make = fn(few: usize) -> Fault;
 
-/// What may go wrong; whether it is about a call that only services with vectored calls make, or only the others; and how
-/// many times in a row at most, a few where each of them is a pause.
+/// What may go wrong; whether it is about a call that only services with vectored calls make, or only the others; and
+/// how many times in a row at most, a few where each of them is a pause.
 const KINDS: [(Option<bool>, usize, Make); 16] = [
     (Some(false), 20, |few| Fault::cut(Call::Recv, few)),
     (Some(false), 20, |few| Fault::cut(Call::Send, few)),

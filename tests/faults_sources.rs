@@ -1,5 +1,5 @@
-//! Datagrams, passed descriptors and pipes over an operating system that fails: what is "not yet" is tried again, what is
-//! an error is told once, and the source lives on.
+//! Datagrams, passed descriptors and pipes over an operating system that fails: what is "not yet" is tried again, what
+//! is an error is told once, and the source lives on.
 //!
 //! `--cfg mainspring_faults`.
 #![cfg(mainspring_faults)]
@@ -18,8 +18,8 @@ use mainspring_sys::faults::{Call, Fault, Plan};
 use util::folder::Folder;
 use util::runtime::{in_child, open_descriptors, run, stats};
 
-/// Moves a few bytes by the call, from one end of a new pair to the other. The error is of the one operation that failed,
-/// after which the same pair is used once more.
+/// Moves a few bytes by the call, from one end of a new pair to the other. The error is of the one operation that
+/// failed, after which the same pair is used once more.
 async fn exchange(call: Call, plan: &mut Option<Plan>, faults: &[Fault]) -> io::Result<()> {
     let mut buffer = [0; 16];
     let mut result = Ok(());

@@ -65,7 +65,8 @@ fn new_reactor_works() {
     assert_eq!(&echoed.unwrap(), b"child");
 }
 
-/// A reactor between two runs, with a connection of which the other end is std's, and a waker of a task that waits for it.
+/// A reactor between two runs, with a connection of which the other end is std's, and a waker of a task that waits for
+/// it.
 struct Inherited {
     reactor: Reactor,
     stream: Rc<TcpStream>,

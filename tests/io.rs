@@ -1,4 +1,5 @@
-//! std I/O over sockets: `ready`, and the functions of `mainspring::io` beside those of std, which lose or repeat bytes.
+//! std I/O over sockets: `ready`, and the functions of `mainspring::io` beside those of std, which lose or repeat
+//! bytes.
 //!
 //! Every test runs on a reactor of its own, which checks that no wait is left behind.
 mod util {

@@ -1,4 +1,5 @@
-//! A transport that is lent by `&mut` is asked everything that it would be asked itself, also what the trait has an answer for.
+//! A transport that is lent by `&mut` is asked everything that it would be asked itself, also what the trait has an
+//! answer for.
 
 use std::io;
 use std::task::{Context, Poll, Waker};

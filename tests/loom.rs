@@ -1,7 +1,7 @@
 //! Models of the channels: every order in which two or three threads can run is tried.
 //!
-//! Run by `RUSTFLAGS="--cfg loom" cargo test --release --test loom`. Each model fails by a deadlock if a wake-up is lost,
-//! by an assertion if a value is lost or doubled, and by loom's own check if memory leaks.
+//! Run by `RUSTFLAGS="--cfg loom" cargo test --release --test loom`. Each model fails by a deadlock if a wake-up is
+//! lost, by an assertion if a value is lost or doubled, and by loom's own check if memory leaks.
 #![cfg(loom)]
 
 mod modelled;

@@ -1,10 +1,11 @@
 //! Random calls on multiplexed connections against a model of the rules M1 to M10.
 //!
 //! Each round is one connection: calls are made, polled, dropped and answered at random and in any order, some answers
-//! are refusals, some come twice or were never asked for, writing is blocked and allowed, and some rounds end in a reset, a
-//! half-close, a farewell or a malformed answer. What was written is read off the transport as the peer would, which holds
-//! each id and each cancellation against the requests that it has; the model says which outcome each call may have. At the
-//! end of a round everything that can finish has to, polled only when woken, and no message and no waker may be left.
+//! are refusals, some come twice or were never asked for, writing is blocked and allowed, and some rounds end in a
+//! reset, a half-close, a farewell or a malformed answer. What was written is read off the transport as the peer would,
+//! which holds each id and each cancellation against the requests that it has; the model says which outcome each call
+//! may have. At the end of a round everything that can finish has to, polled only when woken, and no message and no
+//! waker may be left.
 //!
 //! `MULTIPLEX_OPERATIONS` sets the number of operations, `MULTIPLEX_SEED` repeats a run.
 #[allow(dead_code)]

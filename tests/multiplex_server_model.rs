@@ -1,10 +1,10 @@
 //! Random requests on served multiplexed connections against a model of the rules S2 to S8.
 //!
-//! Each round is one connection: requests arrive, are answered in any order, cancelled and refused at random, writing is
-//! blocked and allowed, and some rounds end in a reset, a half-close, a drain, an error of the service, or an id that comes
-//! twice. The model is the peer: it knows which requests have no reply, and each message that it gets has to be one that it
-//! may get. At the end of a round every request has its reply, unless the connection has ended, and no call, no message and
-//! no waker is left.
+//! Each round is one connection: requests arrive, are answered in any order, cancelled and refused at random, writing
+//! is blocked and allowed, and some rounds end in a reset, a half-close, a drain, an error of the service, or an id
+//! that comes twice. The model is the peer: it knows which requests have no reply, and each message that it gets has to
+//! be one that it may get. At the end of a round every request has its reply, unless the connection has ended, and no
+//! call, no message and no waker is left.
 //!
 //! `MULTIPLEX_OPERATIONS` sets the number of operations, `MULTIPLEX_SEED` repeats a run.
 #[allow(dead_code)]
@@ -112,7 +112,8 @@ struct Round<'a> {
     next_number: u64,
     /// Requests that have no reply, by id.
     open: BTreeMap<u64, u64>,
-    /// Ids that the peer has used twice, and the later requests. If the earlier one is answered by then, it is no error.
+    /// Ids that the peer has used twice, and the later requests. If the earlier one is answered by then, it is no
+    /// error.
     doubled: BTreeMap<u64, u64>,
     /// Requests that the peer has cancelled.
     cancelled: BTreeSet<u64>,

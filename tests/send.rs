@@ -1,7 +1,7 @@
 //! What may leave its thread and what may not: a row for each public type that is more than a plain value.
 //!
-//! A type that became `Send` by a change of its fields would let a socket go where its reactor is not; one that is not any
-//! more breaks whoever sends it.
+//! A type that became `Send` by a change of its fields would let a socket go where its reactor is not; one that is not
+//! any more breaks whoever sends it.
 use std::marker::PhantomData;
 use std::rc::Rc;
 

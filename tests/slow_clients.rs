@@ -1,5 +1,5 @@
-//! Clients that dribble, say nothing or do not read, by the hundred, at a server without a setting. `SLOW_CLIENTS` says by
-//! how many hundreds or thousands; each takes two descriptors of this process.
+//! Clients that dribble, say nothing or do not read, by the hundred, at a server without a setting. `SLOW_CLIENTS` says
+//! by how many hundreds or thousands; each takes two descriptors of this process.
 
 mod util;
 
@@ -25,15 +25,15 @@ static HEAP: Heap = Heap;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What one slow client may take of the server: the first read of 8 KiB, which is what `Framed` states, and as much again
-/// for its task, its tables and its timer.
+/// What one slow client may take of the server: the first read of 8 KiB, which is what `Framed` states, and as much
+/// again for its task, its tables and its timer.
 const BYTES_PER_CLIENT: isize = 16 * 1024;
 
 /// Bytes of an answer to a client that does not read.
 const ANSWER: usize = 4096;
 
-/// What one client that does not read may take: 64 KiB of unwritten bytes and an answer, in a vector that grows by doubling;
-/// 32 answers that wait; one read of 64 KiB; and the rest.
+/// What one client that does not read may take: 64 KiB of unwritten bytes and an answer, in a vector that grows by
+/// doubling; 32 answers that wait; one read of 64 KiB; and the rest.
 const BYTES_PER_DEAF_CLIENT: isize = 2 * 64 * 1024 + 34 * ANSWER as isize + 64 * 1024 + BYTES_PER_CLIENT;
 
 fn clients() -> usize {

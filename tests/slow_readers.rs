@@ -36,8 +36,8 @@ async fn ask(connections: usize) -> (TcpStream, Serving) {
     (stream, server.serve(serve).unwrap())
 }
 
-/// Reads the answer at a megabyte in 20 seconds: in a minute more than the system holds back from the writer until it tells
-/// him of room.
+/// Reads the answer at a megabyte in 20 seconds: in a minute more than the system holds back from the writer until it
+/// tells him of room.
 async fn read_slowly(stream: &TcpStream) {
     let (mut left, mut rest, mut buffer) = (ANSWER + 1, 0, vec![0; 1 << 16]);
     while left > 0 {

@@ -1,4 +1,5 @@
-//! `net::splice`, one way and both ways, over TCP and Unix streams and pipes: what goes in comes out, and nothing is left behind.
+//! `net::splice`, one way and both ways, over TCP and Unix streams and pipes: what goes in comes out, and nothing is
+//! left behind.
 mod util {
     pub(crate) mod checked;
     pub(crate) mod connection;

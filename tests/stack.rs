@@ -1,4 +1,5 @@
-//! Stacks through the public API: what maps requests, responses and errors, what chooses, what builds, and the size of it all.
+//! Stacks through the public API: what maps requests, responses and errors, what chooses, what builds, and the size of
+//! it all.
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};

@@ -1,4 +1,5 @@
-//! Late events: what the selector still reports of a source that is closed reaches nobody, whoever has its place by then.
+//! Late events: what the selector still reports of a source that is closed reaches nobody, whoever has its place by
+//! then.
 //!
 //! The only test of this process, because it foresees descriptor numbers. `STALE_ROUNDS` sets the number of rounds.
 mod util;

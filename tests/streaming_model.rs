@@ -1,9 +1,10 @@
 //! Random calls with and without bodies, client against server, pipelined and multiplexed.
 //!
-//! Each round is one connection: calls are made and dropped, bodies are fed, ended, cut, read and dropped at random, parts are
-//! carried from one end to the other, and writing is blocked and allowed. A body has the chunks that were fed to it, in their
-//! order, and the end that it was given, or is incomplete if it was cut, its call was dropped or the connection has ended. At
-//! the end of a round everything that can finish has to, polled only when woken, and no chunk may be left in memory.
+//! Each round is one connection: calls are made and dropped, bodies are fed, ended, cut, read and dropped at random,
+//! parts are carried from one end to the other, and writing is blocked and allowed. A body has the chunks that were fed
+//! to it, in their order, and the end that it was given, or is incomplete if it was cut, its call was dropped or the
+//! connection has ended. At the end of a round everything that can finish has to, polled only when woken, and no chunk
+//! may be left in memory.
 //!
 //! `STREAMING_OPERATIONS` sets the number of operations, `STREAMING_SEED` repeats a run.
 #[allow(dead_code)]

@@ -1,4 +1,5 @@
-//! Bodies that stream on multiplexed connections whose protocol cannot refuse a request: what comes between their parts waits.
+//! Bodies that stream on multiplexed connections whose protocol cannot refuse a request: what comes between their parts
+//! waits.
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

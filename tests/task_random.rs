@@ -85,7 +85,8 @@ fn start(
         }
         (number, in_output)
     };
-    // Not a local of the future: a return value whose locals panic in their drops is leaked by the language (issue 47949).
+    // Not a local of the future: a return value whose locals panic in their drops is leaked by the language (issue
+    // 47949).
     spawn(WithDrop { future: Box::pin(future), _armed: Armed(kind == Kind::PanicsInDrop) })
 }
 

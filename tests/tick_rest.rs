@@ -1,5 +1,5 @@
-//! Ticks that come to rest: what was said once is no progress the second time, so a task that asks for it in each tick, and
-//! waits for something else meanwhile, sleeps.
+//! Ticks that come to rest: what was said once is no progress the second time, so a task that asks for it in each tick,
+//! and waits for something else meanwhile, sleeps.
 mod util;
 
 use mainspring::channel::{mpsc, oneshot};
@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use util::runtime::{run, stats, turns, until};
 
-/// A task that asks `ask` in each tick, and accepts: how often it is ticked while nobody connects, once `ask` has said all.
+/// A task that asks `ask` in each tick, and accepts: how often it is ticked while nobody connects, once `ask` has said
+/// all.
 async fn ticks_while_nothing_happens(mut ask: impl FnMut() -> io::Result<bool> + 'static) -> u64 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -79,8 +79,9 @@ impl Listener {
     }
 }
 
-/// One test at a time. `tracing` remembers for each callsite whether anybody listens, for the whole process: a callsite that
-/// is first met on one thread while a subscriber is installed on another can be remembered as one that nobody listens to.
+/// One test at a time. `tracing` remembers for each callsite whether anybody listens, for the whole process: a callsite
+/// that is first met on one thread while a subscriber is installed on another can be remembered as one that nobody
+/// listens to.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

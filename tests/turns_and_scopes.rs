@@ -1,5 +1,5 @@
-//! What may go wrong between tasks, their turns and their scopes: stale numbers, spins, deadlines that nobody waits for,
-//! and reactors that start or end in the middle of something.
+//! What may go wrong between tasks, their turns and their scopes: stale numbers, spins, deadlines that nobody waits
+//! for, and reactors that start or end in the middle of something.
 mod util;
 
 use mainspring::channel::oneshot;
@@ -495,7 +495,8 @@ fn a_clock_that_never_stands_still_expires_both_directions_and_a_close_wakes_bot
     let reactor = Reactor::builder().clock(Clock::auto()).build().unwrap();
     reactor
         .block_on(async {
-            // Of TCP, the system may find room later: what is on the way to a peer that does not read counts once more there.
+            // Of TCP, the system may find room later: what is on the way to a peer that does not read counts once more
+            // there.
             let (stream, _peer) = UnixStream::pair().unwrap();
             let stream = Rc::new(stream);
             stream.set_read_timeout(Some(SECOND)).unwrap();

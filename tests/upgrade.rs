@@ -42,7 +42,8 @@ impl Encoder<String> for Speech {
     }
 }
 
-/// Serves `said`, a connection's first words, then sends back what comes behind them in capitals. What the client hears.
+/// Serves `said`, a connection's first words, then sends back what comes behind them in capitals. What the client
+/// hears.
 fn converse(said: &'static str, later: &'static str) -> (String, io::Result<()>) {
     mainspring::run(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -20,7 +20,8 @@ async fn until_stopped(worker: Worker) -> io::Result<usize> {
     Ok(worker.index())
 }
 
-/// No thread of this process has a name that begins with `name`. One that was joined may still be on the list for a moment.
+/// No thread of this process has a name that begins with `name`. One that was joined may still be on the list for a
+/// moment.
 fn assert_no_thread(name: &str) {
     let mut left = Vec::new();
     for _ in 0..10_000 {

@@ -2,12 +2,12 @@
 //!
 //! The commands that compare servers start them with [`start`], say what a turn is, and get a table. Every server runs
 //! from the start to the end, on a processor of its own where one is enough, and the client gives each a turn in each
-//! round (`interleaved.rs`). Processor time comes first, and is that of all threads of the server, from `schedstat.rs`: it
-//! does not count the time when somebody else had the processor. It is nearly all the kernel's; the part of the program is
-//! from `/proc/PID/stat`, which samples, so it is a figure of the whole run.
+//! round (`interleaved.rs`). Processor time comes first, and is that of all threads of the server, from `schedstat.rs`:
+//! it does not count the time when somebody else had the processor. It is nearly all the kernel's; the part of the
+//! program is from `/proc/PID/stat`, which samples, so it is a figure of the whole run.
 //!
-//! The first two are the same server, and what they differ by is what nobody can be said to differ by: a row says in its
-//! last column what is beyond that.
+//! The first two are the same server, and what they differ by is what nobody can be said to differ by: a row says in
+//! its last column what is beyond that.
 
 use std::cell::RefCell;
 use std::fs;
@@ -25,7 +25,8 @@ use crate::schedstat::Ran;
 use crate::server::Server;
 use crate::table::Table;
 
-/// Between two looks at whether a server has come to rest, and how many looks that may take: it has connections to close.
+/// Between two looks at whether a server has come to rest, and how many looks that may take: it has connections to
+/// close.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const LOOKS_MAX: usize = 1_000;
 
@@ -84,8 +85,8 @@ impl Running {
         self.servers.iter().map(|(name, _)| *name)
     }
 
-    /// Gives each of them a turn in each round, of which several costs are taken; what a server still has to do then falls
-    /// to nobody's turn. The work is told which server it is, as a place among them.
+    /// Gives each of them a turn in each round, of which several costs are taken; what a server still has to do then
+    /// falls to nobody's turn. The work is told which server it is, as a place among them.
     ///
     /// # Errors
     ///
@@ -222,8 +223,8 @@ impl Measured {
 /// The part of the processor time so far that was not the kernel's, from 0 to 1.
 fn own_part(process: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // Field 2 is a name in parentheses, and may hold anything. Of the rest the first is field 3; 14 and 15 are the clock
-    // ticks of the program and of the kernel, proc_pid_stat(5).
+    // Field 2 is a name in parentheses, and may hold anything. Of the rest the first is field 3; 14 and 15 are the
+    // clock ticks of the program and of the kernel, proc_pid_stat(5).
     let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks = |place| rest.split_whitespace().nth(place).and_then(|word: &str| word.parse::<f64>().ok());
     match (ticks(11), ticks(12)) {

@@ -1,7 +1,7 @@
 //! Charts of what was measured: `charts FOLDER REPORT...` draws each figure of some reports as an SVG file.
 //!
-//! Drawn from the files that `--json` wrote, so that a chart can be drawn again without measuring again, and shows nothing
-//! that was not measured. A figure whose places are numbers is a curve, any other one is bars.
+//! Drawn from the files that `--json` wrote, so that a chart can be drawn again without measuring again, and shows
+//! nothing that was not measured. A figure whose places are numbers is a curve, any other one is bars.
 //!
 //! The colours stand in the picture's own style sheet, which has two sets of them and takes that of the reader's colour
 //! scheme, with a background of its own, so that it can be read wherever it is put. Small libraries were looked at

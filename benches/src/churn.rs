@@ -1,9 +1,9 @@
 //! Connections that come and go: connect, one request, its answer, close. And storms of them, which come all at once.
 //!
-//! First the system calls of a server per connection, the request's own read and write among them (strace, a slope between
-//! two numbers of connections that come one at a time). Then both in time, beside the peers. The client connects, sends,
-//! reads and closes with blocking calls, and has so many connections under way at a time that the server never waits for
-//! it; it closes first, so the server has to find the end by a read.
+//! First the system calls of a server per connection, the request's own read and write among them (strace, a slope
+//! between two numbers of connections that come one at a time). Then both in time, beside the peers. The client
+//! connects, sends, reads and closes with blocking calls, and has so many connections under way at a time that the
+//! server never waits for it; it closes first, so the server has to find the end by a read.
 
 use std::io;
 
@@ -20,8 +20,8 @@ use crate::versions;
 /// Connections that are under way at a time.
 const UNDER_WAY: usize = 64;
 
-/// Connections of a storm: fewer than may wait to be accepted with any server, 128 with mio's and smol's as they are made
-/// by default. One that comes when there is no room asks again after a second, and nothing else would be measured.
+/// Connections of a storm: fewer than may wait to be accepted with any server, 128 with mio's and smol's as they are
+/// made by default. One that comes when there is no room asks again after a second, and nothing else would be measured.
 const STORM: usize = 120;
 
 /// How many more system calls than by hand may come of memory that is asked for on the way.

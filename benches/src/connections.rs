@@ -1,8 +1,8 @@
 //! System calls per accepted connection over its life, the request excluded.
 //!
 //! Every connection does one echo, whose read and write are taken off. What is left is exact: accept, registration, the
-//! read that finds the end, close. Counted apart, because they depend on when things arrive: the accept that finds nobody
-//! waiting, at most one per wake-up, and the first read, which is tried at once and may come before the request.
+//! read that finds the end, close. Counted apart, because they depend on when things arrive: the accept that finds
+//! nobody waiting, at most one per wake-up, and the first read, which is tried at once and may come before the request.
 //!
 //! On two threads it depends on how connections come to them; what that costs more is the wake of a hand-off.
 
@@ -20,8 +20,9 @@ use crate::style::Style;
 use crate::table::Table;
 use crate::verdict::Verdict;
 
-/// How many calls more a run may make than the other one, all together: for the connection that is still open at its end, and
-/// for memory that is asked for on the way. A number of calls, since there are no more of them in a longer run.
+/// How many calls more a run may make than the other one, all together: for the connection that is still open at its
+/// end, and for memory that is asked for on the way. A number of calls, since there are no more of them in a longer
+/// run.
 const CALLS_MORE: f64 = 8.0;
 
 /// The waits; how many connections one finds depends on the client.

@@ -1,8 +1,8 @@
 //! Counts by name, and the slope between two of them.
 //!
-//! Filled by what reads the tools' output. Everything here is counted in two runs that differ in nothing but how much was
-//! done, and divided: what starting, connecting and stopping cost is the same in both and cancels out. Taking a baseline
-//! of an idle server off was turned down, because an idle server does not connect anybody.
+//! Filled by what reads the tools' output. Everything here is counted in two runs that differ in nothing but how much
+//! was done, and divided: what starting, connecting and stopping cost is the same in both and cancels out. Taking a
+//! baseline of an idle server off was turned down, because an idle server does not connect anybody.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
 //! What an operation costs as there is more of everything: connections, timers, tasks.
 //!
-//! Each curve is flat if the cost is that of the operation alone. Connections come in two: all of them busy, and ten busy
-//! ones among so many that are idle, which shows what a turn of the loop pays for those that have nothing to say. Timers and
-//! tasks are the works of `micro` with another number.
+//! Each curve is flat if the cost is that of the operation alone. Connections come in two: all of them busy, and ten
+//! busy ones among so many that are idle, which shows what a turn of the loop pays for those that have nothing to say.
+//! Timers and tasks are the works of `micro` with another number.
 //!
-//! 18,000 connections are what 20,000 descriptors allow for with room to spare, and less than the ports of one address, so
-//! no client has to bind another one.
+//! 18,000 connections are what 20,000 descriptors allow for with room to spare, and less than the ports of one address,
+//! so no client has to bind another one.
 
 use std::io;
 

@@ -1,9 +1,9 @@
 //! Datagrams in a second: an echo over UDP, one system call for each and one for many.
 //!
-//! The server answers each datagram of 64 bytes to where it came from. One by one it is a recvfrom and a sendto for each;
-//! in batches it is a recvmmsg and a sendmmsg for up to 32. The floor is a thread that blocks in both. The client sends and
-//! receives in batches, and has so few datagrams outstanding that none is dropped for want of room; one that is lost all
-//! the same ends the measurement with an error.
+//! The server answers each datagram of 64 bytes to where it came from. One by one it is a recvfrom and a sendto for
+//! each; in batches it is a recvmmsg and a sendmmsg for up to 32. The floor is a thread that blocks in both. The client
+//! sends and receives in batches, and has so few datagrams outstanding that none is dropped for want of room; one that
+//! is lost all the same ends the measurement with an error.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -20,7 +20,8 @@ use crate::versions;
 /// Bytes of a datagram.
 const BYTES: usize = 64;
 
-/// Datagrams that are outstanding: well below what the receive buffer of a socket holds by default, some 270 small ones.
+/// Datagrams that are outstanding: well below what the receive buffer of a socket holds by default, some 270 small
+/// ones.
 const OUTSTANDING: usize = 128;
 
 /// A server that says nothing for so long has lost one.

@@ -1,12 +1,13 @@
 //! What each filter adds to a call that answers at once, and what a stack of six does.
 //!
-//! A service that does nothing is called many times, with and without filters around it. Nothing waits, so what is timed is the
-//! way through the filters alone: taking a permit, counting, a look at the clock. Each call has a poll of its task to itself, as
-//! requests that come one by one have, since some filters read the clock once in each; what that costs stands in the row of
-//! nothing, and is left out of the last column. The clock is the system's; what a reading costs stands below the table.
+//! A service that does nothing is called many times, with and without filters around it. Nothing waits, so what is
+//! timed is the way through the filters alone: taking a permit, counting, a look at the clock. Each call has a poll of
+//! its task to itself, as requests that come one by one have, since some filters read the clock once in each; what that
+//! costs stands in the row of nothing, and is left out of the last column. The clock is the system's; what a reading
+//! costs stands below the table.
 //!
-//! The stack is held to 100 ns by the design. It is shown and not asserted, as all times are; that nothing is allocated is
-//! asserted by `tests/service_cost.rs`.
+//! The stack is held to 100 ns by the design. It is shown and not asserted, as all times are; that nothing is allocated
+//! is asserted by `tests/service_cost.rs`.
 
 use std::hint::black_box;
 use std::io;

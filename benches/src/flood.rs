@@ -2,9 +2,10 @@
 //!
 //! A hundred connections send a request of 64 bytes each, and the next when the answer has come; a cost is the 99th
 //! percentile of their times. In one row a further task of the reactor reads from a stream that never ends, and another
-//! writes it, at most as much in a poll as is read in one: a flood that leaves the client its processor, with its writing. In the two rows before it a thread writes the
-//! stream. That is one busy thread more than two processors have room for, so what it costs is shown as well: the same flood
-//! read by a thread of its own is nothing to the reactor. All in one process: the server, the client and the flood are threads.
+//! writes it, at most as much in a poll as is read in one: a flood that leaves the client its processor, with its
+//! writing. In the two rows before it a thread writes the stream. That is one busy thread more than two processors have
+//! room for, so what it costs is shown as well: the same flood read by a thread of its own is nothing to the reactor.
+//! All in one process: the server, the client and the flood are threads.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,12 +1,13 @@
-//! Plain text over HTTP/1.1: our example beside hyper, nginx and the least that can answer, with wrk(1) as the client. Before
-//! the times come the instructions of our example and of that least (`counted.rs`).
+//! Plain text over HTTP/1.1: our example beside hyper, nginx and the least that can answer, with wrk(1) as the client.
+//! Before the times come the instructions of our example and of that least (`counted.rs`).
 //!
-//! The example is a service behind a timeout, with deadlines for each phase of a connection; hyper is as its documentation
-//! writes it, on one thread of tokio and on a reactor of ours, there also with its timeout for the head of a request; nginx is
-//! one process that returns the text from its settings. The hand-written loop parses each request with httparse, as the example
-//! does, looks at nothing of it, and answers with the same bytes each: the floor for the same work. It formats no date, knows
-//! no path and refuses nothing but what httparse refuses. Its work is also done in tasks, one of ours and one of tokio's for
-//! each connection: what a runtime adds, without a server. All send as many headers but nginx, which has two more.
+//! The example is a service behind a timeout, with deadlines for each phase of a connection; hyper is as its
+//! documentation writes it, on one thread of tokio and on a reactor of ours, there also with its timeout for the head
+//! of a request; nginx is one process that returns the text from its settings. The hand-written loop parses each
+//! request with httparse, as the example does, looks at nothing of it, and answers with the same bytes each: the floor
+//! for the same work. It formats no date, knows no path and refuses nothing but what httparse refuses. Its work is also
+//! done in tasks, one of ours and one of tokio's for each connection: what a runtime adds, without a server. All send
+//! as many headers but nginx, which has two more.
 
 mod counted;
 

@@ -1,8 +1,8 @@
 //! What a reactor does while 9,000 connections do nothing: nothing.
 //!
 //! Each connection has echoed one byte, and waits for the next; in half of the rows with a deadline of five minutes, as
-//! [`Server`](mainspring::Server) sets it. The process must not be given a processor within the ten seconds, so it makes
-//! no system call: no timer of its own wakes it, and neither does a deadline that is still far.
+//! [`Server`](mainspring::Server) sets it. The process must not be given a processor within the ten seconds, so it
+//! makes no system call: no timer of its own wakes it, and neither does a deadline that is still far.
 
 use std::env;
 use std::io;

@@ -1,4 +1,5 @@
-//! What it costs that interest is implicit: the same echo from the bare selector up to a service on a pipelined connection.
+//! What it costs that interest is implicit: the same echo from the bare selector up to a service on a pipelined
+//! connection.
 //!
 //! Each line is one step further from the operating system: a loop by hand on `mainspring-sys`, which registers what it
 //! waits for itself; a tick task, whose interest is what its last tick was refused; a future; a `Service` behind a

@@ -4,9 +4,9 @@
 //! is the hand-written loop in the same run. Figures are for x86-64 in the default release profile.
 //! How many requests one select finds moves them by one or two, since its cost is shared among those.
 //!
-//! On several threads the C library's system calls take longer, since they are cancellation points, pthreads(7), and ask
-//! whether their thread is to end. That is the same for everybody; so what is not the C library's is counted apart, and must
-//! be the same on two threads as on one.
+//! On several threads the C library's system calls take longer, since they are cancellation points, pthreads(7), and
+//! ask whether their thread is to end. That is the same for everybody; so what is not the C library's is counted apart,
+//! and must be the same on two threads as on one.
 
 use std::io;
 

@@ -1,12 +1,12 @@
 //! The same work by several contenders, in turns, so that whatever disturbs the machine disturbs all of them.
 //!
-//! A command makes its contenders, ourselves first and **ourselves once more second**, and gets back for each how its cost
-//! compares with the first one's, round by round: A B C, then B C A, and so on, so that no place in the round favours
-//! anybody. The pair of ourselves differs in nothing, so what it shows is noise, and a peer that differs by less than that
-//! differs by nothing.
+//! A command makes its contenders, ourselves first and **ourselves once more second**, and gets back for each how its
+//! cost compares with the first one's, round by round: A B C, then B C A, and so on, so that no place in the round
+//! favours anybody. The pair of ourselves differs in nothing, so what it shows is noise, and a peer that differs by
+//! less than that differs by nothing.
 //!
-//! A ratio is that of two turns of one round, and what is printed of all the ratios is their median and their middle half.
-//! The best turn of each was turned down: on a machine that others use, who had the one quiet moment is chance.
+//! A ratio is that of two turns of one round, and what is printed of all the ratios is their median and their middle
+//! half. The best turn of each was turned down: on a machine that others use, who had the one quiet moment is chance.
 
 use std::fmt;
 use std::io;

@@ -1,9 +1,9 @@
 //! Latency at a fixed rate: requests are sent when they are due, whether or not those before have been answered.
 //!
-//! A closed loop waits for a slow answer and so leaves out the requests that would have met the same delay. Here each request
-//! has a moment at which it is due, all the same time apart, and its latency is from that moment to the last byte of its
-//! answer, also if it was sent late: nothing is omitted. The client has a processor to itself and never sleeps, since a
-//! wake-up takes as long as an answer.
+//! A closed loop waits for a slow answer and so leaves out the requests that would have met the same delay. Here each
+//! request has a moment at which it is due, all the same time apart, and its latency is from that moment to the last
+//! byte of its answer, also if it was sent late: nothing is omitted. The client has a processor to itself and never
+//! sleeps, since a wake-up takes as long as an answer.
 //!
 //! All latencies of a turn are kept and sorted, so the percentiles are exact; of the rounds the median is shown.
 

@@ -1,10 +1,10 @@
 //! What an echo server brings with it: crates, time to build, size, and how much of it is `unsafe`.
 //!
 //! Each server is a package of its own, and each is built alone from nothing in a folder for it, in the default release
-//! profile with the symbols stripped; so nobody is charged for what another one needs, and each asks for the features that
-//! an echo needs, as whoever embeds it would. What is downloaded is downloaded
-//! before. Lines of `unsafe` are those of the sources of the whole tree in which the word stands outside a comment,
-//! whatever system they are for; those of `libc` are left out, since all of them have it, and it declares and does nothing.
+//! profile with the symbols stripped; so nobody is charged for what another one needs, and each asks for the features
+//! that an echo needs, as whoever embeds it would. What is downloaded is downloaded before. Lines of `unsafe` are those
+//! of the sources of the whole tree in which the word stands outside a comment, whatever system they are for; those of
+//! `libc` are left out, since all of them have it, and it declares and does nothing.
 
 use std::collections::BTreeSet;
 use std::env;

@@ -1,9 +1,9 @@
 //! The client: requests in a closed loop, exactly as many as asked for.
 //!
-//! It knows nothing of how the server is written. Every connection has as many requests outstanding as its depth is, one if
-//! nothing else is said, for as long as there are requests left, so the server always has all connections to choose from
-//! but the one whose answer is on its way: it is saturated, because whatever counts its calls or instructions makes it the
-//! slower of the two. Answers are compared with what was sent.
+//! It knows nothing of how the server is written. Every connection has as many requests outstanding as its depth is,
+//! one if nothing else is said, for as long as there are requests left, so the server always has all connections to
+//! choose from but the one whose answer is on its way: it is saturated, because whatever counts its calls or
+//! instructions makes it the slower of the two. Answers are compared with what was sent.
 //!
 //! A loop over an edge-triggered selector and one thread. A thread per connection was turned down: with 50 of them the
 //! scheduler and not the server would decide how many requests wait.
@@ -83,8 +83,8 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// `TimedOut` for a server that says nothing for 20 s, `InvalidData` for an answer that is not the request, and those
-    /// of the sockets.
+    /// `TimedOut` for a server that says nothing for 20 s, `InvalidData` for an answer that is not the request, and
+    /// those of the sockets.
     pub(crate) fn echo(&mut self, requests: usize) -> io::Result<()> {
         self.echo_timed(requests, |_| ())
     }

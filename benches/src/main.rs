@@ -1,15 +1,17 @@
 //! Counts and times of Mainspring, beside a loop that is written by hand, and of its selector, beside its peers.
 //!
-//! `cargo run --release -p benches -- COMMAND`; `--help` lists the commands. Results are markdown tables on the standard
-//! output, progress goes to the standard error.
+//! `cargo run --release -p benches -- COMMAND`; `--help` lists the commands. Results are markdown tables on the
+//! standard output, progress goes to the standard error.
 //!
 //! What is counted comes first: system calls (strace) and user-space instructions (callgrind) are the same on a busy
-//! machine as on an idle one, so they are held to figures, and a command that finds one exceeded exits with 1. Times are
-//! shown and never asserted; beside a peer they are ratios of one interleaved run (`interleaved.rs`). Every count is a
-//! slope: the difference of two runs that differ in the number of operations alone, so that starting and stopping cancel
-//! out. Reading a counter around the part that matters was turned down: it would be code in the very path that is counted.
+//! machine as on an idle one, so they are held to figures, and a command that finds one exceeded exits with 1. Times
+//! are shown and never asserted; beside a peer they are ratios of one interleaved run (`interleaved.rs`). Every count
+//! is a slope: the difference of two runs that differ in the number of operations alone, so that starting and stopping
+//! cancel out. Reading a counter around the part that matters was turned down: it would be code in the very path that
+//! is counted.
 //!
-//! The process starts itself again as the server (`serve`), so that the client and the tools stay out of what is counted.
+//! The process starts itself again as the server (`serve`), so that the client and the tools stay out of what is
+//! counted.
 #![forbid(unsafe_code)]
 
 mod arguments;

@@ -2,11 +2,11 @@
 //!
 //! Two counts. The bytes that the program asked its allocator for and still has, by valgrind, which is exact: a slope
 //! between two runs that differ in the number of connections, chosen so that the tables which double are nearly full in
-//! both: 24 bytes per connection are theirs, and up to as many more elsewhere. And the resident memory of the process, which has the allocator's rounding and the
-//! pages in it, at 9,000 connections.
+//! both: 24 bytes per connection are theirs, and up to as many more elsewhere. And the resident memory of the process,
+//! which has the allocator's rounding and the pages in it, at 9,000 connections.
 //!
-//! Each connection has echoed one request before, so whatever is made at first use has been made. A counting allocator in
-//! this program was turned down: it takes `unsafe`, and it would count the client.
+//! Each connection has echoed one request before, so whatever is made at first use has been made. A counting allocator
+//! in this program was turned down: it takes `unsafe`, and it would count the client.
 
 use std::env;
 use std::fs;

@@ -1,12 +1,12 @@
 //! Mainspring beside tokio (both flavours), smol and monoio: what tasks, channels, timers and wakes cost.
 //!
-//! One interleaved run per row ([`crate::interleaved`]), ourselves twice. The works ([`micro::tasks`](self::tasks) and its
-//! siblings) are generic over [`Runtime`]: the same code for all, each with what it is documented to be used with. Times
-//! are shown and never asserted; under the table stands which figures of the design were met in this run, and where ours
-//! was above tokio's.
+//! One interleaved run per row ([`crate::interleaved`]), ourselves twice. The works ([`micro::tasks`](self::tasks) and
+//! its siblings) are generic over [`Runtime`]: the same code for all, each with what it is documented to be used with.
+//! Times are shown and never asserted; under the table stands which figures of the design were met in this run, and
+//! where ours was above tokio's.
 //!
-//! Turned down: the benchmark suites that the runtimes publish themselves, each of which measures with its own harness, in
-//! its own process, at another moment.
+//! Turned down: the benchmark suites that the runtimes publish themselves, each of which measures with its own harness,
+//! in its own process, at another moment.
 mod channels;
 mod curves;
 #[cfg(target_os = "linux")]

@@ -1,8 +1,8 @@
 //! The servers that are measured beside each other, as commands.
 //!
 //! Each is a program of its own (`benches/peers`), so that what it needs is in nothing else that is measured, and it is
-//! built when it is first wanted. They speak as `server.rs` says, but for our HTTP example and nginx, which are measured as
-//! they are.
+//! built when it is first wanted. They speak as `server.rs` says, but for our HTTP example and nginx, which are
+//! measured as they are.
 
 use std::env;
 use std::ffi::OsString;
@@ -141,8 +141,8 @@ fn nginx_settings(address: SocketAddr, process: &Scratch) -> String {
     )
 }
 
-/// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together: the
-/// same servers would be built again for each command that wants others.
+/// What is built if anything is that takes long. All of it, since cargo unites the features of what is built together:
+/// the same servers would be built again for each command that wants others.
 #[rustfmt::skip]
 const ALL: [&str; 24] = [
     "-p", "echo-loop", "-p", "http-loop", "-p", "echo-mainspring", "-p", "echo-service", "-p", "echo-may", "-p", "echo-mio",

@@ -1,8 +1,8 @@
 //! What was measured, as numbers: for programs, and for charts.
 //!
-//! Passed to the commands that compare; each adds its points beside the rows that it prints. A point is one spread of one
-//! contender at one place of one figure, and nothing is nested deeper than that, so whoever reads it can group it as they
-//! like. `main` writes it, if a file was named, when everything has been measured.
+//! Passed to the commands that compare; each adds its points beside the rows that it prints. A point is one spread of
+//! one contender at one place of one figure, and nothing is nested deeper than that, so whoever reads it can group it
+//! as they like. `main` writes it, if a file was named, when everything has been measured.
 
 use std::fs;
 use std::io;

@@ -1,9 +1,10 @@
 //! What a million connections need, and ten, and a hundred: from what one needs here.
 //!
-//! Three things are measured: what an idle connection with a deadline takes of the program (resident, above a smaller run) and of
-//! the kernel (`Slab` of `/proc/meminfo`, both of its ends, since both are on this machine), and what a small request takes of a
-//! processor. The rest is multiplication, and the limits of this system and of the framework, so that it shows which wall is
-//! the first. Nothing of it was tried: a machine that holds ten million connections is not what this runs on.
+//! Three things are measured: what an idle connection with a deadline takes of the program (resident, above a smaller
+//! run) and of the kernel (`Slab` of `/proc/meminfo`, both of its ends, since both are on this machine), and what a
+//! small request takes of a processor. The rest is multiplication, and the limits of this system and of the framework,
+//! so that it shows which wall is the first. Nothing of it was tried: a machine that holds ten million connections is
+//! not what this runs on.
 
 use std::env;
 use std::fs;

@@ -1,7 +1,7 @@
 //! How often a process was given a processor, and for how long: /proc/PID/task/*/schedstat, which proc(5) explains.
 //!
-//! Exact to the nanosecond, all threads together, and nothing has to be attached to the process. One that was not given a
-//! processor has made no system call and executed no instruction.
+//! Exact to the nanosecond, all threads together, and nothing has to be attached to the process. One that was not given
+//! a processor has made no system call and executed no instruction.
 
 use std::fs;
 use std::io;

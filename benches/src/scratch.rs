@@ -1,8 +1,8 @@
 //! A file for what a tool writes, gone when it has been read.
 //!
-//! strace and callgrind write their results to a file: the standard output belongs to the server, which says there where
-//! it listens, and the standard error to the user. The names are this process's own, so that two runs at the same time,
-//! as in a continuous build, do not read each other's.
+//! strace and callgrind write their results to a file: the standard output belongs to the server, which says there
+//! where it listens, and the standard error to the user. The names are this process's own, so that two runs at the same
+//! time, as in a continuous build, do not read each other's.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

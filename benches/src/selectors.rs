@@ -1,18 +1,20 @@
-//! `mainspring-sys` beside mio and polling, as each of them is documented: one selector each, the same streams, the same work.
+//! `mainspring-sys` beside mio and polling, as each of them is documented: one selector each, the same streams, the
+//! same work.
 //!
-//! Three tables. System calls and instructions are counts, and ours are held to figures: system calls to the least there
-//! is, instructions to mio's. Times follow, in one interleaved run. A wait is one system call whoever makes it, so where
-//! the kernel is all there is, nobody can be ahead of anybody; what can be had is a wake that asks the kernel only when
-//! somebody sleeps.
+//! Three tables. System calls and instructions are counts, and ours are held to figures: system calls to the least
+//! there is, instructions to mio's. Times follow, in one interleaved run. A wait is one system call whoever makes it,
+//! so where the kernel is all there is, nobody can be ahead of anybody; what can be had is a wake that asks the kernel
+//! only when somebody sleeps.
 //!
-//! How the selector came to have no more instructions than mio, for whoever changes it: the timeout is an enum that fits
-//! into registers, else it is written to memory and read back around the waker's swap; registering is inline, because
-//! interest and mode are constants at each call; an event keeps the kernel's flags, so that a look at one bit is one test
-//! and not a lookup of all. Turned down there: taking the waker's record out in `select` rather than skipping it, two
-//! instructions, while iterating. That needs to know whether it is in the batch, and an eventfd that is never read does
-//! not say how many of its edges are still to come.
+//! How the selector came to have no more instructions than mio, for whoever changes it: the timeout is an enum that
+//! fits into registers, else it is written to memory and read back around the waker's swap; registering is inline,
+//! because interest and mode are constants at each call; an event keeps the kernel's flags, so that a look at one bit
+//! is one test and not a lookup of all. Turned down there: taking the waker's record out in `select` rather than
+//! skipping it, two instructions, while iterating. That needs to know whether it is in the batch, and an eventfd that
+//! is never read does not say how many of its edges are still to come.
 //!
-//! kqueue is in no table: what could be compared is the number of `kevent` calls, and mio does not run on a double of them.
+//! kqueue is in no table: what could be compared is the number of `kevent` calls, and mio does not run on a double of
+//! them.
 mod chain;
 mod counts;
 mod mainspring;

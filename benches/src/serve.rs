@@ -1,9 +1,9 @@
 //! The echo server that is measured, in each style.
 //!
 //! Started as a process of its own, mostly under a tool that counts. It prints `ready PORT` and serves until its first
-//! connection, the **leash**, ends: so it needs no signal, no thread and no counter of requests, each of which would show
-//! in what is counted (a second thread alone makes every cancellation point of the C library slower), and it ends with
-//! its client, however that ends.
+//! connection, the **leash**, ends: so it needs no signal, no thread and no counter of requests, each of which would
+//! show in what is counted (a second thread alone makes every cancellation point of the C library slower), and it ends
+//! with its client, however that ends.
 
 mod datagrams;
 mod futures;

@@ -1,8 +1,8 @@
 //! A server as a child process, usually of this program and under a tool.
 //!
 //! Held by the commands for one run. The leash, its first connection, is held here: letting it go ends the server, and
-//! so does the end of this process. A server that does not end then is killed, after a bounded wait. One that knows of no
-//! leash, since it was not written to be measured, is killed at once.
+//! so does the end of this process. A server that does not end then is killed, after a bounded wait. One that knows of
+//! no leash, since it was not written to be measured, is killed at once.
 //!
 //! A thread of this process as the server was turned down: the tools would count the client with it.
 
@@ -50,8 +50,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Waits until the leash is served, by a server that echoes on it: on several threads the connection that is accepted
-    /// first need not be the first to be served.
+    /// Waits until the leash is served, by a server that echoes on it: on several threads the connection that is
+    /// accepted first need not be the first to be served.
     pub(crate) fn await_leash(&self) -> io::Result<()> {
         let Some(mut leash) = self.leash.as_ref() else { return Ok(()) };
         leash.write_all(b"x")?;

@@ -1,12 +1,13 @@
 //! Clients that are slow on purpose, and what they cost those that are not.
 //!
-//! First what they may do: thousands connect to the HTTP example with its default settings, send the head of a request a byte a
-//! second, and go on until the server has closed each: how long it bore with them, and what they held of its memory.
+//! First what they may do: thousands connect to the HTTP example with its default settings, send the head of a request
+//! a byte a second, and go on until the server has closed each: how long it bore with them, and what they held of its
+//! memory.
 //!
-//! Then what they cost others. Three of the example have the same requests to answer, each sent when it is due; one also has the
-//! slow clients, which come before its turn and go after it. The client and the slow ones are one thread, which sends their bytes
-//! when no request is due, so that a part of the difference is the client's own. The same is tested in virtual time, where polls
-//! are counted (`tests/slow_clients.rs`).
+//! Then what they cost others. Three of the example have the same requests to answer, each sent when it is due; one
+//! also has the slow clients, which come before its turn and go after it. The client and the slow ones are one thread,
+//! which sends their bytes when no request is due, so that a part of the difference is the client's own. The same is
+//! tested in virtual time, where polls are counted (`tests/slow_clients.rs`).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -39,7 +40,8 @@ const RECEIVE: Duration = Duration::from_secs(30);
 /// How much later, or earlier, a client may have been closed: it looks once a second, and thousands are closed at once.
 const LATE_MAX: Duration = Duration::from_secs(3);
 
-/// What a slow client may hold: the first read of a connection, and as much again for its task, its tables and its timer.
+/// What a slow client may hold: the first read of a connection, and as much again for its task, its tables and its
+/// timer.
 const BYTES_MAX: f64 = 16_384.0;
 
 /// What they may cost the good ones, times the row without them.

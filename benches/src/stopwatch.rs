@@ -1,8 +1,8 @@
 //! Nanoseconds per operation, over several rounds.
 //!
-//! The best round is what the code costs when nothing disturbs it, the median what it costs on this machine now; both are
-//! shown, and neither is asserted. A mean would say mostly what else the machine did.
-//! Used by the commands that time, for operations so short that a round has to repeat them thousands of times.
+//! The best round is what the code costs when nothing disturbs it, the median what it costs on this machine now; both
+//! are shown, and neither is asserted. A mean would say mostly what else the machine did. Used by the commands that
+//! time, for operations so short that a round has to repeat them thousands of times.
 
 use std::io;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 //! `strace -c` counts calls and failed calls by name, and prints a summary when the process ends. It says nothing about
 //! which error a call failed with; on the paths that are counted here that is always `EAGAIN`.
 //!
-//! It stops the process at each call, which makes it slower than any client, and changes no count but that of the waits.
+//! It stops the process at each call, which makes it slower than any client, and changes no count but that of the
+//! waits.
 
 use std::env;
 use std::io;

@@ -1,8 +1,8 @@
 //! The ways in which the same echo is written.
 //!
-//! Named on the command line of `serve`, and the rows of most tables. The loop is the floor that the others are compared
-//! with; the other two are what a user of Mainspring writes. Other libraries are no styles here: what they need is built
-//! in members of their own, so that these counts need nothing but the core.
+//! Named on the command line of `serve`, and the rows of most tables. The loop is the floor that the others are
+//! compared with; the other two are what a user of Mainspring writes. Other libraries are no styles here: what they
+//! need is built in members of their own, so that these counts need nothing but the core.
 
 use std::fmt;
 use std::str::FromStr;

@@ -2,8 +2,8 @@
 //!
 //! The least is a read and a write, and a part of a select: the more requests one select finds, the smaller.
 //!
-//! The waits depend on the client: with 50 connections of which all have a request outstanding, one finds between 20 and
-//! 50 of them. So the figure leaves room for one wait in ten requests, and none for a second read.
+//! The waits depend on the client: with 50 connections of which all have a request outstanding, one finds between 20
+//! and 50 of them. So the figure leaves room for one wait in ten requests, and none for a second read.
 
 use std::io;
 

@@ -1,8 +1,8 @@
 //! Arming and cancelling a sleep, among few and among many live ones.
 //!
 //! What a timeout costs that does not expire: made, polled once, dropped, in a task of a reactor. It is O(1), so the
-//! instructions must be the same however many are live; the times differ by what the caches hold. The reactor's clock is
-//! a virtual one, so that what is counted is the timer and not the reading of the clock, which is shown beside it.
+//! instructions must be the same however many are live; the times differ by what the caches hold. The reactor's clock
+//! is a virtual one, so that what is counted is the timer and not the reading of the clock, which is shown beside it.
 //!
 //! Live sleeps are spread over ten hours, so that they stand on several levels of the wheel.
 

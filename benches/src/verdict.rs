@@ -1,8 +1,8 @@
 //! Whether the counts keep to their figures.
 //!
 //! Every command notes what it finds, and goes on: one figure that is exceeded must not hide the next. `main` reports
-//! all of it at the end and makes it the exit code. What could not be counted, because a tool is missing, is no failure,
-//! but is said on the standard output, so that a build without the tools cannot be taken for one that passed.
+//! all of it at the end and makes it the exit code. What could not be counted, because a tool is missing, is no
+//! failure, but is said on the standard output, so that a build without the tools cannot be taken for one that passed.
 
 use std::process::ExitCode;
 

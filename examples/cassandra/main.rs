@@ -5,8 +5,8 @@
 //! cargo run --release --example cassandra -- --server 127.0.0.1:9042 --events
 //! ```
 //!
-//! Several statements are sent at once, and their rows printed in order: the values of a row in a line, with tabs between.
-//! `?` in a statement stand for texts that are given with `--value`.
+//! Several statements are sent at once, and their rows printed in order: the values of a row in a line, with tabs
+//! between. `?` in a statement stand for texts that are given with `--value`.
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind, Write};

@@ -5,9 +5,10 @@
 //! cargo run --release --example dns -- --server 127.0.0.1:5300 --follow _http._tcp.example.org SRV
 //! ```
 //!
-//! A question goes out by datagram, under an id that nobody can guess, and again over a connection if the answer does not fit;
-//! one that is not answered is asked again, elsewhere if there are several servers. Prints a record on each line; that there
-//! is none is a failure. With `--follow` it prints the endpoints of a host or a service, as a balancer hears of them.
+//! A question goes out by datagram, under an id that nobody can guess, and again over a connection if the answer does
+//! not fit; one that is not answered is asked again, elsewhere if there are several servers. Prints a record on each
+//! line; that there is none is a failure. With `--follow` it prints the endpoints of a host or a service, as a balancer
+//! hears of them.
 #![forbid(unsafe_code)]
 
 use std::future::poll_fn;

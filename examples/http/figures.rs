@@ -12,8 +12,8 @@ use mainspring::service::{Class, Classifier, Histogram, Statistics};
 use mainspring::time::Instant;
 use serde_json::{Value, json};
 
-/// How many latencies are told apart: each takes up to twice as long as the one before, the first up to 2 µs and the last
-/// but one 4 s.
+/// How many latencies are told apart: each takes up to twice as long as the one before, the first up to 2 µs and the
+/// last but one 4 s.
 const BUCKETS: usize = 23;
 
 /// The figures of one thread.

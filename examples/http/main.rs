@@ -1,12 +1,14 @@
-//! An HTTP/1.1 service on Mainspring's own reactor: a `Service` behind a limit and a `Timeout`, on a pipelined connection.
+//! An HTTP/1.1 service on Mainspring's own reactor: a `Service` behind a limit and a `Timeout`, on a pipelined
+//! connection.
 //!
 //! ```text
 //! cargo run --release --example http
 //! curl -i http://127.0.0.1:8080/
 //! ```
 //!
-//! A browser sees there what the reactor does, live. It prints `ready` on stdout once it accepts connections, and everything else on stderr. Ctrl-C or SIGTERM ends it,
-//! after the requests in flight; a second Ctrl-C ends it at once. `--help` names the options.
+//! A browser sees there what the reactor does, live. It prints `ready` on stdout once it accepts connections, and
+//! everything else on stderr. Ctrl-C or SIGTERM ends it, after the requests in flight; a second Ctrl-C ends it at once.
+//! `--help` names the options.
 #![forbid(unsafe_code)]
 
 mod app;

@@ -8,8 +8,8 @@
 //! openssl s_client -connect localhost:8443 -CAfile cert.pem
 //! ```
 //!
-//! TLS 1.3 and 1.2; HTTP/2 and HTTP/1.1, whichever the client prefers. Ctrl-C or SIGTERM lets what is in flight finish. How
-//! rustls comes to a connection stands in [`interop::tls`]; `tls_get` is a client.
+//! TLS 1.3 and 1.2; HTTP/2 and HTTP/1.1, whichever the client prefers. Ctrl-C or SIGTERM lets what is in flight finish.
+//! How rustls comes to a connection stands in [`interop::tls`]; `tls_get` is a client.
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;

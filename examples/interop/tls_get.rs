@@ -4,8 +4,8 @@
 //! cargo run -p interop --example tls_get -- --ca cert.pem localhost 8443 /
 //! ```
 //!
-//! Prints the answer, head and body. It asks for HTTP/1.0, so the end of the answer is the end of the stream: one that is cut
-//! off, without the goodbye of TLS, is an error and no short answer.
+//! Prints the answer, head and body. It asks for HTTP/1.0, so the end of the answer is the end of the stream: one that
+//! is cut off, without the goodbye of TLS, is an error and no short answer.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};

@@ -5,8 +5,8 @@
 //! websocat ws://127.0.0.1:7001
 //! ```
 //!
-//! Each text and each binary message comes back, up to 16 MiB. Ctrl-C or SIGTERM closes the connections as "going away",
-//! and ends the program when the peers have answered, or after 2 seconds. How the two libraries meet stands in
+//! Each text and each binary message comes back, up to 16 MiB. Ctrl-C or SIGTERM closes the connections as "going
+//! away", and ends the program when the peers have answered, or after 2 seconds. How the two libraries meet stands in
 //! [`interop::websocket`].
 #![forbid(unsafe_code)]
 

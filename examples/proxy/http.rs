@@ -168,8 +168,8 @@ impl Proxy {
         let front = Front::new(connection.peer.ip());
         let stream = Lingering::new(connection.stream, connection.draining.clone());
         let framed = Framed::new(stream, front).max_frame(limits::REQUEST);
-        // One after the other: what is not safe has to be done in its order (RFC 9112, section 9.3.2), and answers that wait for
-        // their turn would be kept as a whole.
+        // One after the other: what is not safe has to be done in its order (RFC 9112, section 9.3.2), and answers that
+        // wait for their turn would be kept as a whole.
         let server = pipeline::Server::new().max_in_flight(1).deadlines(self.deadlines).drain(connection.draining);
         server.serve(framed, &*self).await.map_err(io::Error::other)
     }

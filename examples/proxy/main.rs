@@ -7,9 +7,10 @@
 //! cargo run --release --example proxy -- --mode tcp --backend 127.0.0.1:5432 --port 5433
 //! ```
 //!
-//! Each request, or connection, goes to the better of two servers: the one that has answered faster, or has fewer. One that
-//! fails is left alone for a while, and what it has not done is done by another. It prints `ready` on stdout once it accepts
-//! connections, and everything else on stderr. Ctrl-C or SIGTERM ends it, after what is in flight, with the statistics.
+//! Each request, or connection, goes to the better of two servers: the one that has answered faster, or has fewer. One
+//! that fails is left alone for a while, and what it has not done is done by another. It prints `ready` on stdout once
+//! it accepts connections, and everything else on stderr. Ctrl-C or SIGTERM ends it, after what is in flight, with the
+//! statistics.
 #![forbid(unsafe_code)]
 
 mod backends;
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options) -> io::Result<()> {
-    // Why no idle timeout: for HTTP the deadlines of the pipeline cover each phase of a connection, and of TCP one direction may
-    // be silent for as long as the other is not.
+    // Why no idle timeout: for HTTP the deadlines of the pipeline cover each phase of a connection, and of TCP one
+    // direction may be silent for as long as the other is not.
     let builder = Server::builder().drain(options.drain).idle(None);
     let server = options.listen.bind(builder)?;
     eprintln!("listening on {}", server.local_addr());

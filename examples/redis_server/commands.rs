@@ -131,11 +131,12 @@ fn answer(store: &mut Store, name: &[u8], words: &mut Vec<Vec<u8>>, now: Instant
     })
 }
 
-/// What a string of an answer takes in memory beside its bytes, which is more than its head on the wire: many short ones are
-/// bounded too.
+/// What a string of an answer takes in memory beside its bytes, which is more than its head on the wire: many short
+/// ones are bounded too.
 const ITEM: usize = 64;
 
-/// Strings that an answer has many of: at most as long as a frame may be, since a short command can ask for all that is stored.
+/// Strings that an answer has many of: at most as long as a frame may be, since a short command can ask for all that is
+/// stored.
 #[derive(Default)]
 struct Answer {
     values: Vec<Value>,

@@ -1,8 +1,8 @@
 //! Keys and what they stand for, within a bound of memory.
 //!
-//! A key whose time is over is gone for whoever asks, and is thrown out by whoever finds it, or when memory runs out. That looks
-//! at all keys, and so at most once for each moment at which one is over: a store that is full of others says so at once. What
-//! counts as memory is the bytes of keys and values and a fixed amount for each of them.
+//! A key whose time is over is gone for whoever asks, and is thrown out by whoever finds it, or when memory runs out.
+//! That looks at all keys, and so at most once for each moment at which one is over: a store that is full of others
+//! says so at once. What counts as memory is the bytes of keys and values and a fixed amount for each of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;

@@ -7,8 +7,8 @@
 //! cargo run --release --example rpc -- --to 127.0.0.1:7000 --timeout 500ms sleep 5000
 //! ```
 //!
-//! The methods are types that both sides know. The client is behind the crate's `Deadline` and `Retry`; when it goes away,
-//! or its time is over, the server stops working for it. Ctrl-C lets the server finish what it has begun.
+//! The methods are types that both sides know. The client is behind the crate's `Deadline` and `Retry`; when it goes
+//! away, or its time is over, the server stops working for it. Ctrl-C lets the server finish what it has begun.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! One connection for all calls at once, made when it is needed and anew when it is closed: what a multiplexed protocol wants
-//! in place of a pool.
+//! One connection for all calls at once, made when it is needed and anew when it is closed: what a multiplexed protocol
+//! wants in place of a pool.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! When a server of this folder stops: on Ctrl-C and on SIGTERM, also where the shell that started it ignores Ctrl-C for
-//! it.
+//! When a server of this folder stops: on Ctrl-C and on SIGTERM, also where the shell that started it ignores Ctrl-C
+//! for it.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -14,8 +14,8 @@ const ENDED_BY_CTRL_C: i32 = 130;
 
 /// Waits until the program is asked to stop; from then on another Ctrl-C ends the process.
 ///
-/// Called on the reactor that serves. It listens for signals first and then says `ready` on stdout, so that whoever reads
-/// that may send one. The rest is said on stderr.
+/// Called on the reactor that serves. It listens for signals first and then says `ready` on stdout, so that whoever
+/// reads that may send one. The rest is said on stderr.
 pub async fn stop() {
     let (mut ctrl_c, mut terminate) = (signal::ctrl_c(), signal::terminate());
     say_ready();

@@ -1,7 +1,7 @@
 //! The cassandra example against a server that says what the test wants.
 //!
-//! No server is needed, nor any other program. The frames of clients below are those that `cassandra-driver` 3.30.1 from PyPI
-//! encodes, recorded once in this way:
+//! No server is needed, nor any other program. The frames of clients below are those that `cassandra-driver` 3.30.1
+//! from PyPI encodes, recorded once in this way:
 //!
 //! ```text
 //! from cassandra.protocol import *
@@ -9,9 +9,10 @@
 //! ```
 //!
 //! and the like with `OptionsMessage()`, `AuthResponseMessage(b'\0user\0pass')`, `RegisterMessage([...])`,
-//! `QueryMessage('SELECT key FROM system.local', ConsistencyLevel.ONE)`, `PrepareMessage('SELECT name FROM t WHERE id = ?')` and
-//! `ExecuteMessage(b'\1\2\3\4', [b'\0\0\0\x2a', None], ConsistencyLevel.QUORUM)`. The frames of servers were written out from the
-//! specification, and are understood by the `decode_message` of the same driver as what they are called here.
+//! `QueryMessage('SELECT key FROM system.local', ConsistencyLevel.ONE)`, `PrepareMessage('SELECT name FROM t WHERE id =
+//! ?')` and `ExecuteMessage(b'\1\2\3\4', [b'\0\0\0\x2a', None], ConsistencyLevel.QUORUM)`. The frames of servers were
+//! written out from the specification, and are understood by the `decode_message` of the same driver as what they are
+//! called here.
 #![forbid(unsafe_code)]
 #[allow(dead_code)]
 mod util {

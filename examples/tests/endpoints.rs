@@ -1,4 +1,5 @@
-//! The endpoints of the dns example: what records make of them, and a client that is called while a name server changes them.
+//! The endpoints of the dns example: what records make of them, and a client that is called while a name server changes
+//! them.
 #![forbid(unsafe_code)]
 #[allow(dead_code)]
 mod util {

@@ -1,9 +1,9 @@
 //! The HTTP service under more load than it can take: with a bound on what waits it goes on as before, without one it
 //! answers nobody in time.
 //!
-//! What it can take is set: so many requests at work, each of a fixed time, so no processor is the limit. Load is offered
-//! at random moments and waits for nothing, as that of many clients does. `OVERLOAD=real` does it in real time, for half a
-//! minute.
+//! What it can take is set: so many requests at work, each of a fixed time, so no processor is the limit. Load is
+//! offered at random moments and waits for nothing, as that of many clients does. `OVERLOAD=real` does it in real time,
+//! for half a minute.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;

@@ -1,8 +1,8 @@
 //! The error of a receiver that has nothing left to wait for.
 //!
 //! Returned by [`oneshot::Receiver`](super::oneshot::Receiver) and by
-//! [`mpsc::Receiver::try_recv`](super::mpsc::Receiver::try_recv). It guarantees that no value will come any more: asking
-//! again gives the same answer.
+//! [`mpsc::Receiver::try_recv`](super::mpsc::Receiver::try_recv). It guarantees that no value will come any more:
+//! asking again gives the same answer.
 //!
 //! One type serves both channels, because both mean the same by it. It says nothing about the cause (the sender was
 //! dropped, or the receiver closed itself): the receiver knows whether it called `close`. The alternative, an enum of

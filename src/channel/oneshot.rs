@@ -4,11 +4,11 @@
 //! [`Sender`] to the task, thread or reactor that answers.
 //!
 //! Guarantees: a value that `send` accepted is received, or dropped with the receiver; a sender that is dropped
-//! completes the receiver with [`Closed`]; a receiver that is gone gives the value back to the sender. Wakers are called
-//! and values dropped with no lock held.
+//! completes the receiver with [`Closed`]; a receiver that is gone gives the value back to the sender. Wakers are
+//! called and values dropped with no lock held.
 //!
-//! The trade-off: a lock around five fields, in one allocation. An atomic state machine saves some nanoseconds and needs
-//! unsafe code for the value and both wakers; that class of code has had use-after-free bugs in mature crates.
+//! The trade-off: a lock around five fields, in one allocation. An atomic state machine saves some nanoseconds and
+//! needs unsafe code for the value and both wakers; that class of code has had use-after-free bugs in mature crates.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -203,8 +203,8 @@ impl<T> Drop for Closing<'_, T> {
 
 /// The end that receives the value: a future.
 ///
-/// It resolves to the value, or to [`Closed`] if the sender was dropped without one. Polled again after that, it answers
-/// [`Closed`]. Dropping it drops a value that was sent and not received.
+/// It resolves to the value, or to [`Closed`] if the sender was dropped without one. Polled again after that, it
+/// answers [`Closed`]. Dropping it drops a value that was sent and not received.
 ///
 /// # Cancel safety
 ///

@@ -5,9 +5,9 @@
 //!
 //! Both keep one rule: no code of a user runs under a lock. Cloning, waking and dropping a waker may re-enter the same
 //! channel or panic, so a waker is cloned before the lock is taken again, and woken or dropped after it is released.
-//! The price is a second look at the state whenever a foreign waker is stored, or one is replaced; one of this crate is a
-//! number, and to copy it into an empty slot runs nobody's code. The alternative, cloning in advance for each call, would
-//! charge the calls that find a value.
+//! The price is a second look at the state whenever a foreign waker is stored, or one is replaced; one of this crate is
+//! a number, and to copy it into an empty slot runs nobody's code. The alternative, cloning in advance for each call,
+//! would charge the calls that find a value.
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::task::{Poll, Waker};
@@ -81,8 +81,8 @@ pub(super) struct Wakers {
     pub(super) rest: Vec<Waker>,
 }
 
-/// Wakes one, from where a destructor may be calling: a panic of it is passed on, but not while the thread panics already,
-/// where a second one would end the process.
+/// Wakes one, from where a destructor may be calling: a panic of it is passed on, but not while the thread panics
+/// already, where a second one would end the process.
 pub(super) fn wake(waker: Waker) {
     if thread::panicking() {
         return crate::wake::wake([waker]);
@@ -91,7 +91,8 @@ pub(super) fn wake(waker: Waker) {
 }
 
 impl Wakers {
-    /// Wakes all. A panic of one does not keep the others from being woken; the first is passed on at the end, as by [`wake`].
+    /// Wakes all. A panic of one does not keep the others from being woken; the first is passed on at the end, as by
+    /// [`wake`].
     #[inline]
     pub(super) fn wake(self) {
         if !self.rest.is_empty() {

@@ -1,8 +1,9 @@
 //! What a call passes at one endpoint, below the balancer: a limit of calls, failure accrual, a timeout, the pool.
 //!
-//! Made by the builder for each address. It adds nothing to its stack but a name: its response and its error are said here
-//! outright. The compiler follows them through a stack of filters in a time that doubles with each filter, and the client's
-//! are seven, so that two parts take it far less than one. Whoever builds a deep stack can do the same, or end a part of it with [`BoxService`](crate::service::BoxService).
+//! Made by the builder for each address. It adds nothing to its stack but a name: its response and its error are said
+//! here outright. The compiler follows them through a stack of filters in a time that doubles with each filter, and the
+//! client's are seven, so that two parts take it far less than one. Whoever builds a deep stack can do the same, or end
+//! a part of it with [`BoxService`](crate::service::BoxService).
 
 use std::future::Future;
 

@@ -1,12 +1,12 @@
 //! The settings of a client, all of them finite by default.
 //!
-//! Made by [`Client::builder`], and turned into a [`Client`] by [`ClientBuilder::connect`], or by [`ClientBuilder::follow`] if
-//! somebody else resolves. Setters do nothing but store, in any order; the name is looked up in `connect`, so that one that is
-//! not known is an error before anything is called.
+//! Made by [`Client::builder`], and turned into a [`Client`] by [`ClientBuilder::connect`], or by
+//! [`ClientBuilder::follow`] if somebody else resolves. Setters do nothing but store, in any order; the name is looked
+//! up in `connect`, so that one that is not known is an error before anything is called.
 //!
-//! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Failure accrual and
-//! fail-fast are always there, with the values of [`FailureAccrual`] and [`FailFast`](crate::service::FailFast) unless told
-//! otherwise, since they fail no call that could succeed elsewhere.
+//! A client that says nothing about limits has them all the same. Whoever wants none says so with `None`. Failure
+//! accrual and fail-fast are always there, with the values of [`FailureAccrual`] and
+//! [`FailFast`](crate::service::FailFast) unless told otherwise, since they fail no call that could succeed elsewhere.
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -47,7 +47,8 @@ const CONNECTIONS: usize = 64;
 /// Calls that wait for one of them, in items: as of a [`ConcurrencyLimit`].
 const WAITERS: usize = 10_000;
 
-/// How long a connection may be idle: less than servers have, which are to see the client close and not the other way round.
+/// How long a connection may be idle: less than servers have, which are to see the client close and not the other way
+/// round.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// How old a connection may be: so that what has changed in the network is found within the hour.
@@ -144,14 +145,15 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How long one attempt may take, connecting included and the wait for a place left out: 10 s by default. `None` for ever.
+    /// How long one attempt may take, connecting included and the wait for a place left out: 10 s by default. `None`
+    /// for ever.
     pub fn attempt_timeout(mut self, limit: Option<Duration>) -> Self {
         self.attempt_timeout = limit;
         self
     }
 
-    /// How long connecting may take, with what the closure of [`connect`](Self::connect) does: 1 s by default. `None` for as
-    /// long as the system tries, which is minutes.
+    /// How long connecting may take, with what the closure of [`connect`](Self::connect) does: 1 s by default. `None`
+    /// for as long as the system tries, which is minutes.
     pub fn connect_timeout(mut self, limit: Option<Duration>) -> Self {
         self.connect_timeout = limit;
         self
@@ -163,22 +165,22 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// What attempts may add to the load: by default a fifth of the calls, and ten a second, of this client alone. Clients
-    /// that call the same service can share one.
+    /// What attempts may add to the load: by default a fifth of the calls, and ten a second, of this client alone.
+    /// Clients that call the same service can share one.
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// What may be made again, and what is a failure of an endpoint: [`NotDone`] by default, which makes only such calls again
-    /// as were not sent; [`Idempotent`](crate::service::Idempotent) makes all again that have failed.
+    /// What may be made again, and what is a failure of an endpoint: [`NotDone`] by default, which makes only such
+    /// calls again as were not sent; [`Idempotent`](crate::service::Idempotent) makes all again that have failed.
     pub fn classifier<D>(self, classifier: D) -> ClientBuilder<D> {
         let Self { timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup, .. } = self;
         ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup }
     }
 
-    /// When an endpoint is taken for dead and left alone, and for how long: as a [`FailureAccrual`] has it by default. Each
-    /// endpoint has one of its own with these settings, and what is a failure is up to the
+    /// When an endpoint is taken for dead and left alone, and for how long: as a [`FailureAccrual`] has it by default.
+    /// Each endpoint has one of its own with these settings, and what is a failure is up to the
     /// [classifier](Self::classifier) of the client.
     ///
     /// ```
@@ -195,27 +197,28 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How long nobody tries to connect to an endpoint after one could not, the first time and the following ones: half to the
-    /// whole of 1 s by default, then of 2 s, up to 32 s, as of a [`FailFast`](crate::service::FailFast). Where there is one
-    /// endpoint alone, every call tries.
+    /// How long nobody tries to connect to an endpoint after one could not, the first time and the following ones: half
+    /// to the whole of 1 s by default, then of 2 s, up to 32 s, as of a [`FailFast`](crate::service::FailFast). Where
+    /// there is one endpoint alone, every call tries.
     pub fn connect_backoff(mut self, backoff: Backoff) -> Self {
         self.pool.backoff = Some(backoff);
         self
     }
 
-    /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a time, unless
-    /// [told otherwise](Self::calls_per_connection).
+    /// How many connections there are to each endpoint at most: 64 by default, at least 1. Each serves one call at a
+    /// time, unless [told otherwise](Self::calls_per_connection).
     pub fn connections(mut self, connections: usize) -> Self {
         self.pool.connections = connections.max(1);
         self
     }
 
-    /// How many calls a connection serves at one time: 1 by default, at least 1. Another connection is made when all have so
-    /// many, and calls that come while one is made wait for it.
+    /// How many calls a connection serves at one time: 1 by default, at least 1. Another connection is made when all
+    /// have so many, and calls that come while one is made wait for it.
     ///
-    /// For protocols that [pipeline](crate::proto::pipeline) or [multiplex](crate::proto::multiplex): calls of several tasks
-    /// share a connection, and what they write at the same time is one write. A connection that is closed for a call that has
-    /// failed is closed behind the others that it has, unless [`reuse_failed`](Self::reuse_failed) is set.
+    /// For protocols that [pipeline](crate::proto::pipeline) or [multiplex](crate::proto::multiplex): calls of several
+    /// tasks share a connection, and what they write at the same time is one write. A connection that is closed for a
+    /// call that has failed is closed behind the others that it has, unless [`reuse_failed`](Self::reuse_failed) is
+    /// set.
     ///
     /// ```
     /// use mainspring::codec::{Framed, Lines};
@@ -250,40 +253,40 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How many idle connections to each endpoint are kept however long they are idle: none by default. Their age is still
-    /// bounded.
+    /// How many idle connections to each endpoint are kept however long they are idle: none by default. Their age is
+    /// still bounded.
     pub fn keep(mut self, connections: usize) -> Self {
         self.pool.keep = connections;
         self
     }
 
-    /// How many calls to each endpoint wait while all connections have as many as they serve: 10,000 by default; further ones are rejected, and
-    /// with zero all of them.
+    /// How many calls to each endpoint wait while all connections have as many as they serve: 10,000 by default;
+    /// further ones are rejected, and with zero all of them.
     pub fn waiters(mut self, calls: usize) -> Self {
         self.pool.waiters = calls;
         self
     }
 
-    /// How long a connection may be idle until it is closed: 60 s by default. `None` for ever. What the server allows is to be
-    /// longer.
+    /// How long a connection may be idle until it is closed: 60 s by default. `None` for ever. What the server allows
+    /// is to be longer.
     pub fn idle(mut self, limit: Option<Duration>) -> Self {
         self.pool.idle = limit;
         self
     }
 
-    /// How old a connection becomes, from when it was made: between three quarters of an hour and an hour by default, at random
-    /// as of any age. It is closed when it is idle then, or after its call. `None` for ever.
+    /// How old a connection becomes, from when it was made: between three quarters of an hour and an hour by default,
+    /// at random as of any age. It is closed when it is idle then, or after its call. `None` for ever.
     pub fn age(mut self, limit: Option<Duration>) -> Self {
         self.pool.age = limit;
         self
     }
 
-    /// Whether a connection is used on after a call that failed or was dropped: by default it is closed, since an answer that
-    /// comes late would be taken for that to the next call.
+    /// Whether a connection is used on after a call that failed or was dropped: by default it is closed, since an
+    /// answer that comes late would be taken for that to the next call.
     ///
     /// For protocols that know which answer belongs to which call, or throw away the late ones as
-    /// [`pipeline`](crate::proto::pipeline) does, and report [`Status::Closed`](crate::service::Status::Closed) when the
-    /// connection is lost.
+    /// [`pipeline`](crate::proto::pipeline) does, and report [`Status::Closed`](crate::service::Status::Closed) when
+    /// the connection is lost.
     pub fn reuse_failed(mut self, reuse: bool) -> Self {
         self.pool.reuses_failed = reuse;
         self
@@ -297,10 +300,11 @@ impl<C> ClientBuilder<C> {
     }
 
     /// A client of the servers at `addresses`, each of which is an endpoint of its own. `make` makes a service of each
-    /// connection, which is called by one call at a time unless [told otherwise](Self::calls_per_connection). No connection is
-    /// made before the first call.
+    /// connection, which is called by one call at a time unless [told otherwise](Self::calls_per_connection). No
+    /// connection is made before the first call.
     ///
-    /// Dropping the service has to close the connection, and its status has to be Closed when it cannot be used any more.
+    /// Dropping the service has to close the connection, and its status has to be Closed when it cannot be used any
+    /// more.
     ///
     /// # Errors
     ///
@@ -332,8 +336,8 @@ impl<C> ClientBuilder<C> {
         Ok(self.client(endpoints, follows))
     }
 
-    /// As [`connect`](Self::connect), of servers whose addresses are known: nothing is looked up, so there is nothing to wait
-    /// for. For where a client is made outside of a future, as for each thread of a [`Server`](crate::Server).
+    /// As [`connect`](Self::connect), of servers whose addresses are known: nothing is looked up, so there is nothing
+    /// to wait for. For where a client is made outside of a future, as for each thread of a [`Server`](crate::Server).
     ///
     /// # Errors
     ///
@@ -368,13 +372,14 @@ impl<C> ClientBuilder<C> {
         Ok(self.client(endpoints, None))
     }
 
-    /// A client of the servers that a resolver of one's own finds: a registry, SRV records, a file. It says what has changed;
-    /// its services are `()`, since the client makes an endpoint of each address. An address that is inserted again keeps
-    /// its connections and has another weight or priority. When the stream ends, the endpoints stay as they are.
+    /// A client of the servers that a resolver of one's own finds: a registry, SRV records, a file. It says what has
+    /// changed; its services are `()`, since the client makes an endpoint of each address. An address that is inserted
+    /// again keeps its connections and has another weight or priority. When the stream ends, the endpoints stay as they
+    /// are.
     ///
     /// What a resolver removes has no further call, and those in flight end. Nothing else removes an endpoint: one that
-    /// fails is avoided, as one of [`connect`](Self::connect). A resolver that fails says nothing, and the last endpoints
-    /// go on.
+    /// fails is avoided, as one of [`connect`](Self::connect). A resolver that fails says nothing, and the last
+    /// endpoints go on.
     ///
     /// # Errors
     ///

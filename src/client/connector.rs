@@ -1,13 +1,14 @@
 //! What makes the connections to one endpoint.
 //!
-//! A service whose response is a connection, so that [`FailFast`](crate::service::FailFast) goes around it. Called by the
-//! [pool](super::pool::Pool) when no connection is idle.
+//! A service whose response is a connection, so that [`FailFast`](crate::service::FailFast) goes around it. Called by
+//! the [pool](super::pool::Pool) when no connection is idle.
 //!
-//! Guarantees: connecting and what the user's closure does with the stream (a handshake, most often) take no longer than the
-//! timeout together; a future that is dropped closes the socket. `TCP_NODELAY` is on, as requests are written whole.
+//! Guarantees: connecting and what the user's closure does with the stream (a handshake, most often) take no longer
+//! than the timeout together; a future that is dropped closes the socket. `TCP_NODELAY` is on, as requests are written
+//! whole.
 //!
-//! The trade-off: the closure's future is boxed, an allocation for each connection, and in return its type is not part of that
-//! of the client, which can be named.
+//! The trade-off: the closure's future is boxed, an allocation for each connection, and in return its type is not part
+//! of that of the client, which can be named.
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;

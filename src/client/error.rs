@@ -1,13 +1,14 @@
 //! Why a call of a client failed: before it reached a connection, or on it.
 //!
-//! What fails on a connection is an error of the protocol, which the client hands on as it is; what fails before is told apart
-//! from it by a variant, since it can be made again whatever it does. That is what [`NotDone`](super::NotDone) goes by.
+//! What fails on a connection is an error of the protocol, which the client hands on as it is; what fails before is
+//! told apart from it by a variant, since it can be made again whatever it does. That is what
+//! [`NotDone`](super::NotDone) goes by.
 //!
-//! Guarantees: [`Rejected`](Error::Rejected) and [`Connect`](Error::Connect) have sent nothing; the error of the system keeps its
-//! raw code.
+//! Guarantees: [`Rejected`](Error::Rejected) and [`Connect`](Error::Connect) have sent nothing; the error of the system
+//! keeps its raw code.
 //!
-//! The trade-off: a type of its own around the error of the protocol. To ask of that for conversions from all that a client adds
-//! would shut out errors of other crates, and could not say which of them was sent.
+//! The trade-off: a type of its own around the error of the protocol. To ask of that for conversions from all that a
+//! client adds would shut out errors of other crates, and could not say which of them was sent.
 use std::convert::Infallible;
 use std::error;
 use std::fmt;
@@ -32,8 +33,8 @@ use crate::time::Elapsed;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// It was not let through: all connections are in use and as many calls wait as may, the endpoint has failed lately, or
-    /// there is none.
+    /// It was not let through: all connections are in use and as many calls wait as may, the endpoint has failed
+    /// lately, or there is none.
     Rejected(Rejected),
     /// There was no connection to be had to this address, in time or at all.
     Connect(SocketAddr, io::Error),

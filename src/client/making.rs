@@ -1,11 +1,12 @@
 //! A connection that is being made, by one call, for several.
 //!
-//! Where a connection serves several calls at one time, those that come while it is made wait for it, since each would make one
-//! of its own otherwise. Made by the [pool](super::pool::Pool); the call that makes holds it through a [`Maker`].
+//! Where a connection serves several calls at one time, those that come while it is made wait for it, since each would
+//! make one of its own otherwise. Made by the [pool](super::pool::Pool); the call that makes holds it through a
+//! [`Maker`].
 //!
-//! Guarantees: no more wait than the connection will have room for; all of them hear how it ended, in the same words if it
-//! failed, so that a peer which cannot be reached costs each of them one time and not the sum; and when the call that makes it
-//! is dropped, they go on as if nobody had begun.
+//! Guarantees: no more wait than the connection will have room for; all of them hear how it ended, in the same words if
+//! it failed, so that a peer which cannot be reached costs each of them one time and not the sum; and when the call
+//! that makes it is dropped, they go on as if nobody had begun.
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;

@@ -1,15 +1,15 @@
 //! The endpoints that a name stands for, as they change.
 //!
-//! Made by [`ClientBuilder`](super::ClientBuilder) of the first answer; a task follows the next ones, of the system's resolver or
-//! of another one.
+//! Made by [`ClientBuilder`](super::ClientBuilder) of the first answer; a task follows the next ones, of the system's
+//! resolver or of another one.
 //!
-//! Guarantees: an address that stays keeps its endpoint, with its connections and what is thought of it; one that is gone gets
-//! no further call, and those in flight end. A lookup that fails, or finds nothing, changes nothing: the name server being down
-//! is no reason to stop.
+//! Guarantees: an address that stays keeps its endpoint, with its connections and what is thought of it; one that is
+//! gone gets no further call, and those in flight end. A lookup that fails, or finds nothing, changes nothing: the name
+//! server being down is no reason to stop.
 //!
-//! The trade-off: the system's resolver tells no time to live, so the time between lookups is a setting, 30 s as most records of
-//! services have it. One that knows better says what has changed, in its own time, and is believed whatever it says: also that
-//! there is no endpoint any more.
+//! The trade-off: the system's resolver tells no time to live, so the time between lookups is a setting, 30 s as most
+//! records of services have it. One that knows better says what has changed, in its own time, and is believed whatever
+//! it says: also that there is no endpoint any more.
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;

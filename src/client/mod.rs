@@ -1,7 +1,7 @@
 //! The client: one service of all servers behind a name, with the filters that belong around it.
 //!
-//! A [`Client`] is what [`Client::builder`] makes of a name, its limits and a closure that turns a stream into a service, so any
-//! protocol fits. From the outside in, in [Finagle's order](crate::service#the-order-of-a-stack):
+//! A [`Client`] is what [`Client::builder`] makes of a name, its limits and a closure that turns a stream into a
+//! service, so any protocol fits. From the outside in, in [Finagle's order](crate::service#the-order-of-a-stack):
 //!
 //! | | |
 //! |---|---|
@@ -15,8 +15,8 @@
 //! | [`FailFast`](crate::service::FailFast) | around connecting, if there is more than one endpoint |
 //! | connecting | with its timeout; a lost connection is made anew by the next call |
 //!
-//! Filters of one's own, [`Statistics`](crate::service::Statistics) among them, go around the client or around what the closure
-//! makes.
+//! Filters of one's own, [`Statistics`](crate::service::Statistics) among them, go around the client or around what the
+//! closure makes.
 //!
 //! A call is dropped with its future: it gives its place and its connection back, and leaves nothing running.
 mod attempt;
@@ -47,8 +47,8 @@ use not_full::NotFull;
 /// The whole.
 type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<SocketAddr, Attempt<S, C>, NotFull<C>>>>;
 
-/// Calls servers over connections, each of which is an `S`. Clones are the same client; when the last one is dropped, so are
-/// the connections.
+/// Calls servers over connections, each of which is an `S`. Clones are the same client; when the last one is dropped,
+/// so are the connections.
 ///
 /// ```
 /// use mainspring::{Client, Server};

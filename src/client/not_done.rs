@@ -1,14 +1,15 @@
 //! What a client makes again by itself: what has not been done for certain.
 //!
-//! The default of [`ClientBuilder::classifier`](super::ClientBuilder::classifier), by which retries, failure accrual and the
-//! balance go. It knows no protocol: of what failed on a connection it does not say that it may be made again.
+//! The default of [`ClientBuilder::classifier`](super::ClientBuilder::classifier), by which retries, failure accrual
+//! and the balance go. It knows no protocol: of what failed on a connection it does not say that it may be made again.
 //!
-//! [`Cautious`](crate::service::Cautious) would not do: a connection that could not be made is no rejection, and yet nothing
-//! was sent on it.
+//! [`Cautious`](crate::service::Cautious) would not do: a connection that could not be made is no rejection, and yet
+//! nothing was sent on it.
 use super::Error;
 use crate::service::{Class, Classifier};
 
-/// Responses are successes and errors are failures; what was rejected, or found no connection, is retryable. The default.
+/// Responses are successes and errors are failures; what was rejected, or found no connection, is retryable. The
+/// default.
 ///
 /// ```
 /// use mainspring::client::{Error, NotDone};

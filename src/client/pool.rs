@@ -1,17 +1,17 @@
 //! The connections to one endpoint: a call takes a place on one, and gives it back.
 //!
-//! Its place is below the limit that bounds how many calls are inside, and with them connections: a new one is made only when
-//! none has room, so there are never more than were allowed, besides those that end with their last calls. Who waits for a
-//! place is the limit's business, in order of arrival.
+//! Its place is below the limit that bounds how many calls are inside, and with them connections: a new one is made
+//! only when none has room, so there are never more than were allowed, besides those that end with their last calls.
+//! Who waits for a place is the limit's business, in order of arrival.
 //!
-//! Guarantees: a connection serves one call at a time, or as many as was set; one whose status is Closed is not handed out; one
-//! whose call has failed, or was dropped, gets no other and is closed behind the last that it has, unless it was said that it
-//! can be used on. Those that are idle are in a [`Shelf`], and a task throws out what has been there for too long; there is none
-//! while nothing is idle.
+//! Guarantees: a connection serves one call at a time, or as many as was set; one whose status is Closed is not handed
+//! out; one whose call has failed, or was dropped, gets no other and is closed behind the last that it has, unless it
+//! was said that it can be used on. Those that are idle are in a [`Shelf`], and a task throws out what has been there
+//! for too long; there is none while nothing is idle.
 //!
-//! The trade-off: a connection that gets room while a call makes a new one is not given to that call, which would have to hear
-//! of both. And a connection that a call has begun to make is dropped with the call. All that are in use are looked at for the
-//! one with the fewest calls: they are few where they are shared.
+//! The trade-off: a connection that gets room while a call makes a new one is not given to that call, which would have
+//! to hear of both. And a connection that a call has begun to make is dropped with the call. All that are in use are
+//! looked at for the one with the fewest calls: they are few where they are shared.
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::{Rc, Weak};
@@ -35,7 +35,8 @@ pub(super) struct Pool<S> {
     connector: Connector<S>,
     /// Around it.
     fail_fast: FailFast,
-    /// Set while there is no other endpoint: then a call that may fail is better than one that has to, and it always tries.
+    /// Set while there is no other endpoint: then a call that may fail is better than one that has to, and it always
+    /// tries.
     is_alone: Rc<Cell<bool>>,
     /// How old a connection may be; none for ever.
     age: Option<Duration>,

@@ -1,13 +1,13 @@
 //! Connections that nobody uses: which one is taken next, and which have been there for too long.
 //!
-//! The core of the [pool](super::pool::Pool): a pure structure, whose time is a parameter, tested against a list that is
-//! searched. The one that was used last is taken first, so that those which are not needed grow old and go.
+//! The core of the [pool](super::pool::Pool): a pure structure, whose time is a parameter, tested against a list that
+//! is searched. The one that was used last is taken first, so that those which are not needed grow old and go.
 //!
-//! Guarantees: one is thrown out when it has been idle for too long and more than are kept are there, or when its age is over,
-//! then always; the structure drops nothing itself, since what is dropped may call back.
+//! Guarantees: one is thrown out when it has been idle for too long and more than are kept are there, or when its age
+//! is over, then always; the structure drops nothing itself, since what is dropped may call back.
 //!
-//! The trade-off: the age of all is looked at each time. They are as many as the pool has at most, 64 unless told otherwise,
-//! and a heap beside the stack would be longer than the rest of the file.
+//! The trade-off: the age of all is looked at each time. They are as many as the pool has at most, 64 unless told
+//! otherwise, and a heap beside the stack would be longer than the rest of the file.
 use std::time::Duration;
 
 use crate::time::Instant;

@@ -88,8 +88,8 @@ pub trait Decoder {
         false
     }
 
-    /// The rest of a message did not come in time. A protocol that answers this (HTTP: 408) returns the item that stands
-    /// for the message; nothing is decoded after it. As provided, `None`: the connection fails.
+    /// The rest of a message did not come in time. A protocol that answers this (HTTP: 408) returns the item that
+    /// stands for the message; nothing is decoded after it. As provided, `None`: the connection fails.
     fn give_up(&mut self) -> Option<Self::Item> {
         None
     }

@@ -7,8 +7,8 @@
 //! certainly too many, its rest thrown away as it arrives, and the frame behind it read as if nothing had been.
 //!
 //! Each byte is looked at once, however the bytes arrive: the codec remembers how much of the mark it has seen, and a
-//! mismatch never goes back in the text (Knuth, Morris, Pratt: "Fast pattern matching in strings", 1977). Looking back by
-//! the length of the mark at each arrival was turned down: a peer that dribbles would make a mark of n bytes cost n
+//! mismatch never goes back in the text (Knuth, Morris, Pratt: "Fast pattern matching in strings", 1977). Looking back
+//! by the length of the mark at each arrival was turned down: a peer that dribbles would make a mark of n bytes cost n
 //! times as much.
 use std::io::{self, BufRead};
 
@@ -26,8 +26,8 @@ const MAX_LENGTH: usize = 64 * 1024;
 ///
 /// # Errors
 ///
-/// Decoding fails with [`InvalidData`](io::ErrorKind::InvalidData) for a frame that is too long, and goes on with the next
-/// one; and with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends inside a frame, which is final
+/// Decoding fails with [`InvalidData`](io::ErrorKind::InvalidData) for a frame that is too long, and goes on with the
+/// next one; and with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends inside a frame, which is final
 /// ([`open_end`](Self::open_end)). Encoding fails with [`InvalidInput`](io::ErrorKind::InvalidInput) for bytes that the
 /// receiver would not read as this one frame: too long, or with the delimiter in them or beginning in them.
 ///

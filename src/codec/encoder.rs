@@ -4,10 +4,9 @@
 //! cuts the output back to that mark, so half an item never reaches the wire and an implementor may fail
 //! in the middle of its work.
 //!
-//! The output is a plain `Vec<u8>`, which every serialiser can write to; a codec with large parts has a second way, which
-//! copies none of them. A type of the crate's own that
-//! can only be appended to was turned down: it would guard against a codec that shortens what is not its
-//! own, and cost everybody a conversion.
+//! The output is a plain `Vec<u8>`, which every serialiser can write to; a codec with large parts has a second way,
+//! which copies none of them. A type of the crate's own that can only be appended to was turned down: it would guard
+//! against a codec that shortens what is not its own, and cost everybody a conversion.
 use std::io;
 
 use super::Segments;
@@ -47,8 +46,8 @@ pub trait Encoder<Item> {
     /// If `item` has no encoding, or one that breaks a limit. The items before and after are not affected.
     fn encode(&mut self, item: Item, output: &mut Vec<u8>) -> Result<(), Self::Error>;
 
-    /// As [`encode`](Self::encode), for a codec that has large parts to hand over. [`Framed`](super::Framed) calls this one;
-    /// as provided, it appends to the [tail](Segments::tail).
+    /// As [`encode`](Self::encode), for a codec that has large parts to hand over. [`Framed`](super::Framed) calls this
+    /// one; as provided, it appends to the [tail](Segments::tail).
     ///
     /// # Errors
     ///
@@ -67,8 +66,8 @@ pub trait Encoder<Item> {
 
     /// Whether the connection stays open behind its last item, for what is not of this codec.
     ///
-    /// A protocol that was changed by a request (an upgrade, a stream of events without an end) answers `true`: the server
-    /// flushes and ends, and closes nothing. It is then lent the transport, and the caller goes on with its
+    /// A protocol that was changed by a request (an upgrade, a stream of events without an end) answers `true`: the
+    /// server flushes and ends, and closes nothing. It is then lent the transport, and the caller goes on with its
     /// [`parts`](super::Framed::into_parts). As provided, `false`.
     fn leaves_open(&self) -> bool {
         false

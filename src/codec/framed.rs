@@ -152,9 +152,9 @@ impl<T, C> Framed<T, C> {
         self.outgoing.written
     }
 
-    /// Goes on with another codec, for a connection whose protocol changes (`STARTTLS` and `Upgrade` come before another
-    /// source; `AUTH` and compression before another codec). Bytes that have arrived behind the last item are the new one's,
-    /// and those that wait to be written leave as they are. Limits stay.
+    /// Goes on with another codec, for a connection whose protocol changes (`STARTTLS` and `Upgrade` come before
+    /// another source; `AUTH` and compression before another codec). Bytes that have arrived behind the last item are
+    /// the new one's, and those that wait to be written leave as they are. Limits stay.
     ///
     /// # Examples
     ///

@@ -1,14 +1,15 @@
 //! A UDP socket joined to a codec: items with addresses instead of datagrams.
 //!
-//! For protocols whose messages are datagrams or stand in them. A frame ends with its datagram at the latest: what is left
-//! over is what the codec makes of the end of a stream. Each datagram is decoded by a copy of the codec, as it was given:
-//! nothing that one peer sends changes what is understood of another, and an error ends its datagram and nothing else.
+//! For protocols whose messages are datagrams or stand in them. A frame ends with its datagram at the latest: what is
+//! left over is what the codec makes of the end of a stream. Each datagram is decoded by a copy of the codec, as it was
+//! given: nothing that one peer sends changes what is understood of another, and an error ends its datagram and nothing
+//! else.
 //!
 //! In three styles, as [`Framed`](super::Framed): tick (`try_*`), poll, of which a
 //! [`Transport`](crate::proto::Transport) over datagrams is made, and async.
 //!
-//! Turned down: [`Framed`](super::Framed) over a socket with `Read` and `Write`, to which two datagrams of two peers would
-//! be one run of bytes.
+//! Turned down: [`Framed`](super::Framed) over a socket with `Read` and `Write`, to which two datagrams of two peers
+//! would be one run of bytes.
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -73,8 +74,8 @@ impl<C> FramedDatagrams<C> {
         }
     }
 
-    /// Sets the longest datagram, in bytes, that is taken: a longer one is an error, and lost. Default 65,535, which is as
-    /// long as any. It is also the memory that is kept.
+    /// Sets the longest datagram, in bytes, that is taken: a longer one is an error, and lost. Default 65,535, which is
+    /// as long as any. It is also the memory that is kept.
     #[must_use]
     pub const fn max_datagram(mut self, bytes: usize) -> Self {
         self.max_datagram = bytes;
@@ -98,8 +99,8 @@ impl<C: Decoder + Clone> FramedDatagrams<C> {
     /// # Errors
     ///
     /// What the decoder says of a datagram, or of its end: the rest of that datagram is dropped, unless the codec
-    /// [recovers](Decoder::recovers). `InvalidData` for a datagram that is too long. Those of [`UdpSocket::recv_from`]. After
-    /// any of them it goes on.
+    /// [recovers](Decoder::recovers). `InvalidData` for a datagram that is too long. Those of [`UdpSocket::recv_from`].
+    /// After any of them it goes on.
     ///
     /// # Cancel safety
     ///
@@ -208,8 +209,8 @@ impl<C> FramedDatagrams<C> {
         Ok(self.flush().await?)
     }
 
-    /// Sends an item as one datagram, or keeps it to be sent: [`try_flush`](Self::try_flush). The inner `Err` gives it back:
-    /// "not yet", since another one is kept already.
+    /// Sends an item as one datagram, or keeps it to be sent: [`try_flush`](Self::try_flush). The inner `Err` gives it
+    /// back: "not yet", since another one is kept already.
     ///
     /// # Errors
     ///
@@ -243,7 +244,8 @@ impl<C> FramedDatagrams<C> {
         Ok(Some(()))
     }
 
-    /// Encodes a datagram, which leaves with the next flush. The poll style asks for room first: [`poll_flush`](Self::poll_flush).
+    /// Encodes a datagram, which leaves with the next flush. The poll style asks for room first:
+    /// [`poll_flush`](Self::poll_flush).
     ///
     /// # Errors
     ///

@@ -40,10 +40,10 @@ const WIDTH_MAX: usize = 8;
 ///
 /// # Errors
 ///
-/// Decoding fails with [`InvalidData`](io::ErrorKind::InvalidData): finally, if a header declares a frame that is longer
-/// than the limit, or one that is shorter than its header; and for a frame shorter than what is stripped, which is
-/// skipped. Encoding fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the frame is longer than the limit, too
-/// short for its length field, or has a length that the field cannot hold.
+/// Decoding fails with [`InvalidData`](io::ErrorKind::InvalidData): finally, if a header declares a frame that is
+/// longer than the limit, or one that is shorter than its header; and for a frame shorter than what is stripped, which
+/// is skipped. Encoding fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the frame is longer than the limit,
+/// too short for its length field, or has a length that the field cannot hold.
 ///
 /// # Examples
 ///

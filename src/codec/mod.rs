@@ -1,11 +1,11 @@
 //! Framing: from bytes to items and back, over anything that reads and writes as std does.
 //!
-//! A [`Decoder`] takes items out of a [`Buffer`], an [`Encoder`] appends items to a vector, and
-//! [`Framed`] joins both to a source such as a socket, in the three styles of this crate: tick
-//! (`try_*`), poll, and async; [`FramedDatagrams`] joins them to a UDP socket. The protocols in [`crate::proto`] are built on it.
+//! A [`Decoder`] takes items out of a [`Buffer`], an [`Encoder`] appends items to a vector, and [`Framed`] joins both
+//! to a source such as a socket, in the three styles of this crate: tick (`try_*`), poll, and async;
+//! [`FramedDatagrams`] joins them to a UDP socket. The protocols in [`crate::proto`] are built on it.
 //!
-//! [`Lines`], [`Delimited`], [`LengthDelimited`] and [`Fixed`] are the framings that most protocols have; a codec of one's own
-//! is built on one of them ([`Nested`]), or on nothing.
+//! [`Lines`], [`Delimited`], [`LengthDelimited`] and [`Fixed`] are the framings that most protocols have; a codec of
+//! one's own is built on one of them ([`Nested`]), or on nothing.
 //!
 //! | an error of | is | and then |
 //! |---|---|---|
@@ -18,9 +18,8 @@
 //! arrived and never by what a peer declares, no byte is searched twice, any split of the bytes gives
 //! the same items, and a failed encoding leaves no bytes behind.
 //!
-//! The trade-off: bytes live in plain vectors and an item that keeps bytes copies them; on the way out a [`Payload`] is handed
-//! over. Shared,
-//! reference-counted buffers were turned down: they spare one copy of large payloads, and cost a
+//! The trade-off: bytes live in plain vectors and an item that keeps bytes copies them; on the way out a [`Payload`] is
+//! handed over. Shared, reference-counted buffers were turned down: they spare one copy of large payloads, and cost a
 //! dependency, a counter per item and a buffer that one slow consumer keeps alive.
 //!
 //! In the guide: [from bytes to messages, from messages to calls](crate::guide::protocols).

@@ -1,11 +1,11 @@
 //! A codec within another: frames of the one, each of which is an item of the other.
 //!
-//! How a protocol is put together of a framing and an encoding: `LengthDelimited` finds where a message ends, and a codec
-//! that knows nothing of that says what it is. Either can be one of these again.
+//! How a protocol is put together of a framing and an encoding: `LengthDelimited` finds where a message ends, and a
+//! codec that knows nothing of that says what it is. Either can be one of these again.
 //!
-//! It guarantees that the inner codec never sees more or less than one frame, and that a frame which it cannot decode is
-//! stepped over, since the outer one knows where the next begins. For that each frame is decoded by a copy of the inner codec
-//! as it was given: what one that fails remembers of a frame would be taken for the beginning of the next.
+//! It guarantees that the inner codec never sees more or less than one frame, and that a frame which it cannot decode
+//! is stepped over, since the outer one knows where the next begins. For that each frame is decoded by a copy of the
+//! inner codec as it was given: what one that fails remembers of a frame would be taken for the beginning of the next.
 //!
 //! A closure that maps frames was turned down: it would be a second kind of codec beside this trait, and could not be
 //! tested with what tests codecs.
@@ -17,8 +17,9 @@ use super::{Buffer, Decoder, Encoder};
 ///
 /// # Errors
 ///
-/// Decoding fails as either codec, and with [`InvalidData`](io::ErrorKind::InvalidData) for a frame that holds more than an
-/// item, or none. After an error of the inner one the next frame is decoded, as each is by a copy of the inner one.
+/// Decoding fails as either codec, and with [`InvalidData`](io::ErrorKind::InvalidData) for a frame that holds more
+/// than an item, or none. After an error of the inner one the next frame is decoded, as each is by a copy of the inner
+/// one.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 //! Bytes that are handed over to be written, instead of being copied.
 //!
-//! What a sender wraps a large item in that it does not need any more. The framings of this module take one wherever they
-//! take bytes; a header that they put before it goes out in the same write.
+//! What a sender wraps a large item in that it does not need any more. The framings of this module take one wherever
+//! they take bytes; a header that they put before it goes out in the same write.
 //!
 //! A type of its own, since the codecs take whatever is seen as bytes, and of that they can only make a copy.
 use std::borrow::Cow;

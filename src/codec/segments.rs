@@ -1,10 +1,10 @@
 //! The bytes that are to be written: small ones together, large ones as they were given.
 //!
-//! [`Framed`](super::Framed) has one for what waits, an [`Encoder`](super::Encoder) appends to it, and one vectored write
-//! takes them all to the source: `sendmsg(2)` with `MSG_NOSIGNAL` for a socket.
+//! [`Framed`](super::Framed) has one for what waits, an [`Encoder`](super::Encoder) appends to it, and one vectored
+//! write takes them all to the source: `sendmsg(2)` with `MSG_NOSIGNAL` for a socket.
 //!
-//! It guarantees the order, that a large vector which is handed over is never copied, and that what an encoder that failed
-//! has appended can be taken back.
+//! It guarantees the order, that a large vector which is handed over is never copied, and that what an encoder that
+//! failed has appended can be taken back.
 //!
 //! Small bytes are copied into one vector behind the last large one: a copy of 100 bytes is cheaper than an entry of a
 //! vectored write. Reference-counted segments were turned down, as everywhere here; one that is `'static` costs nothing
@@ -17,7 +17,8 @@ use std::io::{self, IoSlice, Write};
 /// From this many bytes on, a segment is kept as it was given. Below, copying it is cheaper than an entry for it.
 const SEGMENT_MIN: usize = 4 * 1024;
 
-/// The most segments of one vectored write: as many as hyper's. `IOV_MAX` is 1,024 at most, and 16 where POSIX is all there is.
+/// The most segments of one vectored write: as many as hyper's. `IOV_MAX` is 1,024 at most, and 16 where POSIX is all
+/// there is.
 const SLICES_MAX: usize = 64;
 
 /// Bytes on their way out.
@@ -125,8 +126,8 @@ impl Segments {
         }
     }
 
-    /// Gives memory back: all but `kept` bytes if there is nothing left, else the written part of the tail once that is as
-    /// long as the rest, so that a byte moves once at most.
+    /// Gives memory back: all but `kept` bytes if there is nothing left, else the written part of the tail once that is
+    /// as long as the rest, so that a byte moves once at most.
     #[inline]
     pub(super) fn compact(&mut self, kept: usize) {
         if self.is_empty() {

@@ -1,7 +1,7 @@
 //! The guide: what Mainspring is, how programs are written on it, and how it works inside.
 //!
-//! Each chapter stands for itself; together they are an hour. All Rust examples are compiled by `cargo test`, and those that end by
-//! themselves are run; all links are checked by `cargo doc`.
+//! Each chapter stands for itself; together they are an hour. All Rust examples are compiled by `cargo test`, and those
+//! that end by themselves are run; all links are checked by `cargo doc`.
 //!
 //! | chapter | answers |
 //! |---|---|
@@ -16,8 +16,8 @@
 //! | [`coming_from`] | what to write in place of what you know from tokio, smol, mio, Finagle, tower |
 //! | [`inside`] | one byte, from the wire to the service and back |
 //!
-//! What other runtimes have, row by row, and what is not here and why: [`compared`](crate::compared). How the source is to be
-//! read: the README. What each name does: its own page.
+//! What other runtimes have, row by row, and what is not here and why: [`compared`](crate::compared). How the source is
+//! to be read: the README. What each name does: its own page.
 
 #[doc = include_str!("start.md")]
 pub mod start {}

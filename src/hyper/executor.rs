@@ -1,11 +1,11 @@
 //! Tasks for hyper.
 //!
-//! hyper's HTTP/2 starts a task for each stream of a server, one for the connection of a client, and one for an upgrade. They
-//! become tasks of the reactor on whose thread they are started, so none of them need be `Send`.
+//! hyper's HTTP/2 starts a task for each stream of a server, one for the connection of a client, and one for an
+//! upgrade. They become tasks of the reactor on whose thread they are started, so none of them need be `Send`.
 //!
-//! Nobody awaits such a task: hyper tells its own future what became of it. So a spawn that is refused, since no reactor is
-//! running or it is ending, drops the future, and hyper reports a cancelled stream. An executor that holds a `Handle` was
-//! turned down: it would send each stream through the inbox of its own reactor, behind a lock.
+//! Nobody awaits such a task: hyper tells its own future what became of it. So a spawn that is refused, since no
+//! reactor is running or it is ending, drops the future, and hyper reports a cancelled stream. An executor that holds a
+//! `Handle` was turned down: it would send each stream through the inbox of its own reactor, behind a lock.
 
 use std::future::Future;
 

@@ -1,13 +1,13 @@
 //! hyper's `Read` and `Write` for a [`Pollable`].
 //!
-//! hyper hands out memory that is not initialised, which takes `unsafe` to read into. So what arrives is read into a buffer of
-//! the reactor's pool and copied from there: for a request that is less than the zeros which the other safe way, initialising
-//! hyper's whole buffer before each read, would write. A read moves at most the size of such a buffer, 16 KiB unless
-//! [`Builder::buffers`](crate::Builder::buffers) says otherwise.
+//! hyper hands out memory that is not initialised, which takes `unsafe` to read into. So what arrives is read into a
+//! buffer of the reactor's pool and copied from there: for a request that is less than the zeros which the other safe
+//! way, initialising hyper's whole buffer before each read, would write. A read moves at most the size of such a
+//! buffer, 16 KiB unless [`Builder::buffers`](crate::Builder::buffers) says otherwise.
 //!
-//! Buffers that are written together are one system call where the source is a socket; another source does with them what its
-//! `write_vectored` does, which is the first of them at worst. hyper's `writev(false)` has it copy small ones together
-//! instead.
+//! Buffers that are written together are one system call where the source is a socket; another source does with them
+//! what its `write_vectored` does, which is the first of them at worst. hyper's `writev(false)` has it copy small ones
+//! together instead.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;

@@ -6,13 +6,13 @@
 //! | `rt::Timer`, `rt::Sleep` | [`Timer`], [`Sleep`] |
 //! | `rt::Executor` | [`Executor`] |
 //!
-//! HTTP/1 needs the first alone, HTTP/2 an executor too. **A server needs the timer in any case**: without one hyper turns its
-//! timeout for the head of a request off, and a peer that sends half a head holds its connection for ever. The features of
-//! hyper itself (`http1`, `http2`, `server`, `client`) are the user's to choose.
+//! HTTP/1 needs the first alone, HTTP/2 an executor too. **A server needs the timer in any case**: without one hyper
+//! turns its timeout for the head of a request off, and a peer that sends half a head holds its connection for ever.
+//! The features of hyper itself (`http1`, `http2`, `server`, `client`) are the user's to choose.
 //!
-//! Nothing of it need be `Send` but what hyper demands of a sleep, and nothing on the path of a request is shared between
-//! threads. Connections by a poll interface of the sockets themselves were turned down: TLS on a socket would need an adapter
-//! that `Pollable` is for both.
+//! Nothing of it need be `Send` but what hyper demands of a sleep, and nothing on the path of a request is shared
+//! between threads. Connections by a poll interface of the sockets themselves were turned down: TLS on a socket would
+//! need an adapter that `Pollable` is for both.
 //!
 //! ```text
 //! use hyper::server::conn::http1;
@@ -37,16 +37,16 @@
 //! Server::bind("127.0.0.1:8080")?.run(|| serve, signal::stop())?;
 //! ```
 //!
-//! An upgrade, or a CONNECT, is had by `without_shutdown` of hyper's connections of HTTP/1, which gives the stream back with
-//! what was read of it. `with_upgrades` is not to be had: it keeps the stream behind a type that is `Send`.
+//! An upgrade, or a CONNECT, is had by `without_shutdown` of hyper's connections of HTTP/1, which gives the stream back
+//! with what was read of it. `with_upgrades` is not to be had: it keeps the stream behind a type that is `Send`.
 //!
 //! hyper reads while it writes, so that it hears of a client that leaves, and
-//! [`ServerBuilder::idle`](crate::server::ServerBuilder::idle) is a timeout of reads. So an answer of HTTP/1 that takes longer
-//! than that, five minutes by default, is cut if its client says nothing meanwhile: a server of such answers sets
-//! `idle(None)`, and hyper's timeout for heads bounds the silence between them.
+//! [`ServerBuilder::idle`](crate::server::ServerBuilder::idle) is a timeout of reads. So an answer of HTTP/1 that takes
+//! longer than that, five minutes by default, is cut if its client says nothing meanwhile: a server of such answers
+//! sets `idle(None)`, and hyper's timeout for heads bounds the silence between them.
 //!
-//! The whole of it, with both versions of HTTP on one port and a drain, is `examples/interop/hyper.rs`, over the adapters of
-//! `examples/interop/src/hyper.rs`.
+//! The whole of it, with both versions of HTTP on one port and a drain, is `examples/interop/hyper.rs`, over the
+//! adapters of `examples/interop/src/hyper.rs`.
 mod executor;
 mod io;
 mod sleep;

@@ -1,9 +1,10 @@
 //! A sleep of hyper, which may be sent to another thread.
 //!
-//! hyper demands `Send + Sync` of each sleep, also where all of it stays on one thread, and a wheel belongs to its thread. So
-//! this holds no reference to one but three numbers: which reactor of the process, which tenant of that number, and which
-//! entry of its wheel. At each poll the reactor that is running on this thread is compared with them, which takes no lock and
-//! no `unsafe`; the entry is this sleep's alone, so the numbers are true for as long as the reactor is.
+//! hyper demands `Send + Sync` of each sleep, also where all of it stays on one thread, and a wheel belongs to its
+//! thread. So this holds no reference to one but three numbers: which reactor of the process, which tenant of that
+//! number, and which entry of its wheel. At each poll the reactor that is running on this thread is compared with them,
+//! which takes no lock and no `unsafe`; the entry is this sleep's alone, so the numbers are true for as long as the
+//! reactor is.
 //!
 //! | polled, reset or dropped | what happens |
 //! |---|---|
@@ -12,8 +13,8 @@
 //! | where none runs | polling panics, as that of any sleep; dropping sends that call |
 //! | after its reactor has ended | its entry has ended with the reactor |
 //!
-//! A `Mutex` around a sleep of [`crate::time`] was turned down: that is not `Send` inside a lock either. So was a timer thread,
-//! which would be asked for each request.
+//! A `Mutex` around a sleep of [`crate::time`] was turned down: that is not `Send` inside a lock either. So was a timer
+//! thread, which would be asked for each request.
 
 use std::fmt;
 use std::future::Future;
@@ -70,7 +71,8 @@ impl Sleep {
     pub(super) fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
         match self.state {
-            // It has to be polled again to be woken, as one that is new; the waker that it has may be woken for nothing.
+            // It has to be polled again to be woken, as one that is new; the waker that it has may be woken for
+            // nothing.
             State::Armed(entry) if entry.with(|core| core.arm_timer(entry.key, deadline.nanoseconds())).is_some() => {}
             State::Armed(entry) => {
                 entry.remove();
@@ -100,8 +102,8 @@ impl Entry {
             self.with(|core| core.remove_timer(self.key));
         };
         if let Some(slot) = remote::slot(self.reactor) {
-            // Why without a limit: there are no more of these than entries, and one that was refused would be left behind.
-            // Why ignored: a reactor that has ended has no entries.
+            // Why without a limit: there are no more of these than entries, and one that was refused would be left
+            // behind. Why ignored: a reactor that has ended has no entries.
             let _ = slot.call(self.epoch, Box::new(call), usize::MAX);
         }
     }

@@ -1,12 +1,13 @@
 //! The timer of hyper: its timeouts and keep-alives, in the wheel of the reactor.
 //!
-//! It has no state. A sleep finds the reactor of its thread when it is polled, and the time is that of the reactor's clock: a
-//! test in virtual time runs hyper's timeouts through at once.
+//! It has no state. A sleep finds the reactor of its thread when it is polled, and the time is that of the reactor's
+//! clock: a test in virtual time runs hyper's timeouts through at once.
 //!
-//! hyper counts in std's instants, which cannot be made from a number. So one pair of readings, made once in a process, tells
-//! which std instant a nanosecond of the clock is. For the system's clock that is the moment itself; for a virtual one, which
-//! begins anywhere, it is a moment long ago, of which only differences mean something. Durations alone, counted from std's
-//! own `now`, were turned down: the two clocks would drift apart between the reading of hyper and ours.
+//! hyper counts in std's instants, which cannot be made from a number. So one pair of readings, made once in a process,
+//! tells which std instant a nanosecond of the clock is. For the system's clock that is the moment itself; for a
+//! virtual one, which begins anywhere, it is a moment long ago, of which only differences mean something. Durations
+//! alone, counted from std's own `now`, were turned down: the two clocks would drift apart between the reading of hyper
+//! and ours.
 
 use std::pin::Pin;
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! What one step of a by-value state machine came to.
 //!
-//! Returned by the steps that [`resume`](super::resume()) drives, which match on the error type of their library and say
-//! here which of its cases is the machine that waits.
+//! Returned by the steps that [`resume`](super::resume()) drives, which match on the error type of their library and
+//! say here which of its cases is the machine that waits.
 //!
 //! Not std's `ControlFlow`, which says neither which side is the end nor that going on means waiting first; and not a
 //! `Result`, since a step that waits has not failed.

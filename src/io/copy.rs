@@ -1,7 +1,8 @@
 //! From a reader to a writer, to the end-of-file.
 //!
 //! The copy of a server that echoes, saves or relays in one direction. `pump.rs` says how it keeps its place; between
-//! sockets and pipes of Linux, [`net::splice`](crate::net::splice) does the same without bringing the bytes into the process.
+//! sockets and pipes of Linux, [`net::splice`](crate::net::splice) does the same without bringing the bytes into the
+//! process.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -17,12 +18,14 @@ use super::pump::Pump;
 ///
 /// # Errors
 ///
-/// Those of `reader` and `writer`, `WriteZero` when the latter takes nothing; an error when one says `WouldBlock` although
-/// no source of the running reactor did. A buffer's worth of bytes that were read and not written are lost then.
+/// Those of `reader` and `writer`, `WriteZero` when the latter takes nothing; an error when one says `WouldBlock`
+/// although no source of the running reactor did. A buffer's worth of bytes that were read and not written are lost
+/// then.
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: a buffer's worth of bytes that were read and not written are lost with the future, and so is the count.
+/// Not cancel safe: a buffer's worth of bytes that were read and not written are lost with the future, and so is the
+/// count.
 ///
 /// ```
 /// use mainspring::{io, net::{TcpListener, TcpStream}};
@@ -48,7 +51,8 @@ where
     poll_fn(|cx| pump.poll(cx, reader, writer)).await
 }
 
-/// As [`copy`], with a buffer of `size` bytes, at least 1 and at most 1 GiB, which is made at the first read and kept to the end.
+/// As [`copy`], with a buffer of `size` bytes, at least 1 and at most 1 GiB, which is made at the first read and kept
+/// to the end.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Both directions between two streams: a relay.
 //!
-//! Each direction is a pump (`pump.rs`) with a buffer and a wait of its own, so one that is held up by a peer that does not
-//! read leaves the other alone. The end-of-file of one side closes the writing side of the other, and the opposite
+//! Each direction is a pump (`pump.rs`) with a buffer and a wait of its own, so one that is held up by a peer that does
+//! not read leaves the other alone. The end-of-file of one side closes the writing side of the other, and the opposite
 //! direction goes on until its own end. An error of either ends both: what would come over half a relay is of no use.
 //!
 //! Both are polled by one future, which needs neither tasks nor halves of the streams. A direction that is never out of
@@ -17,17 +17,18 @@ use super::shutdown::poll_shutdown;
 
 /// Copies in both directions until both have ended, and returns how many bytes went from `one` to `other`, and back.
 ///
-/// When one side ends, what it sent is written and flushed, and the writing side of the other is closed. The buffers are
-/// those of the reactor's pool (16 KiB by default), held only while there are bytes to copy.
+/// When one side ends, what it sent is written and flushed, and the writing side of the other is closed. The buffers
+/// are those of the reactor's pool (16 KiB by default), held only while there are bytes to copy.
 ///
 /// # Errors
 ///
-/// The first of either side, as those of [`copy`](super::copy()); the other direction ends with it. The streams stay open.
+/// The first of either side, as those of [`copy`](super::copy()); the other direction ends with it. The streams stay
+/// open.
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: for each direction a buffer's worth of bytes that were read and not written are lost with the future,
-/// and so are the counts.
+/// Not cancel safe: for each direction a buffer's worth of bytes that were read and not written are lost with the
+/// future, and so are the counts.
 ///
 /// ```
 /// use mainspring::{io, net::{TcpListener, TcpStream}};
@@ -55,8 +56,8 @@ where
     relay(one, other, None, None).await
 }
 
-/// As [`copy_bidirectional`], with buffers of `one_to_other` and `other_to_one` bytes, at least 1 and at most 1 GiB, each of
-/// which is made at the first read of its direction and kept to the end.
+/// As [`copy_bidirectional`], with buffers of `one_to_other` and `other_to_one` bytes, at least 1 and at most 1 GiB,
+/// each of which is made at the first read of its direction and kept to the end.
 ///
 /// # Errors
 ///

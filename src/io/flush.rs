@@ -1,7 +1,7 @@
 //! Sending what a writer holds back.
 //!
-//! Called at the end of a message that went through a `BufWriter` or a TLS stream. std's writers keep their position when
-//! a flush says "not yet", so this is one step, tried until it succeeds.
+//! Called at the end of a message that went through a `BufWriter` or a TLS stream. std's writers keep their position
+//! when a flush says "not yet", so this is one step, tried until it succeeds.
 //!
 //! A future of its own rather than a part of `write_all`: only the caller knows when a message is complete.
 

@@ -1,10 +1,10 @@
 //! `AsyncRead` and `AsyncWrite` of the crate `futures-io` for a [`Pollable`]; with the feature of that name alone.
 //!
-//! What is written for these two traits and for no runtime, as most of the crates around `futures`, async-std and smol are,
-//! runs on a source of Mainspring through them. Closing is the end of the writing side; reading goes on.
+//! What is written for these two traits and for no runtime, as most of the crates around `futures`, async-std and smol
+//! are, runs on a source of Mainspring through them. Closing is the end of the writing side; reading goes on.
 //!
-//! The traits of tokio were turned down: they come with a crate that has a runtime of its own, and adapters between the two
-//! pairs exist already.
+//! The traits of tokio were turned down: they come with a crate that has a runtime of its own, and adapters between the
+//! two pairs exist already.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;

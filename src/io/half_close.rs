@@ -1,8 +1,8 @@
 //! The one operation that std's `Write` lacks: saying that nothing more will be written.
 //!
 //! [`shutdown`](super::shutdown), [`Framed::poll_shutdown`](crate::codec::Framed::poll_shutdown) and the servers and
-//! clients of [`crate::proto`] call it once everything is flushed, so that the peer reads the last answer and then the end
-//! of the stream, while what it still sends can be read.
+//! clients of [`crate::proto`] call it once everything is flushed, so that the peer reads the last answer and then the
+//! end of the stream, while what it still sends can be read.
 //!
 //! Dropping the source was turned down as the way to close: it ends both directions at once, and a
 //! socket that is closed with unread bytes resets the connection and may destroy the last answer.
@@ -10,8 +10,8 @@ use std::io::{self, BufWriter, Cursor, Write};
 
 /// A source whose writing side can be closed while its reading side stays open.
 ///
-/// A wrapper of another crate, a TLS session on a socket for one, needs a type of one's own around it: to end a session in
-/// good order is to send its last message (`send_close_notify` of rustls), to flush, and to pass the call on.
+/// A wrapper of another crate, a TLS session on a socket for one, needs a type of one's own around it: to end a session
+/// in good order is to send its last message (`send_close_notify` of rustls), to flush, and to pass the call on.
 ///
 /// # Examples
 ///

@@ -4,8 +4,8 @@
 //! future can be dropped, by a `select` or a timeout, and the next call goes on with the same line. For a protocol that
 //! writes as well, [`codec::Lines`](crate::codec::Lines) in a `Framed` does both.
 //!
-//! A line beyond the limit is reported once, at the first byte too many, and the rest of it is passed over without being
-//! kept, as there. Ending at the first such line was turned down: it is the caller's to say what that means.
+//! A line beyond the limit is reported once, at the first byte too many, and the rest of it is passed over without
+//! being kept, as there. Ending at the first such line was turned down: it is the caller's to say what that means.
 
 use std::future::poll_fn;
 use std::io::{self, BufRead};
@@ -77,14 +77,14 @@ impl<R> Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line; `None` is end-of-file. What stands before that without a `\n` is a line too, of which a `\r` at its end
-    /// is no part.
+    /// The next line; `None` is end-of-file. What stands before that without a `\n` is a line too, of which a `\r` at
+    /// its end is no part.
     ///
     /// # Errors
     ///
-    /// `InvalidData` for a line that is longer than the limit, and for one that is not UTF-8; the call after that returns
-    /// the next line. Those of the reader, after which the call goes on with the same line; and an error when it says
-    /// `WouldBlock` although no source of the running reactor did.
+    /// `InvalidData` for a line that is longer than the limit, and for one that is not UTF-8; the call after that
+    /// returns the next line. Those of the reader, after which the call goes on with the same line; and an error when
+    /// it says `WouldBlock` although no source of the running reactor did.
     ///
     /// # Cancel safety
     ///

@@ -1,8 +1,8 @@
 //! std I/O, with the position kept in the future: `read_exact`, `write_all`, `copy` and the like over any
 //! [`Read`](std::io::Read), [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write).
 //!
-//! **Inside [`ready`](crate::ready) the functions of std that loop lose or repeat bytes.** They start anew when they are
-//! called again after a "not yet":
+//! **Inside [`ready`](crate::ready) the functions of std that loop lose or repeat bytes.** They start anew when they
+//! are called again after a "not yet":
 //!
 //! | std | called again after "not yet" | use |
 //! |---|---|---|
@@ -14,14 +14,14 @@
 //! | `BufRead::lines` | loses the start of a line, and has no limit | [`lines()`] |
 //!
 //! Whatever makes one step, and keeps its own position, needs nothing but `ready`: `BufRead::fill_buf`, a `Take`, a
-//! `BufWriter`, a TLS stream. [`read`], [`write()`] and [`flush`] are such steps, spelled so that they collide neither with
-//! std's traits nor with the methods of sockets. [`resume`] drives handshakes that are consumed by each step.
+//! `BufWriter`, a TLS stream. [`read`], [`write()`] and [`flush`] are such steps, spelled so that they collide neither
+//! with std's traits nor with the methods of sockets. [`resume`] drives handshakes that are consumed by each step.
 //!
 //! The functions make a source of no kind: where a wrapper says `WouldBlock` and no source of the running reactor did,
 //! nothing would ever wake the task, so the answer is an error. Each step costs a unit of the task's budget, also on a
-//! reader in memory, so that a long copy gives way to others. [`Pollable`] is for libraries that poll. Traits of our own
-//! (`AsyncRead`, as in other runtimes) were turned down: every wrapper in the world would have to be written again for
-//! them.
+//! reader in memory, so that a long copy gives way to others. [`Pollable`] is for libraries that poll. Traits of our
+//! own (`AsyncRead`, as in other runtimes) were turned down: every wrapper in the world would have to be written again
+//! for them.
 //!
 //! In the guide: [the four ways to wait](crate::guide::styles).
 

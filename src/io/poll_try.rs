@@ -4,8 +4,8 @@
 //! entered with the waker of the `Context`, and the step's "not yet" is believed if a source of the reactor said it.
 //! `ready` itself cannot be used, since its closure would have to keep what a loop has read or written so far.
 //!
-//! Two things are added. `Interrupted` is tried again, as std does. A step that no source has charged to the budget, on a
-//! buffer or a reader in memory, is charged here, so no loop over one keeps its reactor from the other tasks.
+//! Two things are added. `Interrupted` is tried again, as std does. A step that no source has charged to the budget, on
+//! a buffer or a reader in memory, is charged here, so no loop over one keeps its reactor from the other tasks.
 
 use std::io;
 use std::task::{Context, Poll, ready};

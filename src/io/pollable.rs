@@ -1,17 +1,17 @@
 //! std I/O with a poll interface: what libraries with I/O traits of their own ask for.
 //!
-//! hyper's `rt::Read` and `rt::Write` (feature `hyper`) and those of `futures-io` (feature `futures-io`) are implemented for
-//! this one type, over any source that reads and writes as std does: a socket, a TLS session on it, a pair of pipes. Who
-//! writes a `Stream` or a protocol of their own by hand polls it too.
+//! hyper's `rt::Read` and `rt::Write` (feature `hyper`) and those of `futures-io` (feature `futures-io`) are
+//! implemented for this one type, over any source that reads and writes as std does: a socket, a TLS session on it, a
+//! pair of pipes. Who writes a `Stream` or a protocol of their own by hand polls it too.
 //!
-//! Guarantees: "not yet" is pending, and was recorded with the waker of the caller's `Context`; a source that says it without
-//! having recorded anything becomes an error, where a pending future would hang. Reading and writing wait under names of
-//! their own, so a task that reads and another that writes are woken apart from each other, also where a read of TLS has to
-//! write first.
+//! Guarantees: "not yet" is pending, and was recorded with the waker of the caller's `Context`; a source that says it
+//! without having recorded anything becomes an error, where a pending future would hang. Reading and writing wait under
+//! names of their own, so a task that reads and another that writes are woken apart from each other, also where a read
+//! of TLS has to write first.
 //!
-//! The trade-off: an object that waits belongs to one reader and one writer, and the last one to ask is the one that is woken,
-//! as in the poll interfaces of every runtime. Traits implemented for the sockets themselves were turned down: a wait needs an
-//! owner that ends it, which a socket that is shared by reference is not.
+//! The trade-off: an object that waits belongs to one reader and one writer, and the last one to ask is the one that is
+//! woken, as in the poll interfaces of every runtime. Traits implemented for the sockets themselves were turned down: a
+//! wait needs an owner that ends it, which a socket that is shared by reference is not.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -25,8 +25,8 @@ use crate::scope::Owner;
 
 /// A source of std's `Read` and `Write` that is polled.
 ///
-/// The source must be resumable: it keeps its place when it says `WouldBlock`, as sockets, `BufReader` and TLS sessions do.
-/// Everything else about it, its timeouts for example, goes on as before.
+/// The source must be resumable: it keeps its place when it says `WouldBlock`, as sockets, `BufReader` and TLS sessions
+/// do. Everything else about it, its timeouts for example, goes on as before.
 ///
 /// ```
 /// use mainspring::{io::Pollable, net::UnixStream};

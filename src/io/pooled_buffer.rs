@@ -1,10 +1,10 @@
 //! What was read, in a buffer that goes back to its reactor.
 //!
-//! Returned by the reads that bring their own buffer. Dropping it gives the memory back to the pool of the reactor that it
-//! came from, also when it outlives that.
+//! Returned by the reads that bring their own buffer. Dropping it gives the memory back to the pool of the reactor that
+//! it came from, also when it outlives that.
 //!
-//! A slice and no growing vector: what is put together from several reads belongs into memory of its own. An end-of-file
-//! holds no memory, so a connection that has ended and is kept costs as little as an idle one.
+//! A slice and no growing vector: what is put together from several reads belongs into memory of its own. An
+//! end-of-file holds no memory, so a connection that has ended and is kept costs as little as an idle one.
 
 use std::fmt;
 use std::io;

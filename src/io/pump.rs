@@ -1,12 +1,12 @@
 //! From a reader to a writer, step by step: what `copy` and each direction of `copy_bidirectional` are made of.
 //!
 //! What has been read and not written stands here, where std's `copy` loses it at a "not yet". The reader is not asked
-//! again before all of it is written: back-pressure reaches the sender through its socket, and the memory is one buffer.
-//! Reading ahead while writing waits was turned down: between two sockets, the kernel's buffers do that.
+//! again before all of it is written: back-pressure reaches the sender through its socket, and the memory is one
+//! buffer. Reading ahead while writing waits was turned down: between two sockets, the kernel's buffers do that.
 //!
-//! Unless a size was chosen, the buffer is one of the reactor's pool, and goes back there while nothing is to be read, so a
-//! relay that is idle holds none. One of a chosen size is made at the first read and kept: to make a large one again for
-//! each read would cost more than the read.
+//! Unless a size was chosen, the buffer is one of the reactor's pool, and goes back there while nothing is to be read,
+//! so a relay that is idle holds none. One of a chosen size is made at the first read and kept: to make a large one
+//! again for each read would cost more than the read.
 
 use std::io::{self, Read, Write};
 use std::task::{Context, Poll, ready};

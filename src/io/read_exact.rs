@@ -17,8 +17,8 @@ use crate::scope::Owner;
 /// # Errors
 ///
 /// `UnexpectedEof`, with the count of bytes read in its text, when `reader` ends first: they stand at the start of
-/// `buffer`. After any other error of `reader` the count is unknown. An error too when `reader` says `WouldBlock` although
-/// no source of the running reactor did.
+/// `buffer`. After any other error of `reader` the count is unknown. An error too when `reader` says `WouldBlock`
+/// although no source of the running reactor did.
 ///
 /// # Cancel safety
 ///

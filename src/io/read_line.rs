@@ -23,14 +23,14 @@ use crate::scope::Owner;
 /// # Errors
 ///
 /// `InvalidData` for a line beyond `limit`, of which the first `limit` bytes have been read, and for one that is not
-/// UTF-8, which has been read. Those of `reader`; and an error when it says `WouldBlock` although no source of the running
-/// reactor did. After an error `line` holds what was read before it, as far as that is UTF-8, so the call after a
-/// `TimedOut` goes on with the same line.
+/// UTF-8, which has been read. Those of `reader`; and an error when it says `WouldBlock` although no source of the
+/// running reactor did. After an error `line` holds what was read before it, as far as that is UTF-8, so the call after
+/// a `TimedOut` goes on with the same line.
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: `line` then holds what was read, as after an error, but up to three bytes of a character that was cut
-/// in two are lost. From the first poll until then `line` is empty.
+/// Not cancel safe: `line` then holds what was read, as after an error, but up to three bytes of a character that was
+/// cut in two are lost. From the first poll until then `line` is empty.
 ///
 /// ```
 /// use std::io::BufReader;

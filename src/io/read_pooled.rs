@@ -23,8 +23,8 @@ use crate::scope::Owner;
 ///
 /// # Errors
 ///
-/// Those of `reader`; an error when it says `WouldBlock` although no source of the running reactor did, and when no reactor
-/// is running on this thread.
+/// Those of `reader`; an error when it says `WouldBlock` although no source of the running reactor did, and when no
+/// reactor is running on this thread.
 ///
 /// # Cancel safety
 ///

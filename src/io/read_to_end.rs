@@ -1,11 +1,11 @@
 //! Reading all there is, with a limit.
 //!
 //! Called for bodies that last until the end of the connection. The bytes go into the caller's vector as they come, so
-//! nothing is lost with the future; they pass through a buffer of the reactor's pool, because a vector that is made larger
-//! for each try would be cleared for each try.
+//! nothing is lost with the future; they pass through a buffer of the reactor's pool, because a vector that is made
+//! larger for each try would be cleared for each try.
 //!
-//! The limit is an argument without a default: std's `read_to_end` lets a peer fill the memory. The vector grows by what
-//! has arrived.
+//! The limit is an argument without a default: std's `read_to_end` lets a peer fill the memory. The vector grows by
+//! what has arrived.
 
 use std::future::poll_fn;
 use std::io::{self, Read};
@@ -22,9 +22,9 @@ use crate::scope::Owner;
 ///
 /// # Errors
 ///
-/// `InvalidData` when there are more than `limit` bytes, of which the first `limit` stand in `bytes` and one more has been
-/// read. Those of `reader`; and an error when it says `WouldBlock` although no source of the running reactor did. What was
-/// read before an error stands in `bytes`.
+/// `InvalidData` when there are more than `limit` bytes, of which the first `limit` stand in `bytes` and one more has
+/// been read. Those of `reader`; and an error when it says `WouldBlock` although no source of the running reactor did.
+/// What was read before an error stands in `bytes`.
 ///
 /// # Cancel safety
 ///

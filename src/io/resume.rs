@@ -1,11 +1,11 @@
 //! Handshakes that are consumed by each step.
 //!
-//! tungstenite's `MidHandshake` and the one of native-tls and OpenSSL do not keep their state behind `&mut`: a step takes
-//! the machine by value and, when it would block, gives it back inside an error. [`ready`](crate::ready) calls one closure
-//! again and again and has no place for that; here the state stands in the future between two steps.
+//! tungstenite's `MidHandshake` and the one of native-tls and OpenSSL do not keep their state behind `&mut`: a step
+//! takes the machine by value and, when it would block, gives it back inside an error. [`ready`](crate::ready) calls
+//! one closure again and again and has no place for that; here the state stands in the future between two steps.
 //!
-//! The first step has a closure of its own, since it starts from something else (a stream and a request), and must run in
-//! a scope as well: a handshake writes at once.
+//! The first step has a closure of its own, since it starts from something else (a stream and a request), and must run
+//! in a scope as well: a handshake writes at once.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,13 +18,13 @@ use crate::scope::Owner;
 /// Runs `begin`, and then `step` with what the step before has returned, until one is done; waits in between for the
 /// sources that said "not yet".
 ///
-/// For tungstenite, `begin` is `|| outcome(tungstenite::client(url, stream))`, `step` is `|mid| outcome(mid.handshake())`,
-/// and `outcome` turns `HandshakeError::Interrupted(mid)` into `Ok(Attempt::NotYet(mid))`.
+/// For tungstenite, `begin` is `|| outcome(tungstenite::client(url, stream))`, `step` is `|mid|
+/// outcome(mid.handshake())`, and `outcome` turns `HandshakeError::Interrupted(mid)` into `Ok(Attempt::NotYet(mid))`.
 ///
 /// # Errors
 ///
-/// Those of the steps; and an error made from an [`io::Error`] when a step says [`Attempt::NotYet`] although no source of
-/// the running reactor did. The state is dropped then.
+/// Those of the steps; and an error made from an [`io::Error`] when a step says [`Attempt::NotYet`] although no source
+/// of the running reactor did. The state is dropped then.
 ///
 /// # Cancel safety
 ///

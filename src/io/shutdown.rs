@@ -1,7 +1,7 @@
 //! Saying that nothing more will be written.
 //!
-//! The end of a message to a peer that reads to the end-of-file. Flushes first, so that a `BufWriter` holds nothing back,
-//! and drives sources whose goodbye is a message of their own, such as TLS, over each "not yet".
+//! The end of a message to a peer that reads to the end-of-file. Flushes first, so that a `BufWriter` holds nothing
+//! back, and drives sources whose goodbye is a message of their own, such as TLS, over each "not yet".
 
 use std::future::poll_fn;
 use std::io::{self, Write};

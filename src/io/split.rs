@@ -1,12 +1,13 @@
 //! A stream as two halves, one to read and one to write.
 //!
-//! For whoever needs both at once, in two tasks of a reactor or two futures of a task, over a stream that takes `&mut` for
-//! both: TLS, a `Framed`'s source, a wrapper of the user's own. Sockets need none of this, since `&TcpStream` reads and
-//! writes.
+//! For whoever needs both at once, in two tasks of a reactor or two futures of a task, over a stream that takes `&mut`
+//! for both: TLS, a `Framed`'s source, a wrapper of the user's own. Sockets need none of this, since `&TcpStream` reads
+//! and writes.
 //!
-//! The halves share the stream without a lock, because a reactor is one thread; each operation borrows it for the time of
-//! the call. A half that is dropped closes nothing: the stream closes with the last one, and [`shutdown`](super::shutdown)
-//! of the writing half says goodbye before. Halves that close by themselves would end a connection that is only half done.
+//! The halves share the stream without a lock, because a reactor is one thread; each operation borrows it for the time
+//! of the call. A half that is dropped closes nothing: the stream closes with the last one, and
+//! [`shutdown`](super::shutdown) of the writing half says goodbye before. Halves that close by themselves would end a
+//! connection that is only half done.
 
 use std::cell::RefCell;
 use std::fmt;

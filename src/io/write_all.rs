@@ -15,8 +15,8 @@ use crate::scope::Owner;
 ///
 /// # Errors
 ///
-/// `WriteZero`, with the count of bytes written in its text, when `writer` takes nothing. Those of `writer`, after which
-/// the count is unknown; and an error when it says `WouldBlock` although no source of the running reactor did.
+/// `WriteZero`, with the count of bytes written in its text, when `writer` takes nothing. Those of `writer`, after
+/// which the count is unknown; and an error when it says `WouldBlock` although no source of the running reactor did.
 ///
 /// # Cancel safety
 ///

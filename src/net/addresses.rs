@@ -1,11 +1,11 @@
 //! What can be connected to: addresses, and host names that are looked up off the loop's thread.
 //!
-//! [`TcpStream::connect`](super::TcpStream::connect) and [`TcpListener::bind`](super::TcpListener::bind) take whatever is
-//! [`ToAddresses`]. The conversion does no I/O: text that is an address becomes one, and a name stays a name until
+//! [`TcpStream::connect`](super::TcpStream::connect) and [`TcpListener::bind`](super::TcpListener::bind) take whatever
+//! is [`ToAddresses`]. The conversion does no I/O: text that is an address becomes one, and a name stays a name until
 //! somebody looks it up, connecting on the reactor's pool, listening on the thread of the call.
 //!
-//! This is why std's `ToSocketAddrs` is not used: it looks names up inside the conversion, and would block the loop for as
-//! long as a name server is silent. The price is that std's implementations have to be written again.
+//! This is why std's `ToSocketAddrs` is not used: it looks names up inside the conversion, and would block the loop for
+//! as long as a name server is silent. The price is that std's implementations have to be written again.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -71,8 +71,8 @@ impl Addresses {
                 let name = host.clone();
                 let asks = Arc::new(());
                 let asked = Arc::downgrade(&asks);
-                // Looked up only if somebody asks still: those who give up during an outage of the name server come again,
-                // and a queue of what they do not want any more would keep all other work from the pool.
+                // Looked up only if somebody asks still: those who give up during an outage of the name server come
+                // again, and a queue of what they do not want any more would keep all other work from the pool.
                 let lookup = move || asked.upgrade().map(|_| look_up(&name, port));
                 let addresses = crate::unblock(lookup).await?.ok_or(io::ErrorKind::Interrupted)??;
                 core.names().borrow_mut().insert(host, addresses.clone(), core.clock.now());
@@ -90,8 +90,8 @@ fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a host and
-/// a port, and text such as `"example.org:80"`.
+/// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a
+/// host and a port, and text such as `"example.org:80"`.
 ///
 /// ```
 /// use mainspring::net::{Addresses, ToAddresses};

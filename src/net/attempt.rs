@@ -1,12 +1,12 @@
-//! A stream that is being connected: what [`Connecting`](super::Connecting) and [`UnixConnecting`](super::UnixConnecting)
-//! share.
+//! A stream that is being connected: what [`Connecting`](super::Connecting) and
+//! [`UnixConnecting`](super::UnixConnecting) share.
 //!
-//! It holds the stream until it is known how the attempt ended, and waits, under an owner id of its own, for writing: that
-//! is where a selector tells of it. What there is to ask then is the caller's: `outcome` is called in each try, and says
-//! `WouldBlock` for as long as nothing is known. The stream is given away once; an error closes it.
+//! It holds the stream until it is known how the attempt ended, and waits, under an owner id of its own, for writing:
+//! that is where a selector tells of it. What there is to ask then is the caller's: `outcome` is called in each try,
+//! and says `WouldBlock` for as long as nothing is known. The stream is given away once; an error closes it.
 //!
-//! A boxed future was turned down, because ticks need the try; and an enum of both kinds, because the one has an address
-//! and a pause to keep, and the other nothing.
+//! A boxed future was turned down, because ticks need the try; and an enum of both kinds, because the one has an
+//! address and a pause to keep, and the other nothing.
 
 use std::io;
 use std::task::{Context, Poll};

@@ -1,7 +1,7 @@
 //! Connecting over TCP: the one source whose readiness does not start optimistic.
 //!
-//! The socket is registered after `connect(2)` was called, since a fresh one reports that it hung up. Writable means that
-//! the attempt has ended; `SO_ERROR` says how. Where that knows of no error, `getpeername` says whether there is a
+//! The socket is registered after `connect(2)` was called, since a fresh one reports that it hung up. Writable means
+//! that the attempt has ended; `SO_ERROR` says how. Where that knows of no error, `getpeername` says whether there is a
 //! connection, since an event is a hint and no more. An interrupted `connect(2)` goes on by itself and is never called
 //! again (POSIX, `connect`).
 

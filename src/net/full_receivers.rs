@@ -1,12 +1,13 @@
 //! The receivers of a Unix datagram socket whose queues are full.
 //!
-//! A send to an address says `EAGAIN` while the queue of its receiver is full, and no event tells when there is room: it is
-//! tried again after a pause, longer each time. What was found out about one receiver says nothing about another, so a
-//! pause holds for those that were found full since it began. A receiver that never reads holds up its senders alone.
+//! A send to an address says `EAGAIN` while the queue of its receiver is full, and no event tells when there is room:
+//! it is tried again after a pause, longer each time. What was found out about one receiver says nothing about another,
+//! so a pause holds for those that were found full since it began. A receiver that never reads holds up its senders
+//! alone.
 //!
-//! Each receiver is tried once for each pause. More often would spin: on Linux a send that fails causes an event of its own,
-//! since what it had taken from the buffer of its socket is given back. A pause for each receiver was turned down: a socket
-//! that answers thousands would keep thousands of timers.
+//! Each receiver is tried once for each pause. More often would spin: on Linux a send that fails causes an event of its
+//! own, since what it had taken from the buffer of its socket is given back. A pause for each receiver was turned down:
+//! a socket that answers thousands would keep thousands of timers.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -26,8 +27,8 @@ const PAUSE_MIN: u64 = 100_000;
 /// The longest pause, nanoseconds: a receiver that is stuck costs a hundred tries a second.
 const PAUSE_MAX: u64 = 10_000_000;
 
-/// Receivers that are told apart, in items, up to 128 KiB: tries that fail between two pauses. With more, all wait for the
-/// next one.
+/// Receivers that are told apart, in items, up to 128 KiB: tries that fail between two pauses. With more, all wait for
+/// the next one.
 const RECEIVERS_MAX: usize = 1024;
 
 /// A receiver: its path, or its abstract name.

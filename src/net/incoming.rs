@@ -1,9 +1,9 @@
 //! The connections of a listener, as a stream.
 //!
-//! Made by [`TcpListener::incoming`] and [`UnixListener::incoming`], for those who compose with the combinators of `futures`.
-//! It borrows the listener, so several may take from one, beside `accept`. Each item is one accepted connection; dropping
-//! the stream ends its wait and loses none. It has no end of its own: errors are those of the listener, and whether to go on
-//! is the caller's choice.
+//! Made by [`TcpListener::incoming`] and [`UnixListener::incoming`], for those who compose with the combinators of
+//! `futures`. It borrows the listener, so several may take from one, beside `accept`. Each item is one accepted
+//! connection; dropping the stream ends its wait and loses none. It has no end of its own: errors are those of the
+//! listener, and whether to go on is the caller's choice.
 //!
 //! The address of the peer is left out of the item, so that it is what most handlers want; `peer_addr` has it for a
 //! system call. A type with a name, and not an `impl Stream`, so that it can be kept in a struct and is `Unpin`.

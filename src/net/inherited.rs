@@ -1,8 +1,8 @@
 //! Listeners that were open before this program began: taken over from a service manager or a predecessor.
 //!
-//! What `LISTEN_FDS` announces, sd_listen_fds(3), checked and taken by `mainspring-sys`. They come as std's types, which may
-//! go to any thread, and become a [`Server`](crate::Server)'s or a reactor's there. A type of this crate would belong to a
-//! reactor, and the place for this call is before there is one.
+//! What `LISTEN_FDS` announces, sd_listen_fds(3), checked and taken by `mainspring-sys`. They come as std's types,
+//! which may go to any thread, and become a [`Server`](crate::Server)'s or a reactor's there. A type of this crate
+//! would belong to a reactor, and the place for this call is before there is one.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -28,19 +28,19 @@ pub enum InheritedListener {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// Takes the listeners that were passed to this process by `LISTEN_FDS`, sd_listen_fds(3), in their order: none if there are
-/// none, or `LISTEN_PID` names another process.
+/// Takes the listeners that were passed to this process by `LISTEN_FDS`, sd_listen_fds(3), in their order: none if
+/// there are none, or `LISTEN_PID` names another process.
 ///
-/// To be called at the start of the program, before anything else opens descriptors: from 3 on they are taken for what was
-/// passed, and owned from then on. The environment stays as it is, since to change it is unsafe in a program with threads:
-/// a program that starts others takes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` out of theirs
+/// To be called at the start of the program, before anything else opens descriptors: from 3 on they are taken for what
+/// was passed, and owned from then on. The environment stays as it is, since to change it is unsafe in a program with
+/// threads: a program that starts others takes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` out of theirs
 /// ([`Command::env_remove`](std::process::Command::env_remove)), and one that replaces itself by `exec` must.
 ///
 /// # Errors
 ///
-/// `InvalidData` for a count that is no number or more than 4,096, for as many names as there are not descriptors, and for a
-/// descriptor that is no listening stream socket of IP or Unix; `NotFound` for one that is not open; `AlreadyExists` if they
-/// were taken before. Nothing has been taken then, nor changed.
+/// `InvalidData` for a count that is no number or more than 4,096, for as many names as there are not descriptors, and
+/// for a descriptor that is no listening stream socket of IP or Unix; `NotFound` for one that is not open;
+/// `AlreadyExists` if they were taken before. Nothing has been taken then, nor changed.
 ///
 /// ```
 /// use mainspring::{Server, net::{InheritedListener, inherited_listeners}};

@@ -1,12 +1,12 @@
 //! The future of one operation on one direction of a source.
 //!
-//! All leaf futures of sockets are this one: an operation to try, and the owner id under which its wait stands. It never
-//! enters a scope; its `Context` has the waker. Dropping it ends the wait.
+//! All leaf futures of sockets are this one: an operation to try, and the owner id under which its wait stands. It
+//! never enters a scope; its `Context` has the waker. Dropping it ends the wait.
 //!
 //! [`TcpStream`](super::TcpStream) and [`TcpListener`](super::TcpListener) return it as `impl Future`. The operation is
-//! tried at once, and a wait is recorded only after "not yet", so the common case costs a system call and no bookkeeping;
-//! an operation that is dropped before it was ready has done nothing. A struct per operation would say the same thing a
-//! dozen times, and an `async fn` around a shared wait would put a second state machine about this one.
+//! tried at once, and a wait is recorded only after "not yet", so the common case costs a system call and no
+//! bookkeeping; an operation that is dropped before it was ready has done nothing. A struct per operation would say the
+//! same thing a dozen times, and an `async fn` around a shared wait would put a second state machine about this one.
 
 use std::future::Future;
 use std::io;

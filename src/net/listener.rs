@@ -1,9 +1,10 @@
 //! What TCP and Unix listeners share: accepting, with errors that no loop has to know about.
 //!
-//! [`TcpListener`](super::TcpListener) and [`UnixListener`](super::UnixListener) wrap it. A connection that failed before
-//! it was accepted is counted and passed over; when descriptors or memory run out, the listener pauses, longer each time,
-//! and tries again by itself, since no edge announces a free descriptor. What is left are errors of the listener itself.
-//! Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or end.
+//! [`TcpListener`](super::TcpListener) and [`UnixListener`](super::UnixListener) wrap it. A connection that failed
+//! before it was accepted is counted and passed over; when descriptors or memory run out, the listener pauses, longer
+//! each time, and tries again by itself, since no edge announces a free descriptor. What is left are errors of the
+//! listener itself. Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or
+//! end.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,8 +1,8 @@
 //! Sockets, pipes and any other descriptor: what a network program waits for.
 //!
 //! Every operation comes in the styles of the crate: `try_*` for ticks (`None` is "not yet", and recorded), futures
-//! (`accept`, `read`...), and std's `Read` and `Write` inside [`ready`](crate::ready) or a tick. All can be mixed on one
-//! source. A source belongs to the reactor on whose thread it was made.
+//! (`accept`, `read`...), and std's `Read` and `Write` inside [`ready`](crate::ready) or a tick. All can be mixed on
+//! one source. A source belongs to the reactor on whose thread it was made.
 //!
 //! | | makes connections | carries |
 //! |---|---|---|

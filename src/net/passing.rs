@@ -1,12 +1,12 @@
 //! Descriptors that go along with what is sent over Unix sockets.
 //!
-//! For handing connections or files to another process: a server that is replaced while it runs, a broker that opens what
-//! others may not. The kernel makes duplicates (`SCM_RIGHTS`, unix(7)), and `mainspring-sys` sees to it that none is lost or
-//! leaked: what comes is owned and close-on-exec from birth.
+//! For handing connections or files to another process: a server that is replaced while it runs, a broker that opens
+//! what others may not. The kernel makes duplicates (`SCM_RIGHTS`, unix(7)), and `mainspring-sys` sees to it that none
+//! is lost or leaked: what comes is owned and close-on-exec from birth.
 //!
-//! As every other operation it is one system call, so a future that is dropped has passed or taken nothing. It takes buffers
-//! and descriptors in one call, because the two belong together: a receive ends behind the bytes that descriptors came with,
-//! and bytes that are read by any other method lose theirs.
+//! As every other operation it is one system call, so a future that is dropped has passed or taken nothing. It takes
+//! buffers and descriptors in one call, because the two belong together: a receive ends behind the bytes that
+//! descriptors came with, and bytes that are read by any other method lose theirs.
 
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -19,10 +19,11 @@ use super::unix_datagram::UnixDatagram;
 use super::unix_stream::UnixStream;
 
 impl UnixStream {
-    /// Writes as [`write_vectored`](Self::write_vectored), and passes the descriptors, up to 253, to the receiver of the
-    /// first byte. It gets duplicates; those here stay open, and may be closed when this has returned.
+    /// Writes as [`write_vectored`](Self::write_vectored), and passes the descriptors, up to 253, to the receiver of
+    /// the first byte. It gets duplicates; those here stay open, and may be closed when this has returned.
     ///
-    /// They have been passed as soon as one byte has: if fewer bytes were written than there are, write the rest without.
+    /// They have been passed as soon as one byte has: if fewer bytes were written than there are, write the rest
+    /// without.
     ///
     /// # Errors
     ///
@@ -70,8 +71,8 @@ impl UnixStream {
         self.stream.io.try_writing(|socket| socket.send_descriptors(buffers, descriptors))
     }
 
-    /// Reads as [`read_vectored`](Self::read_vectored), and adds the descriptors that came with these bytes, up to 253, to
-    /// the end of `descriptors`. They are close-on-exec. The buffers need room for one byte at least.
+    /// Reads as [`read_vectored`](Self::read_vectored), and adds the descriptors that came with these bytes, up to 253,
+    /// to the end of `descriptors`. They are close-on-exec. The buffers need room for one byte at least.
     ///
     /// Read with any other method, the bytes are the same, and the system closes the descriptors.
     ///
@@ -112,8 +113,8 @@ impl UnixStream {
 }
 
 impl UnixDatagram {
-    /// Sends one datagram of these buffers to the peer of a connected socket, and passes the descriptors, up to 253, to its
-    /// receiver. It gets duplicates; those here stay open, and may be closed when this has returned.
+    /// Sends one datagram of these buffers to the peer of a connected socket, and passes the descriptors, up to 253, to
+    /// its receiver. It gets duplicates; those here stay open, and may be closed when this has returned.
     ///
     /// # Errors
     ///

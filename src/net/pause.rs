@@ -1,11 +1,11 @@
 //! A pause before the next try, where no event tells that it is worth one: longer each time, until a try succeeds.
 //!
-//! Listeners take it when descriptors run out, a Unix stream while the queue of its listener is full, a Unix datagram socket
-//! while that of its receiver is. The moment itself is the source's ([`Source::retry_after`]), of which a direction has one
-//! at a time; an event that comes meanwhile is tried, and starts no other pause.
+//! Listeners take it when descriptors run out, a Unix stream while the queue of its listener is full, a Unix datagram
+//! socket while that of its receiver is. The moment itself is the source's ([`Source::retry_after`]), of which a
+//! direction has one at a time; an event that comes meanwhile is tried, and starts no other pause.
 //!
-//! A constant pause would be either too long for what passes in a moment or a waste for what does not; and one that is drawn
-//! at random, against many who try in step, is not worth its numbers within one machine.
+//! A constant pause would be either too long for what passes in a moment or a waste for what does not; and one that is
+//! drawn at random, against many who try in step, is not worth its numbers within one machine.
 
 use std::cell::Cell;
 

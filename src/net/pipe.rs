@@ -1,14 +1,14 @@
 //! Pipes: one end writes, the other reads.
 //!
-//! For talking to a child process, whose ends [`PipeReader::from_fd`] and [`PipeWriter::from_fd`] take over, and for named
-//! pipes. Within one process a [`UnixStream::pair`](super::UnixStream::pair) is cheaper: a socket needs no care to keep
-//! `SIGPIPE` away, and goes both ways.
+//! For talking to a child process, whose ends [`PipeReader::from_fd`] and [`PipeWriter::from_fd`] take over, and for
+//! named pipes. Within one process a [`UnixStream::pair`](super::UnixStream::pair) is cheaper: a socket needs no care
+//! to keep `SIGPIPE` away, and goes both ways.
 //!
-//! They stand among the sockets, and not in [`crate::io`], because they are sources: a descriptor, two directions less one,
-//! the same futures and deadlines. `io` has what works on every source and makes none.
+//! They stand among the sockets, and not in [`crate::io`], because they are sources: a descriptor, two directions less
+//! one, the same futures and deadlines. `io` has what works on every source and makes none.
 //!
-//! A pipe has one direction, and is registered for that alone. That the writer is gone is told by a hang-up without anything
-//! to read, which wakes the reader, who finds the end by reading.
+//! A pipe has one direction, and is registered for that alone. That the writer is gone is told by a hang-up without
+//! anything to read, which wakes the reader, who finds the end by reading.
 
 use std::fmt;
 use std::future::Future;
@@ -50,8 +50,8 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 /// The end of a pipe that is read, belonging to the reactor on whose thread it was made.
 ///
-/// `Read` is implemented for `PipeReader` and `&PipeReader`, for use inside [`ready`](crate::ready) and ticks. Dropping it
-/// closes it: the writer then gets `BrokenPipe`.
+/// `Read` is implemented for `PipeReader` and `&PipeReader`, for use inside [`ready`](crate::ready) and ticks. Dropping
+/// it closes it: the writer then gets `BrokenPipe`.
 ///
 /// It stays on its thread:
 ///
@@ -105,8 +105,8 @@ impl PipeReader {
         self.io.into_fd()
     }
 
-    /// Reads what is there, up to the length of `buffer`. 0 is the end, after the last writer has gone, or that `buffer` is
-    /// empty.
+    /// Reads what is there, up to the length of `buffer`. 0 is the end, after the last writer has gone, or that
+    /// `buffer` is empty.
     ///
     /// # Errors
     ///
@@ -181,8 +181,8 @@ impl PipeReader {
 
 /// The end of a pipe that is written, belonging to the reactor on whose thread it was made.
 ///
-/// `Write` is implemented for `PipeWriter` and `&PipeWriter`, for use inside [`ready`](crate::ready) and ticks. Dropping it
-/// closes it: the reader then comes to the end.
+/// `Write` is implemented for `PipeWriter` and `&PipeWriter`, for use inside [`ready`](crate::ready) and ticks.
+/// Dropping it closes it: the reader then comes to the end.
 ///
 /// It stays on its thread:
 ///
@@ -221,8 +221,8 @@ impl PipeWriter {
         self.io.into_fd()
     }
 
-    /// Writes as much of `buffer` as there is room for, and returns how much. Up to 512 bytes (4,096 on Linux) are written
-    /// whole, pipe(7).
+    /// Writes as much of `buffer` as there is room for, and returns how much. Up to 512 bytes (4,096 on Linux) are
+    /// written whole, pipe(7).
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Reads of a connection that bring their own buffer.
 //!
-//! [`io::read_pooled`](crate::io::read_pooled) as methods of TCP and Unix streams. The future is that of any other read: its
-//! wait stands in the source, where the one over std's `Read` keeps a list of the sources that it has asked.
+//! [`io::read_pooled`](crate::io::read_pooled) as methods of TCP and Unix streams. The future is that of any other
+//! read: its wait stands in the source, where the one over std's `Read` keeps a list of the sources that it has asked.
 //!
 //! What both streams do stands once, on the stream that they share.
 
@@ -76,8 +76,8 @@ impl UnixStream {
     /// Reads what is there into a buffer of the reactor's pool, and returns that; empty is end-of-file. While there is
     /// nothing to read no buffer is held, so an idle connection needs no memory for one.
     ///
-    /// At most 16 KiB at once, unless [`Builder::buffers`](crate::Builder::buffers) says otherwise. Descriptors that come
-    /// with the bytes are closed, as by [`read`](Self::read).
+    /// At most 16 KiB at once, unless [`Builder::buffers`](crate::Builder::buffers) says otherwise. Descriptors that
+    /// come with the bytes are closed, as by [`read`](Self::read).
     ///
     /// # Errors
     ///

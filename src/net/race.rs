@@ -1,12 +1,12 @@
 //! Connecting to a host that has several addresses, of which some may not answer: Happy Eyeballs (RFC 8305).
 //!
-//! The addresses are tried in the resolver's order, the families in turn (§4), each 250 ms after the one before or as soon
-//! as that one has failed (§5). The first connection that stands wins, and the sockets of the others are closed. So a host
-//! whose IPv6 is broken costs a quarter of a second, where trying one after the other costs the minutes until the system
-//! gives an attempt up.
+//! The addresses are tried in the resolver's order, the families in turn (§4), each 250 ms after the one before or as
+//! soon as that one has failed (§5). The first connection that stands wins, and the sockets of the others are closed.
+//! So a host whose IPv6 is broken costs a quarter of a second, where trying one after the other costs the minutes until
+//! the system gives an attempt up.
 //!
-//! All attempts are polled by one future, which wakes for any of them. The lookup asks for both families at once, in the
-//! system's resolver; to start while one answer is still missing (§3) would need a resolver of our own.
+//! All attempts are polled by one future, which wakes for any of them. The lookup asks for both families at once, in
+//! the system's resolver; to start while one answer is still missing (§3) would need a resolver of our own.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,8 +24,8 @@ use crate::time::{Sleep, sleep};
 /// How long an attempt is alone before the next one starts: the "Connection Attempt Delay" that RFC 8305 §8 recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Attempts that may be under way at once, in items: two families of a few hosts each, all silent. Beyond that, one has to
-/// fail before the next starts, so that a name with hundreds of addresses does not take as many descriptors.
+/// Attempts that may be under way at once, in items: two families of a few hosts each, all silent. Beyond that, one has
+/// to fail before the next starts, so that a name with hundreds of addresses does not take as many descriptors.
 const ATTEMPTS_MAX: usize = 8;
 
 /// Attempts to connect to any of several addresses; a future of the first connection, or of the last error.

@@ -1,12 +1,13 @@
 //! A descriptor with its place in the reactor: what every socket, pipe and [`Source`](super::Source) is made of.
 //!
-//! It owns the descriptor and shares what is known of it, a [`crate::source::Source`], with the reactor. A descriptor that
-//! nobody else has seen is closed and nothing more, since close removes it from the selector; one that was handed out may
-//! have a duplicate, and is removed first.
+//! It owns the descriptor and shares what is known of it, a [`crate::source::Source`], with the reactor. A descriptor
+//! that nobody else has seen is closed and nothing more, since close removes it from the selector; one that was handed
+//! out may have a duplicate, and is removed first.
 //!
-//! The types of this module wrap it and give it their operations, each of which is one system call on the descriptor. It is
-//! generic over the descriptor and nothing else: what a kind of socket can do is said by the type around it. One public
-//! type for all kinds, with a parameter for the kind, would show users one page of methods of which half do not apply.
+//! The types of this module wrap it and give it their operations, each of which is one system call on the descriptor.
+//! It is generic over the descriptor and nothing else: what a kind of socket can do is said by the type around it. One
+//! public type for all kinds, with a parameter for the kind, would show users one page of methods of which half do not
+//! apply.
 
 use std::future::Future;
 use std::io;
@@ -51,7 +52,8 @@ impl<D: AsFd> Registered<D> {
         Ok(Self { descriptor, source })
     }
 
-    /// Registers a listener that other reactors have too, by descriptors of their own: a new connection wakes one of them.
+    /// Registers a listener that other reactors have too, by descriptors of their own: a new connection wakes one of
+    /// them.
     pub(super) fn exclusive(core: &Core, descriptor: D) -> io::Result<Self> {
         let readable = Readiness::READABLE;
         let source = core.register(descriptor.as_fd(), Interest::READABLE, Mode::Exclusive, readable, false)?;
@@ -106,9 +108,9 @@ impl<D: AsFd> Registered<D> {
         self.source.try_io(Direction::Write, || self.unless_paused(operation))
     }
 
-    /// Makes no system call during a pause: on Linux a send that fails may cause an event of its own, since what it had taken
-    /// from the buffer of its socket is given back, and would be tried again at once. A wait that has expired makes its last
-    /// try in any case.
+    /// Makes no system call during a pause: on Linux a send that fails may cause an event of its own, since what it had
+    /// taken from the buffer of its socket is given back, and would be tried again at once. A wait that has expired
+    /// makes its last try in any case.
     #[inline]
     pub(super) fn unless_paused<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<T> {
         if self.source.is_paused(Direction::Write) && self.source.is_ready(Direction::Write) {

@@ -1,12 +1,14 @@
 //! Any descriptor as a source: what a task waits for need not be a socket.
 //!
-//! An eventfd, a timerfd, a terminal, a tun device, a netlink socket, the connection of a C library: whatever a selector
-//! takes, with operations that say `WouldBlock`. It gets what the sockets have: tries, futures, std I/O inside
-//! [`ready`](crate::ready), deadlines. Operations are closures on the descriptor, since only the user knows what they are.
+//! An eventfd, a timerfd, a terminal, a tun device, a netlink socket, the connection of a C library: whatever a
+//! selector takes, with operations that say `WouldBlock`. It gets what the sockets have: tries, futures, std I/O inside
+//! [`ready`](crate::ready), deadlines. Operations are closures on the descriptor, since only the user knows what they
+//! are.
 //!
-//! The registration is edge-triggered, so whether it is ready is learned from the operations: one that says `WouldBlock`
-//! turns the cached bit off, the next event on. There is no guard to clear, as other libraries have, and so none to forget;
-//! an operation that is called outside of the methods here teaches nothing, and only costs a spurious try.
+//! The registration is edge-triggered, so whether it is ready is learned from the operations: one that says
+//! `WouldBlock` turns the cached bit off, the next event on. There is no guard to clear, as other libraries have, and
+//! so none to forget; an operation that is called outside of the methods here teaches nothing, and only costs a
+//! spurious try.
 //!
 //! It stands among the sockets, and not in [`crate::io`], for the same reason as [pipes](super::pipe()).
 
@@ -26,8 +28,8 @@ use crate::direction::Direction;
 
 /// A descriptor of any kind, non-blocking, belonging to the reactor on whose thread it was made.
 ///
-/// `Read` and `Write` are implemented for `Source<T>` if they are for `T`, and for `&Source<T>` if they are for `&T`; they
-/// work inside [`ready`](crate::ready) and ticks, and fail elsewhere at the first call.
+/// `Read` and `Write` are implemented for `Source<T>` if they are for `T`, and for `&Source<T>` if they are for `&T`;
+/// they work inside [`ready`](crate::ready) and ticks, and fail elsewhere at the first call.
 ///
 /// Dropping it removes the descriptor from the selector, and drops `T`. Operations fail with `NotConnected` once the
 /// reactor has ended.
@@ -85,19 +87,20 @@ impl<T: AsFd> AsFd for Held<T> {
 }
 
 impl<T: AsFd> Source<T> {
-    /// Registers the descriptor of `inner` for both directions, and makes it non-blocking, also for whoever has a duplicate
-    /// of it. `inner` must have the same descriptor for as long as it lives.
+    /// Registers the descriptor of `inner` for both directions, and makes it non-blocking, also for whoever has a
+    /// duplicate of it. `inner` must have the same descriptor for as long as it lives.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` (`EPERM`) for a file or a folder, which no selector takes, since they are always ready; `EEXIST` if
-    /// the same descriptor is registered already (kqueue does not say so, and the later registration counts); when no reactor
-    /// is running on this thread. `inner` is dropped then: give a reference to keep it.
+    /// `PermissionDenied` (`EPERM`) for a file or a folder, which no selector takes, since they are always ready;
+    /// `EEXIST` if the same descriptor is registered already (kqueue does not say so, and the later registration
+    /// counts); when no reactor is running on this thread. `inner` is dropped then: give a reference to keep it.
     pub fn new(inner: T) -> io::Result<Self> {
         Self::with_interest(inner, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// The same for what `interest` names alone: for a descriptor that has one direction, or is of no interest in the other.
+    /// The same for what `interest` names alone: for a descriptor that has one direction, or is of no interest in the
+    /// other.
     ///
     /// # Errors
     ///
@@ -111,8 +114,8 @@ impl<T: AsFd> Source<T> {
         Ok(Self { io })
     }
 
-    /// Waits until `operation`, which reads, does not say `WouldBlock`. It is called at once if the descriptor is believed to
-    /// be readable, and after each event.
+    /// Waits until `operation`, which reads, does not say `WouldBlock`. It is called at once if the descriptor is
+    /// believed to be readable, and after each event.
     ///
     /// # Errors
     ///
@@ -125,8 +128,8 @@ impl<T: AsFd> Source<T> {
         self.io.reading(move |held| operation(held.get()))
     }
 
-    /// A try of [`read_with`](Self::read_with): `None` is "not yet". While the descriptor is not believed to be readable,
-    /// `operation` is not called.
+    /// A try of [`read_with`](Self::read_with): `None` is "not yet". While the descriptor is not believed to be
+    /// readable, `operation` is not called.
     ///
     /// # Errors
     ///
@@ -148,8 +151,8 @@ impl<T: AsFd> Source<T> {
         self.io.writing(move |held| operation(held.get()))
     }
 
-    /// A try of [`write_with`](Self::write_with): `None` is "not yet". While the descriptor is not believed to be writable,
-    /// `operation` is not called.
+    /// A try of [`write_with`](Self::write_with): `None` is "not yet". While the descriptor is not believed to be
+    /// writable, `operation` is not called.
     ///
     /// # Errors
     ///

@@ -1,11 +1,12 @@
 //! From one stream to another without looking at the bytes: a relay's copy.
 //!
-//! As [`io::copy`](crate::io::copy), for stream sockets and pipes, through a [`Conduit`] of the operating system: on Linux
-//! the bytes stay in the kernel (splice(2)), elsewhere they pass through a buffer. Which of the two is decided there.
+//! As [`io::copy`](crate::io::copy), for stream sockets and pipes, through a [`Conduit`] of the operating system: on
+//! Linux the bytes stay in the kernel (splice(2)), elsewhere they pass through a buffer. Which of the two is decided
+//! there.
 //!
 //! A function of its own and not a shortcut inside `io::copy`: that one takes any reader and writer, of which it cannot
-//! know that they are bare descriptors, and a `BufReader` around one may hold bytes that a splice would overtake. Its two
-//! ends are of two types, since a pipe goes one way.
+//! know that they are bare descriptors, and a `BufReader` around one may hold bytes that a splice would overtake. Its
+//! two ends are of two types, since a pipe goes one way.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -102,16 +103,16 @@ impl fmt::Debug for SpliceTo<'_> {
     }
 }
 
-/// Moves all that comes out of `from` to `to`, up to the end-of-file, and returns the number of bytes: for a relay that has
-/// much to carry, or what goes to a child process or comes from one. On Linux the bytes do not enter this process.
+/// Moves all that comes out of `from` to `to`, up to the end-of-file, and returns the number of bytes: for a relay that
+/// has much to carry, or what goes to a child process or comes from one. On Linux the bytes do not enter this process.
 ///
 /// The end-of-file itself is not passed on: see [`shutdown`](TcpStream::shutdown), and drop the writer of a pipe.
 /// [`splice_bidirectional`] is a whole relay between two streams.
 ///
-/// Between two streams it holds a pipe, two descriptors, also while there is nothing to move, and at most 64 KiB are on the
-/// way; [`io::copy`](crate::io::copy()) holds nothing then, and is the better choice for connections that are mostly idle.
-/// If `from` or `to` is a pipe itself, nothing more is held. Urgent data is left out; on Linux, what a peer sends after it waits
-/// for the end-of-file if both are streams.
+/// Between two streams it holds a pipe, two descriptors, also while there is nothing to move, and at most 64 KiB are on
+/// the way; [`io::copy`](crate::io::copy()) holds nothing then, and is the better choice for connections that are
+/// mostly idle. If `from` or `to` is a pipe itself, nothing more is held. Urgent data is left out; on Linux, what a
+/// peer sends after it waits for the end-of-file if both are streams.
 ///
 /// # Errors
 ///
@@ -119,8 +120,8 @@ impl fmt::Debug for SpliceTo<'_> {
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: up to 64 KiB that were taken from `from` and not sent are lost with the future, and so is the count. On
-/// Linux the count alone if `from` or `to` is a pipe.
+/// Not cancel safe: up to 64 KiB that were taken from `from` and not sent are lost with the future, and so is the
+/// count. On Linux the count alone if `from` or `to` is a pipe.
 ///
 /// ```
 /// use std::net::Shutdown;
@@ -153,8 +154,8 @@ pub async fn splice<'a>(from: impl Into<SpliceFrom<'a>>, to: impl Into<SpliceTo<
 /// Relays in both directions until both have ended, and returns how many bytes went from `one` to `other`, and back:
 /// [`io::copy_bidirectional`](crate::io::copy_bidirectional()) for two streams, through [`splice`].
 ///
-/// When one side ends, the writing side of the other is closed, and the opposite direction goes on. It holds a pipe for each
-/// direction, four descriptors, to the end.
+/// When one side ends, the writing side of the other is closed, and the opposite direction goes on. It holds a pipe for
+/// each direction, four descriptors, to the end.
 ///
 /// # Errors
 ///
@@ -162,8 +163,8 @@ pub async fn splice<'a>(from: impl Into<SpliceFrom<'a>>, to: impl Into<SpliceTo<
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: for each direction up to 64 KiB that were taken and not sent are lost with the future, and so are the
-/// counts.
+/// Not cancel safe: for each direction up to 64 KiB that were taken and not sent are lost with the future, and so are
+/// the counts.
 ///
 /// ```
 /// use std::net::Shutdown;

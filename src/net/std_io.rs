@@ -1,8 +1,9 @@
-//! std's `Read` and `Write` for streams, pipes and any other source, where `WouldBlock` means that the running task waits.
+//! std's `Read` and `Write` for streams, pipes and any other source, where `WouldBlock` means that the running task
+//! waits.
 //!
 //! They work inside a scope alone, that is in a tick or in the closure of [`ready`](crate::ready); elsewhere the first
-//! call fails and says so. Failing under back-pressure only, when there is a "not yet" to be lost, would pass every test.
-//! The impls for a type name those for its reference in full: a bare `read` would be the inherent one, a future.
+//! call fails and says so. Failing under back-pressure only, when there is a "not yet" to be lost, would pass every
+//! test. The impls for a type name those for its reference in full: a bare `read` would be the inherent one, a future.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 

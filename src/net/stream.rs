@@ -1,9 +1,9 @@
 //! What TCP and Unix streams share: bytes in both directions.
 //!
-//! [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) wrap it, and add what their kind has of its own;
-//! the listeners and the connecting futures make it. Each operation is one system call on the socket, followed by what it
-//! says about readiness: of a TCP stream a short read or write means that the next would find nothing. What is no TCP
-//! stream, and urgent data, kernel TLS and the like, make it mean nothing; the source sees to that.
+//! [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) wrap it, and add what their kind has of its
+//! own; the listeners and the connecting futures make it. Each operation is one system call on the socket, followed by
+//! what it says about readiness: of a TCP stream a short read or write means that the next would find nothing. What is
+//! no TCP stream, and urgent data, kernel TLS and the like, make it mean nothing; the source sees to that.
 //!
 //! The methods have no docs of their own where the public ones of the same name say it.
 
@@ -147,9 +147,9 @@ impl Stream {
     }
 }
 
-/// How many bytes the buffers have room for.
-/// Of how many bytes in so many buffers the system was asked: of all, unless it takes only a part of them in one call. Then
-/// it counts as if it had been asked for the `count` that it has done, since a transfer that is short says nothing.
+/// How many bytes the buffers have room for. Of how many bytes in so many buffers the system was asked: of all, unless
+/// it takes only a part of them in one call. Then it counts as if it had been asked for the `count` that it has done,
+/// since a transfer that is short says nothing.
 const fn asked_for(buffers: usize, bytes: usize, count: usize) -> usize {
     if buffers > Socket::BUFFERS_MAX || bytes > Socket::BYTES_MAX { count } else { bytes }
 }

@@ -1,8 +1,8 @@
 //! A listening TCP socket.
 //!
-//! What it shares with a Unix listener, above all its way with errors, stands in `listener.rs`; here are its settings, its
-//! addresses, and the public face. Settings come before the bind, in a struct of their own, because most of them cannot be
-//! made good afterwards; a `bind` with five arguments was turned down.
+//! What it shares with a Unix listener, above all its way with errors, stands in `listener.rs`; here are its settings,
+//! its addresses, and the public face. Settings come before the bind, in a struct of their own, because most of them
+//! cannot be made good afterwards; a `bind` with five arguments was turned down.
 
 use std::fmt;
 use std::future::Future;
@@ -47,8 +47,8 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// How many connections the system keeps until they are accepted: 4,096 by default, at most `i32::MAX`; Linux cuts it
-    /// to `net.core.somaxconn`.
+    /// How many connections the system keeps until they are accepted: 4,096 by default, at most `i32::MAX`; Linux cuts
+    /// it to `net.core.somaxconn`.
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
@@ -73,9 +73,9 @@ impl ListenOptions {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` and `listen(2)` report, for the last address that was
-    /// tried, which is in the text; the system's own error, with its raw code, is the `source`. When no reactor is running
-    /// on this thread.
+    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` and `listen(2)` report, for the last address that
+    /// was tried, which is in the text; the system's own error, with its raw code, is the `source`. When no reactor is
+    /// running on this thread.
     ///
     /// ```
     /// use mainspring::net::TcpListener;
@@ -96,8 +96,8 @@ impl ListenOptions {
         TcpListener::register(&core, self.open(addresses)?)
     }
 
-    /// The first of several listeners that share a port with each other, and with nobody who has it already, where the system
-    /// can tell ([`Socket::SHARES_ONCE_BOUND`]). Elsewhere as [`reuse_port`](Self::reuse_port).
+    /// The first of several listeners that share a port with each other, and with nobody who has it already, where the
+    /// system can tell ([`Socket::SHARES_ONCE_BOUND`]). Elsewhere as [`reuse_port`](Self::reuse_port).
     #[cfg(feature = "service")]
     pub(crate) const fn first(mut self) -> Self {
         self.is_first = Socket::SHARES_ONCE_BOUND;
@@ -263,7 +263,8 @@ impl TcpListener {
 }
 
 impl AsFd for TcpListener {
-    /// The descriptor. Whoever has it may duplicate it, so the listener is removed from the selector before it is closed.
+    /// The descriptor. Whoever has it may duplicate it, so the listener is removed from the selector before it is
+    /// closed.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.io.as_fd()
     }

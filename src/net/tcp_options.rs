@@ -1,10 +1,10 @@
 //! The addresses and options of a TCP connection.
 //!
-//! Each is one system call, made by `mainspring-sys`. They stand on the stream, so that the descriptor need not be handed
-//! out for them: a stream whose descriptor nobody has seen is closed without a word to the selector.
+//! Each is one system call, made by `mainspring-sys`. They stand on the stream, so that the descriptor need not be
+//! handed out for them: a stream whose descriptor nobody has seen is closed without a word to the selector.
 //!
-//! For users, in the names of std where std has them. None waits, and none looks at readiness, so each may be called at any
-//! time. A struct of options, given when a stream is made, would come too late for accepted ones.
+//! For users, in the names of std where std has them. None waits, and none looks at readiness, so each may be called at
+//! any time. A struct of options, given when a stream is made, would come too late for accepted ones.
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,9 +49,9 @@ impl TcpStream {
         self.stream.socket().nodelay()
     }
 
-    /// What close does with data that is not acknowledged (`SO_LINGER`). `None`, the default, sends it in the background. Zero
-    /// resets the connection. Any other time, up to 32,767 seconds and rounded up to whole ones, **blocks** the thread that
-    /// closes, and with it its reactor.
+    /// What close does with data that is not acknowledged (`SO_LINGER`). `None`, the default, sends it in the
+    /// background. Zero resets the connection. Any other time, up to 32,767 seconds and rounded up to whole ones,
+    /// **blocks** the thread that closes, and with it its reactor.
     ///
     /// # Errors
     ///

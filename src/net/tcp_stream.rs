@@ -1,9 +1,9 @@
 //! A TCP connection.
 //!
-//! What it shares with a Unix stream stands in `stream.rs`, its addresses and options in `tcp_options.rs`; here is how one
-//! comes to be, and the public face. Reading and writing take `&self` and are one system call each, so there are no halves
-//! to split and join: whoever wants two owners puts it in an `Rc`. Types for the halves, as in other runtimes, were turned
-//! down for that reason.
+//! What it shares with a Unix stream stands in `stream.rs`, its addresses and options in `tcp_options.rs`; here is how
+//! one comes to be, and the public face. Reading and writing take `&self` and are one system call each, so there are no
+//! halves to split and join: whoever wants two owners puts it in an `Rc`. Types for the halves, as in other runtimes,
+//! were turned down for that reason.
 
 use std::fmt;
 use std::future::Future;
@@ -59,8 +59,8 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects to the first of `addresses` that answers. A host name is looked up off this thread.
     ///
-    /// Several addresses are tried by turns of their families, IPv6 and IPv4, each 250 ms after the one before or as soon
-    /// as that has failed; the first connection wins, and the others are closed ("Happy Eyeballs", RFC 8305).
+    /// Several addresses are tried by turns of their families, IPv6 and IPv4, each 250 ms after the one before or as
+    /// soon as that has failed; the first connection wins, and the others are closed ("Happy Eyeballs", RFC 8305).
     ///
     /// # Errors
     ///
@@ -107,10 +107,10 @@ impl TcpStream {
 
     /// Gives the connection to the standard library. It stays non-blocking.
     ///
-    /// What std has may go to another thread, so this and [`from_std`](Self::from_std) are also how a live connection moves to
-    /// another reactor: it is taken out of one selector here, and put into another there. What has arrived stays in the
-    /// socket, and so do its options; read and write timeouts belong to the reactor, and are set again; what a program has
-    /// read and not yet used is its own, and goes along with it
+    /// What std has may go to another thread, so this and [`from_std`](Self::from_std) are also how a live connection
+    /// moves to another reactor: it is taken out of one selector here, and put into another there. What has arrived
+    /// stays in the socket, and so do its options; read and write timeouts belong to the reactor, and are set again;
+    /// what a program has read and not yet used is its own, and goes along with it
     /// ([`Framed::into_parts`](crate::codec::Framed::into_parts)).
     ///
     /// # Errors
@@ -178,8 +178,8 @@ impl TcpStream {
         Self { stream }
     }
 
-    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty; a read into an empty
-    /// one waits as any other while nothing is known to be there.
+    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty; a read into an
+    /// empty one waits as any other while nothing is known to be there.
     ///
     /// # Errors
     ///
@@ -252,8 +252,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `TimedOut` after the write timeout, `BrokenPipe`, `ConnectionReset`, and whatever else `send(2)` reports. There is
-    /// never a SIGPIPE.
+    /// `TimedOut` after the write timeout, `BrokenPipe`, `ConnectionReset`, and whatever else `send(2)` reports. There
+    /// is never a SIGPIPE.
     ///
     /// # Cancel safety
     ///
@@ -347,12 +347,13 @@ impl TcpStream {
     }
 
     /// How long one wait for reading may last: `None` for ever, the default. The clock starts when an operation first
-    /// says "not yet" and ends with success, an error or its withdrawal; it counts from the reading that the reactor makes
-    /// after the present batch of tasks. When it has run out, one read is tried, and then `TimedOut` returned, once.
+    /// says "not yet" and ends with success, an error or its withdrawal; it counts from the reading that the reactor
+    /// makes after the present batch of tasks. When it has run out, one read is tried, and then `TimedOut` returned,
+    /// once.
     ///
-    /// It costs a store per wait and bounds one wait, so it does not stop a peer that sends a byte at a time. Set while a
-    /// wait is going on, it is in force from the next "not yet" on; a wait that has a deadline already keeps it, and `None`
-    /// takes it away at once.
+    /// It costs a store per wait and bounds one wait, so it does not stop a peer that sends a byte at a time. Set while
+    /// a wait is going on, it is in force from the next "not yet" on; a wait that has a deadline already keeps it, and
+    /// `None` takes it away at once.
     ///
     /// # Errors
     ///

@@ -1,11 +1,12 @@
 //! Batches of UDP datagrams, one system call for up to 32.
 //!
-//! For whoever moves many: a server of DNS or QUIC, a collector of statistics. The batch ([`Datagrams`]) is the caller's, owns
-//! its buffers and is used again and again; one that was received can be sent as it is, which answers each datagram. The calls
-//! are those of `mainspring-sys`, which makes one for each datagram where the system has none for many.
+//! For whoever moves many: a server of DNS or QUIC, a collector of statistics. The batch ([`Datagrams`]) is the
+//! caller's, owns its buffers and is used again and again; one that was received can be sent as it is, which answers
+//! each datagram. The calls are those of `mainspring-sys`, which makes one for each datagram where the system has none
+//! for many.
 //!
-//! They stand on the socket and not on a type around it, so that both ways mix; a stream of datagrams was turned down, since
-//! each item would need a buffer of its own.
+//! They stand on the socket and not on a type around it, so that both ways mix; a stream of datagrams was turned down,
+//! since each item would need a buffer of its own.
 
 use std::future::Future;
 use std::io;
@@ -15,8 +16,8 @@ use mainspring_sys::Datagrams;
 use super::udp_socket::UdpSocket;
 
 impl UdpSocket {
-    /// Receives as many datagrams as are there and `batch` has room for, with one system call (recvmmsg(2)) where there is
-    /// one, in the place of those that are in it. Returns how many, at least 1.
+    /// Receives as many datagrams as are there and `batch` has room for, with one system call (recvmmsg(2)) where there
+    /// is one, in the place of those that are in it. Returns how many, at least 1.
     ///
     /// # Errors
     ///
@@ -58,8 +59,8 @@ impl UdpSocket {
         self.io.try_reading(|socket| socket.recv_datagrams(batch))
     }
 
-    /// Sends datagrams of `batch` from the first on, with one system call (sendmmsg(2)) where there is one, and takes those
-    /// that were sent out of it. Returns how many: at least 1, and 0 for an empty batch.
+    /// Sends datagrams of `batch` from the first on, with one system call (sendmmsg(2)) where there is one, and takes
+    /// those that were sent out of it. Returns how many: at least 1, and 0 for an empty batch.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! The addresses, options and groups of a UDP socket.
 //!
-//! Each is one system call, made by `mainspring-sys`. They stand on the socket, so that the descriptor need not be handed
-//! out for them. Those that have to be set before the bind are settings of their own, [`BindOptions`]; all others may be
-//! called at any time. A group is joined on one interface, IPv4 by an address that it has, IPv6 by its number, and left
-//! when the socket is closed; ip(7), ipv6(7).
+//! Each is one system call, made by `mainspring-sys`. They stand on the socket, so that the descriptor need not be
+//! handed out for them. Those that have to be set before the bind are settings of their own, [`BindOptions`]; all
+//! others may be called at any time. A group is joined on one interface, IPv4 by an address that it has, IPv6 by its
+//! number, and left when the socket is closed; ip(7), ipv6(7).
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -44,15 +44,15 @@ impl BindOptions {
         Self { reuse_address: false, reuse_port: false }
     }
 
-    /// Shares the address with other sockets that set this too (`SO_REUSEADDR`): for several receivers of a group. Which
-    /// of them gets a datagram to one address is not said. Off by default.
+    /// Shares the address with other sockets that set this too (`SO_REUSEADDR`): for several receivers of a group.
+    /// Which of them gets a datagram to one address is not said. Off by default.
     pub const fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
         self
     }
 
-    /// Shares the address with other sockets that set this too (`SO_REUSEPORT`), one per reactor: Linux and FreeBSD spread
-    /// datagrams over them by the sender's address. Off by default.
+    /// Shares the address with other sockets that set this too (`SO_REUSEPORT`), one per reactor: Linux and FreeBSD
+    /// spread datagrams over them by the sender's address. Off by default.
     pub const fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
@@ -64,9 +64,9 @@ impl BindOptions {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and whatever else `bind(2)` reports, for the last address that
-    /// was tried, which is in the text; the system's own error, with its raw code, is the `source`. When no reactor is
-    /// running on this thread.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and whatever else `bind(2)` reports, for the last address
+    /// that was tried, which is in the text; the system's own error, with its raw code, is the `source`. When no
+    /// reactor is running on this thread.
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<UdpSocket> {
         let core = Core::running("a UdpSocket")?;
         let mut last = sentence(io::ErrorKind::InvalidInput, "no address to bind a UDP socket to");
@@ -138,8 +138,8 @@ impl UdpSocket {
         self.socket().set_ttl(ttl)
     }
 
-    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it). What comes when
-    /// it is full is lost.
+    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it). What comes
+    /// when it is full is lost.
     ///
     /// # Errors
     ///
@@ -179,7 +179,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if it is in it, `InvalidInput` for an address that is no group, `ENODEV` if no interface has the address.
+    /// `AddrInUse` if it is in it, `InvalidInput` for an address that is no group, `ENODEV` if no interface has the
+    /// address.
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.socket().join_multicast_v4(group, interface)
     }

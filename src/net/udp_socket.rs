@@ -1,12 +1,12 @@
 //! A UDP socket.
 //!
-//! Each operation is one system call, and moves one datagram; batches stand in `udp_batches.rs`. What the socket is told of an earlier
-//! datagram (an ICMP "port unreachable" above all) is the error of whatever operation comes next, once, and the socket lives
-//! on; so an error of one peer may be seen while another is served, which is how UDP is.
+//! Each operation is one system call, and moves one datagram; batches stand in `udp_batches.rs`. What the socket is
+//! told of an earlier datagram (an ICMP "port unreachable" above all) is the error of whatever operation comes next,
+//! once, and the socket lives on; so an error of one peer may be seen while another is served, which is how UDP is.
 //!
-//! A short read means nothing here: each read is a datagram, and the next may be there already. There is no `Read` and no
-//! `Write`, since wrappers that take what is left of a buffer later would lose the rest of each datagram. Its options and
-//! groups stand in `udp_options.rs`.
+//! A short read means nothing here: each read is a datagram, and the next may be there already. There is no `Read` and
+//! no `Write`, since wrappers that take what is left of a buffer later would lose the rest of each datagram. Its
+//! options and groups stand in `udp_options.rs`.
 
 use std::fmt;
 use std::future::Future;
@@ -98,14 +98,14 @@ impl UdpSocket {
         Ok(self.io.into_fd()?.into())
     }
 
-    /// Takes one address for the peer: [`send`](Self::send) goes there, and datagrams of others are dropped. The first of
-    /// `addresses` to which there is a way is taken; a host name is looked up off this thread. Nothing is sent. It may be
-    /// connected again, elsewhere.
+    /// Takes one address for the peer: [`send`](Self::send) goes there, and datagrams of others are dropped. The first
+    /// of `addresses` to which there is a way is taken; a host name is looked up off this thread. Nothing is sent. It
+    /// may be connected again, elsewhere.
     ///
     /// # Errors
     ///
-    /// That of the lookup, or of the last address that was tried: `NetworkUnreachable`, `EAFNOSUPPORT` for an address of the
-    /// other family.
+    /// That of the lookup, or of the last address that was tried: `NetworkUnreachable`, `EAFNOSUPPORT` for an address
+    /// of the other family.
     ///
     /// # Cancel safety
     ///
@@ -130,8 +130,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if it is too long, which is more than 65,507 bytes over IPv4; `ConnectionRefused` for an earlier datagram;
-    /// `EDESTADDRREQ` without a peer; `TimedOut` after the write timeout.
+    /// `EMSGSIZE` if it is too long, which is more than 65,507 bytes over IPv4; `ConnectionRefused` for an earlier
+    /// datagram; `EDESTADDRREQ` without a peer; `TimedOut` after the write timeout.
     ///
     /// # Cancel safety
     ///
@@ -195,8 +195,8 @@ impl UdpSocket {
         self.io.try_reading(|socket| socket.recv(buffer))
     }
 
-    /// Receives one datagram, and the address of its sender. What does not fit into `buffer` is lost; an empty buffer takes
-    /// a datagram and loses all of it.
+    /// Receives one datagram, and the address of its sender. What does not fit into `buffer` is lost; an empty buffer
+    /// takes a datagram and loses all of it.
     ///
     /// # Errors
     ///

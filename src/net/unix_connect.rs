@@ -1,9 +1,9 @@
 //! Connecting to a Unix listener, which is done at once or not at all.
 //!
 //! There is nothing to wait for but one thing: a listener whose queue is full. Linux then says `EAGAIN`, nothing has
-//! started, and no event tells when there is room, connect(2); so the call is made again after a while, longer each time.
-//! The socket is registered meanwhile, since the wait is one for writing like any other, with a timer where others have an
-//! event. What the selector says of an unconnected socket (that it hung up) is one spurious try.
+//! started, and no event tells when there is room, connect(2); so the call is made again after a while, longer each
+//! time. The socket is registered meanwhile, since the wait is one for writing like any other, with a timer where
+//! others have an event. What the selector says of an unconnected socket (that it hung up) is one spurious try.
 //!
 //! To hand the error to the caller, as other libraries do, makes each caller write this loop.
 

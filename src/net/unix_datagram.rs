@@ -1,8 +1,8 @@
 //! A Unix datagram socket.
 //!
-//! As UDP between the processes of one machine, with descriptors that can go along, and with back-pressure: nothing is lost
-//! on the way, so a sender waits while the receiver's queue is full. Of a connected socket the selector tells when there is
-//! room again; what is sent to an address stands in `unix_send_to.rs`.
+//! As UDP between the processes of one machine, with descriptors that can go along, and with back-pressure: nothing is
+//! lost on the way, so a sender waits while the receiver's queue is full. Of a connected socket the selector tells when
+//! there is room again; what is sent to an address stands in `unix_send_to.rs`.
 //!
 //! Sequenced packets (`SOCK_SEQPACKET`) are left out, because Apple has none.
 
@@ -24,8 +24,8 @@ use crate::core::Core;
 
 /// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
-/// The methods are those of [`UdpSocket`](super::UdpSocket), in the same styles, and those of its own kind. A datagram that
-/// is longer than the buffer is cut, and the rest is lost. The path that it was bound to stays when it is dropped.
+/// The methods are those of [`UdpSocket`](super::UdpSocket), in the same styles, and those of its own kind. A datagram
+/// that is longer than the buffer is cut, and the rest is lost. The path that it was bound to stays when it is dropped.
 ///
 /// ```
 /// use mainspring::net::UnixDatagram;
@@ -132,13 +132,13 @@ impl UnixDatagram {
         Ok(self.io.into_fd()?.into())
     }
 
-    /// Takes the socket at a path for the peer: [`send`](Self::send) goes there, and datagrams of others are refused. It may
-    /// be connected again, elsewhere. It does not wait.
+    /// Takes the socket at a path for the peer: [`send`](Self::send) goes there, and datagrams of others are refused.
+    /// It may be connected again, elsewhere. It does not wait.
     ///
     /// # Errors
     ///
-    /// Those of `connect(2)`: `NotFound`, `ConnectionRefused` if nobody has the path open, `PermissionDenied` if the other
-    /// socket is connected elsewhere, `EPROTOTYPE` to a stream.
+    /// Those of `connect(2)`: `NotFound`, `ConnectionRefused` if nobody has the path open, `PermissionDenied` if the
+    /// other socket is connected elsewhere, `EPROTOTYPE` to a stream.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.connect_addr(&SocketAddr::from_pathname(path)?)
     }
@@ -156,8 +156,8 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if it is too long; `ConnectionRefused` or `ConnectionReset` when the peer has gone; `NotConnected` without
-    /// one; `TimedOut` after the write timeout.
+    /// `EMSGSIZE` if it is too long; `ConnectionRefused` or `ConnectionReset` when the peer has gone; `NotConnected`
+    /// without one; `TimedOut` after the write timeout.
     ///
     /// # Cancel safety
     ///
@@ -198,8 +198,8 @@ impl UnixDatagram {
         self.io.try_reading(|socket| socket.recv(buffer))
     }
 
-    /// Receives one datagram, and the address of its sender, which is unnamed unless that was bound. What does not fit into
-    /// `buffer` is lost; an empty buffer takes a datagram and loses all of it.
+    /// Receives one datagram, and the address of its sender, which is unnamed unless that was bound. What does not fit
+    /// into `buffer` is lost; an empty buffer takes a datagram and loses all of it.
     ///
     /// # Errors
     ///

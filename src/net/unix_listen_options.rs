@@ -1,7 +1,7 @@
 //! Settings of a Unix listener, and then the listener.
 //!
-//! As [`ListenOptions`](super::ListenOptions) of TCP, with what there is to set here: the queue. A type of its own, since an
-//! address is a path or a name, and none of TCP's options means anything on a Unix socket.
+//! As [`ListenOptions`](super::ListenOptions) of TCP, with what there is to set here: the queue. A type of its own,
+//! since an address is a path or a name, and none of TCP's options means anything on a Unix socket.
 
 use std::io;
 use std::os::unix::net::SocketAddr;
@@ -42,8 +42,9 @@ impl UnixListenOptions {
         Self { backlog: BACKLOG }
     }
 
-    /// How many connections the system keeps until they are accepted: 4,096 by default, at most `i32::MAX`; Linux cuts it
-    /// to `net.core.somaxconn`. With zero it keeps one at a time, there. Who finds the queue full waits, or hears that.
+    /// How many connections the system keeps until they are accepted: 4,096 by default, at most `i32::MAX`; Linux cuts
+    /// it to `net.core.somaxconn`. With zero it keeps one at a time, there. Who finds the queue full waits, or hears
+    /// that.
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
@@ -53,9 +54,10 @@ impl UnixListenOptions {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if the path exists, also if nobody listens there any more; `NotFound`, `PermissionDenied` and whatever
-    /// else `bind(2)` reports, with the path in the text and the system's own error as the `source`; `InvalidInput` for a
-    /// path that is too long (107 bytes on Linux) or empty; when no reactor is running on this thread.
+    /// `AddrInUse` if the path exists, also if nobody listens there any more; `NotFound`, `PermissionDenied` and
+    /// whatever else `bind(2)` reports, with the path in the text and the system's own error as the `source`;
+    /// `InvalidInput` for a path that is too long (107 bytes on Linux) or empty; when no reactor is running on this
+    /// thread.
     pub fn bind(self, path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let path = path.as_ref();
         let core = Core::running("a UnixListener")?;

@@ -1,9 +1,9 @@
 //! A listening Unix socket.
 //!
-//! What it shares with a TCP listener, above all its way with errors, stands in `listener.rs`. Its address is a path, or on
-//! Linux an abstract name, which is gone with its socket. A path stays in the file system when the listener is closed, and
-//! nothing here removes it: only whoever made it knows whether it is still his, and a listener that removes its path when
-//! it is dropped takes that of its successor away.
+//! What it shares with a TCP listener, above all its way with errors, stands in `listener.rs`. Its address is a path,
+//! or on Linux an abstract name, which is gone with its socket. A path stays in the file system when the listener is
+//! closed, and nothing here removes it: only whoever made it knows whether it is still his, and a listener that removes
+//! its path when it is dropped takes that of its successor away.
 
 use std::fmt;
 use std::future::Future;
@@ -105,8 +105,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// Errors of the listener itself only, as of [`TcpListener::accept`](super::TcpListener::accept), with the same pauses
-    /// when there are no descriptors.
+    /// Errors of the listener itself only, as of [`TcpListener::accept`](super::TcpListener::accept), with the same
+    /// pauses when there are no descriptors.
     ///
     /// # Cancel safety
     ///
@@ -145,7 +145,8 @@ impl UnixListener {
 }
 
 impl AsFd for UnixListener {
-    /// The descriptor. Whoever has it may duplicate it, so the listener is removed from the selector before it is closed.
+    /// The descriptor. Whoever has it may duplicate it, so the listener is removed from the selector before it is
+    /// closed.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.io.as_fd()
     }

@@ -1,7 +1,7 @@
 //! The addresses and options of Unix streams and datagrams, and who the peer is.
 //!
-//! Each is one system call, made by `mainspring-sys`. They stand on the socket, so that the descriptor need not be handed out
-//! for them. None waits, and none looks at readiness, so each may be called at any time.
+//! Each is one system call, made by `mainspring-sys`. They stand on the socket, so that the descriptor need not be
+//! handed out for them. None waits, and none looks at readiness, so each may be called at any time.
 //!
 //! Addresses are those of std: a path, an abstract name ([`abstract_name`](super::abstract_name) tells), or none.
 
@@ -27,7 +27,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// Those of `getpeername(2)`. Of a peer that has gone, Linux tells the address still, and others say `NotConnected`.
+    /// Those of `getpeername(2)`. Of a peer that has gone, Linux tells the address still, and others say
+    /// `NotConnected`.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.socket().peer_unix_addr()
     }

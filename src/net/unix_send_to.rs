@@ -1,8 +1,8 @@
 //! Unix datagrams that go to an address, one by one or as a batch.
 //!
-//! While the queue of a receiver is full, a send waits; of a socket that is not connected to that receiver no event tells when
-//! there is room (unix(7): it is writable for as long as its own buffer has room). So it is tried again after a pause
-//! (`full_receivers.rs`), and makes its system call whatever another receiver has let the socket believe.
+//! While the queue of a receiver is full, a send waits; of a socket that is not connected to that receiver no event
+//! tells when there is room (unix(7): it is writable for as long as its own buffer has room). So it is tried again
+//! after a pause (`full_receivers.rs`), and makes its system call whatever another receiver has let the socket believe.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,8 +16,8 @@ use super::unix_datagram::UnixDatagram;
 use crate::direction::Direction;
 
 impl UnixDatagram {
-    /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it is
-    /// tried again, after 100 µs and then twice as long each time up to 10 ms.
+    /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it
+    /// is tried again, after 100 µs and then twice as long each time up to 10 ms.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ impl UnixDatagram {
         self.try_send_to_addr(buffer, &SocketAddr::from_pathname(path)?)
     }
 
-    /// As [`send_to`](Self::send_to), to an address: an [abstract name](super::abstract_address), or where a datagram came
-    /// from.
+    /// As [`send_to`](Self::send_to), to an address: an [abstract name](super::abstract_address), or where a datagram
+    /// came from.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 //!
 //! What it shares with a TCP stream stands in `stream.rs`, and what it shares with Unix datagrams in `passing.rs`
 //! (descriptors that go with the bytes) and `unix_options.rs` (addresses, who the peer is). A short read means nothing
-//! here: a read ends where descriptors came with the bytes, also in the middle of what is queued, unix(7). So a read that
-//! finds less than it has room for is followed by one more system call than on TCP.
+//! here: a read ends where descriptors came with the bytes, also in the middle of what is queued, unix(7). So a read
+//! that finds less than it has room for is followed by one more system call than on TCP.
 
 use std::fmt;
 use std::future::Future;
@@ -55,8 +55,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the listener at a path. While its queue is full, the call is made again, after 1 ms and then twice as
-    /// long each time up to 64 ms, without end: [`timeout`](crate::time::timeout) gives it one.
+    /// Connects to the listener at a path. While its queue is full, the call is made again, after 1 ms and then twice
+    /// as long each time up to 64 ms, without end: [`timeout`](crate::time::timeout) gives it one.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect), which is known at once; when no socket can be had, or no reactor is running on this
-    /// thread.
+    /// As [`connect`](Self::connect), which is known at once; when no socket can be had, or no reactor is running on
+    /// this thread.
     pub fn start_connect(address: &SocketAddr) -> io::Result<UnixConnecting> {
         UnixConnecting::start(address)
     }
@@ -134,8 +134,8 @@ impl UnixStream {
         Ok(Self::of(Stream::from_fd(&core, stream.into())?))
     }
 
-    /// Gives the connection to the standard library. It stays non-blocking. This and [`from_std`](Self::from_std) are also how
-    /// it moves to another reactor, as of [`TcpStream::into_std`](super::TcpStream::into_std).
+    /// Gives the connection to the standard library. It stays non-blocking. This and [`from_std`](Self::from_std) are
+    /// also how it moves to another reactor, as of [`TcpStream::into_std`](super::TcpStream::into_std).
     ///
     /// # Errors
     ///
@@ -148,8 +148,8 @@ impl UnixStream {
         Self { stream }
     }
 
-    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty; a read into an empty
-    /// one waits as any other while nothing is known to be there.
+    /// Reads what is there, up to the length of `buffer`. 0 is end-of-file, or that `buffer` is empty; a read into an
+    /// empty one waits as any other while nothing is known to be there.
     ///
     /// # Errors
     ///

@@ -17,9 +17,10 @@ use crate::net::{PipeReader, PipeWriter};
 
 /// A child process, belonging to the reactor on whose thread this was made.
 ///
-/// Dropping it closes the pipes that were not taken, and leaves the process running: the reactor waits for it in passing,
-/// by a task that counts among [`Stats::tasks`](crate::Stats::tasks) but keeps no [`Reactor::run`](crate::Reactor::run)
-/// from ending. What has not ended when the reactor does is waited for by whatever makes or drops a child next.
+/// Dropping it closes the pipes that were not taken, and leaves the process running: the reactor waits for it in
+/// passing, by a task that counts among [`Stats::tasks`](crate::Stats::tasks) but keeps no
+/// [`Reactor::run`](crate::Reactor::run) from ending. What has not ended when the reactor does is waited for by
+/// whatever makes or drops a child next.
 ///
 /// ```
 /// use std::process::Command;
@@ -60,8 +61,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When no reactor is running on this thread, or the process is out of descriptors. The child goes on then, and is waited
-    /// for in passing, as one that is dropped.
+    /// When no reactor is running on this thread, or the process is out of descriptors. The child goes on then, and is
+    /// waited for in passing, as one that is dropped.
     pub fn new(mut child: process::Child) -> io::Result<Self> {
         orphan::sweep();
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -107,16 +108,16 @@ impl Child {
         self.kill_on_drop = kill_on_drop;
     }
 
-    /// Waits for the process to end, and says how it did. `stdin` is closed first if it was not taken, as std does, so that a
-    /// child that reads to the end of it does end. Called again, it says the same again.
+    /// Waits for the process to end, and says how it did. `stdin` is closed first if it was not taken, as std does, so
+    /// that a child that reads to the end of it does end. Called again, it says the same again.
     ///
     /// What the child writes is not read meanwhile: one that fills a pipe waits for its reader. See
     /// [`wait_with_output`](Self::wait_with_output).
     ///
     /// # Errors
     ///
-    /// `ECHILD` when somebody else has waited for it, or the process ignores `SIGCHLD`; `NotConnected` when the reactor has
-    /// ended.
+    /// `ECHILD` when somebody else has waited for it, or the process ignores `SIGCHLD`; `NotConnected` when the reactor
+    /// has ended.
     ///
     /// # Cancel safety
     ///
@@ -139,8 +140,8 @@ impl Child {
         Ok(*told)
     }
 
-    /// Reads all that the process writes to those of its outputs that are piped and were not taken, both at the same time,
-    /// and waits for its end: at most 16 MiB of each.
+    /// Reads all that the process writes to those of its outputs that are piped and were not taken, both at the same
+    /// time, and waits for its end: at most 16 MiB of each.
     ///
     /// # Errors
     ///

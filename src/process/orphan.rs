@@ -1,8 +1,9 @@
 //! A child that nobody waits for any more, and that must not stay a zombie.
 //!
-//! While its reactor lives, a task of that reactor waits for it, for which [`Reactor::run`](crate::Reactor::run) does not
-//! wait. If the reactor ends first, the child goes to a list of the process, which every later call of this module that
-//! makes or drops a child looks through. So a zombie is left only in a process that has no reactor and starts no child.
+//! While its reactor lives, a task of that reactor waits for it, for which [`Reactor::run`](crate::Reactor::run) does
+//! not wait. If the reactor ends first, the child goes to a list of the process, which every later call of this module
+//! that makes or drops a child looks through. So a zombie is left only in a process that has no reactor and starts no
+//! child.
 //!
 //! Turned down: to wait in the drop, which may block for as long as the child likes; a thread; and waitpid(2) for any
 //! child, which takes the status of children that are others'.
@@ -24,7 +25,8 @@ static LEFT: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// Takes the status of a child if it has ended; true if it has not.
 fn goes_on(child: &mut Child) -> bool {
-    // An error means that there is nothing to wait for: the signal was ignored, or it has been waited for behind our back.
+    // An error means that there is nothing to wait for: the signal was ignored, or it has been waited for behind our
+    // back.
     matches!(child.try_wait(), Ok(None))
 }
 

@@ -1,10 +1,10 @@
 //! What a reactor hears the end of a child by.
 //!
-//! A descriptor of the child itself where there is one. Otherwise the signal `SIGCHLD`: it tells that some child has ended,
-//! so each that is waited for looks whether it was the one. The subscription is shared by all children of a reactor, of
-//! which there may be more than subscriptions. Whoever takes a signal off it takes nothing from the others: the event that
-//! let it do so has woken all, and each looks before it waits. With n children each end of one costs n looks, which is what
-//! it costs to have no descriptors of processes.
+//! A descriptor of the child itself where there is one. Otherwise the signal `SIGCHLD`: it tells that some child has
+//! ended, so each that is waited for looks whether it was the one. The subscription is shared by all children of a
+//! reactor, of which there may be more than subscriptions. Whoever takes a signal off it takes nothing from the others:
+//! the event that let it do so has woken all, and each looks before it waits. With n children each end of one costs n
+//! looks, which is what it costs to have no descriptors of processes.
 
 use std::io;
 use std::os::fd::OwnedFd;

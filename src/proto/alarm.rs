@@ -1,12 +1,13 @@
 //! The one place in which the protocols ask for time: a deadline that is set, and set again.
 //!
-//! [`Watchdog`](super::watchdog::Watchdog) tells it when a phase begins, and when its limit is another. It is a [`Sleep`] that is kept for the whole
-//! connection. Phases begin with each request, and hardly any lasts until its limit: so a later deadline is a store, and the
-//! sleep ends at the one before, to be moved then. Only an earlier one moves it at once, which is O(1).
+//! [`Watchdog`](super::watchdog::Watchdog) tells it when a phase begins, and when its limit is another. It is a
+//! [`Sleep`] that is kept for the whole connection. Phases begin with each request, and hardly any lasts until its
+//! limit: so a later deadline is a store, and the sleep ends at the one before, to be moved then. Only an earlier one
+//! moves it at once, which is O(1).
 //!
-//! It is made when it is first set, so a connection without deadlines has no timer; one that was never set never goes off.
-//! The price is a wake for nothing where a short phase was followed by longer ones, once in the length of a phase. A new sleep
-//! for each phase would be simpler, and take an entry out and put one in each time.
+//! It is made when it is first set, so a connection without deadlines has no timer; one that was never set never goes
+//! off. The price is a wake for nothing where a short phase was followed by longer ones, once in the length of a phase.
+//! A new sleep for each phase would be simpler, and take an entry out and put one in each time.
 //!
 //! The time is that of a reading of the clock in the same poll, which all that ask in it share.
 

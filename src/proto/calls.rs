@@ -1,8 +1,8 @@
 //! The calls of one client connection: what waits, what is in flight, what has its answer.
 //!
 //! The part that pipelining and multiplexing have in common. [`pipeline`](super::pipeline) knows the calls in flight by
-//! their order, [`multiplex`](super::multiplex) by their ids; both keep that beside this. Pure bookkeeping: no I/O, no user
-//! code. Whatever has to be dropped or woken is handed back, so that it happens with nothing borrowed.
+//! their order, [`multiplex`](super::multiplex) by their ids; both keep that beside this. Pure bookkeeping: no I/O, no
+//! user code. Whatever has to be dropped or woken is handed back, so that it happens with nothing borrowed.
 //!
 //! ```text
 //! Waiting --start--> InFlight --settle--> Answered --> (taken by its call)
@@ -27,8 +27,8 @@ use super::{Error, ErrorKind};
 /// any usual delay and request rate.
 pub(super) const MAX_IN_FLIGHT: usize = 1_000;
 
-/// Calls that wait to be written, unless `max_waiting` of the connection says otherwise. Ten times what may be in flight:
-/// a longer queue only makes every call late.
+/// Calls that wait to be written, unless `max_waiting` of the connection says otherwise. Ten times what may be in
+/// flight: a longer queue only makes every call late.
 const MAX_WAITING: usize = 10_000;
 
 #[derive(Debug)]

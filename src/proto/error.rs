@@ -1,6 +1,7 @@
 //! Why a call on a connection failed, and whether it is safe to try again.
 //!
-//! Each failed call of [`pipeline`](super::pipeline) and [`multiplex`](super::multiplex) gets one. Middleware that retries reads [`Error::is_retryable`] alone.
+//! Each failed call of [`pipeline`](super::pipeline) and [`multiplex`](super::multiplex) gets one. Middleware that
+//! retries reads [`Error::is_retryable`] alone.
 //!
 //! The line that it draws is the write buffer: a request that has entered it may have reached the peer, and
 //! is never called retryable; one that has not left no trace. What is known about idempotence is known above.

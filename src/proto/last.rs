@@ -6,18 +6,18 @@
 //! 2. whole messages among the bytes that were read, and the rest of bodies;
 //! 3. the rest of one message, if a part was there at the end of the first step.
 //!
-//! It guarantees an end, whatever the peer goes on sending: a part that begins behind that one message is not waited for, and
-//! messages are counted.
+//! It guarantees an end, whatever the peer goes on sending: a part that begins behind that one message is not waited
+//! for, and messages are counted.
 //!
-//! To read no more from the drain on was turned down: a peer that pipelines has asked before it could hear of it, and its
-//! requests would be lost with the connection. Bytes would be the better count, and are not known here.
+//! To read no more from the drain on was turned down: a peer that pipelines has asked before it could hear of it, and
+//! its requests would be lost with the connection. Bytes would be the better count, and are not known here.
 use std::task::{Context, Poll, ready};
 
 use super::Transport;
 use crate::scope;
 
-/// The most messages that are taken from the drain on: more than most peers have under way, and an end for one that never
-/// stops sending.
+/// The most messages that are taken from the drain on: more than most peers have under way, and an end for one that
+/// never stops sending.
 pub(super) const MESSAGES_MAX: u32 = 1_024;
 
 /// What is still taken.

@@ -1,9 +1,10 @@
 //! Protocols: how requests and answers share a connection.
 //!
-//! [`pipeline`] answers in the order of the requests, as HTTP/1.1, Redis and most line protocols do; [`multiplex`] in any
-//! order, by ids, as Cassandra and most RPC protocols do. Each joins a [`Service`](crate::service::Service) to a
-//! [`Transport`], which is [`codec::Framed`](crate::codec::Framed) over a socket, or anything that moves whole messages.
-//! They differ in how an answer finds its call, and share what becomes of a call, the deadlines and the errors.
+//! [`pipeline`] answers in the order of the requests, as HTTP/1.1, Redis and most line protocols do; [`multiplex`] in
+//! any order, by ids, as Cassandra and most RPC protocols do. Each joins a [`Service`](crate::service::Service) to a
+//! [`Transport`], which is [`codec::Framed`](crate::codec::Framed) over a socket, or anything that moves whole
+//! messages. They differ in how an answer finds its call, and share what becomes of a call, the deadlines and the
+//! errors.
 //!
 //! What holds on both sides: every queue has a bound, a call that is dropped never shifts the answer of
 //! another, reading goes on while writing is blocked, closing lets what was accepted finish, and a peer

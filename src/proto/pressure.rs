@@ -3,12 +3,12 @@
 //! One for each thread of a [`Server`](crate::Server), which tells it of connections; the filter [`Admit`] tells it of
 //! requests. The dispatchers of this module ask it how long a peer that does nothing may go on so.
 //!
-//! It guarantees that below 85 % nothing is different; that from there the deadlines of peers that owe something shrink,
-//! to 2 s at 95 %, also those that run already; that from 85 % of the requests a growing share is rejected, and beyond all
-//! of them each.
+//! It guarantees that below 85 % nothing is different; that from there the deadlines of peers that owe something
+//! shrink, to 2 s at 95 %, also those that run already; that from 85 % of the requests a growing share is rejected, and
+//! beyond all of them each.
 //!
-//! The deadlines follow Envoy's scaled timers. Rejecting a share, and not all from a mark on, keeps a queue behind the filter
-//! from swinging between full and empty. The share is counted out and not drawn, so that it is exact.
+//! The deadlines follow Envoy's scaled timers. Rejecting a share, and not all from a mark on, keeps a queue behind the
+//! filter from swinging between full and empty. The share is counted out and not drawn, so that it is exact.
 use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
@@ -29,8 +29,8 @@ const HIGH: f64 = 0.95;
 /// The shortest that a deadline becomes: the time of a few round trips of a slow network.
 const SHORTEST: Duration = Duration::from_secs(2);
 
-/// By how many hundredths the pressure falls before a rise is told again, so that one connection that comes and goes does
-/// not wake all the others each time.
+/// By how many hundredths the pressure falls before a rise is told again, so that one connection that comes and goes
+/// does not wake all the others each time.
 const HYSTERESIS: u32 = 2;
 
 /// How near to its limits a thread of a server is. Clones are the same one.
@@ -199,8 +199,8 @@ impl Heard {
 /// Lets requests in as long as there are not too many. Made by [`Pressure::admission`].
 ///
 /// On a server its place is above all that queues. Of requests that would be more than 85 % of the limit a share is
-/// rejected with [`Rejected::Shed`], which grows to all of them at the limit. A request counts from its first poll until its
-/// future is dropped or ready.
+/// rejected with [`Rejected::Shed`], which grows to all of them at the limit. A request counts from its first poll
+/// until its future is dropped or ready.
 ///
 /// # Examples
 ///

@@ -63,8 +63,8 @@ pub trait Transport<Outgoing> {
         None
     }
 
-    /// Moves what has arrived of the bodies of messages that were received, as far as there is room in them. Asked while
-    /// no further message is received. As provided, messages have none.
+    /// Moves what has arrived of the bodies of messages that were received, as far as there is room in them. Asked
+    /// while no further message is received. As provided, messages have none.
     fn poll_bodies(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
@@ -120,11 +120,12 @@ pub trait Transport<Outgoing> {
     /// The connection has failed.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
 
-    /// Throws away what has arrived and, if that was something, what still arrives, until the peer has closed as well or enough
-    /// was thrown away. Nothing is received after it.
+    /// Throws away what has arrived and, if that was something, what still arrives, until the peer has closed as well
+    /// or enough was thrown away. Nothing is received after it.
     ///
-    /// A server asks for it once [`poll_close`](Self::poll_close) is ready, and drops the transport then: a socket that is
-    /// closed with bytes that nobody has read is reset, and answers that are under way are lost with it. As provided, ready.
+    /// A server asks for it once [`poll_close`](Self::poll_close) is ready, and drops the transport then: a socket that
+    /// is closed with bytes that nobody has read is reset, and answers that are under way are lost with it. As
+    /// provided, ready.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = cx;
         Poll::Ready(())

@@ -4,8 +4,8 @@
 //! that is another than last time starts the clock; the same one lets it run. So no operation has to start
 //! or stop a timer, and no path can forget to.
 //!
-//! It guarantees one timer per connection, and that none goes off for a phase that is over. One may wake for it, and is then
-//! set for the phase that there is.
+//! It guarantees one timer per connection, and that none goes off for a phase that is over. One may wake for it, and is
+//! then set for the phase that there is.
 //!
 //! Phases carry a count, so that the wait for the second request is another phase than the wait for the
 //! first. Timers of their own for each kind of deadline were turned down: they overlap, and what closes the
@@ -30,8 +30,8 @@ impl<P: Copy + PartialEq + Debug> Watchdog<P> {
         Self { phase: None, limit: Duration::MAX, alarm: Alarm::default() }
     }
 
-    /// Whether `phase` has lasted `limit`, which may change while it lasts. Answers so once, and starts over. `Duration::MAX` is never, and
-    /// leaves the alarm alone.
+    /// Whether `phase` has lasted `limit`, which may change while it lasts. Answers so once, and starts over.
+    /// `Duration::MAX` is never, and leaves the alarm alone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, phase: P, limit: Duration) -> Poll<()> {
         if limit == Duration::MAX {
             self.phase = None;

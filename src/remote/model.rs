@@ -1,14 +1,15 @@
-//! Models of a slot, under loom: each order in which other threads can leave something for a reactor that works, waits or
-//! ends.
+//! Models of a slot, under loom: each order in which other threads can leave something for a reactor that works, waits
+//! or ends.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release -p mainspring --lib remote
 //! ```
 //!
-//! The slot, its lock and the state behind the selector's waker are the shipped code, under loom's locks and atomics; the
-//! selector asks the kernel. The kernel is no part of the model: a wait ends at once, as if it were interrupted, and what
-//! has to hold is that nothing is in the inbox without a token that would have ended it. That a token ends a wait is modelled
-//! in `mainspring-sys` (`park.rs`). The table of slots is left out, since what is static outlives a model.
+//! The slot, its lock and the state behind the selector's waker are the shipped code, under loom's locks and atomics;
+//! the selector asks the kernel. The kernel is no part of the model: a wait ends at once, as if it were interrupted,
+//! and what has to hold is that nothing is in the inbox without a token that would have ended it. That a token ends a
+//! wait is modelled in `mainspring-sys` (`park.rs`). The table of slots is left out, since what is static outlives a
+//! model.
 
 use std::time::Duration;
 

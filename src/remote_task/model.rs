@@ -4,8 +4,8 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p mainspring --lib remote
 //! ```
 //!
-//! What they share is the shipped code, under loom's locks. The reactor is no part of the model: what it does with a task is
-//! to start it, and to drop the reply, once each.
+//! What they share is the shipped code, under loom's locks. The reactor is no part of the model: what it does with a
+//! task is to start it, and to drop the reply, once each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

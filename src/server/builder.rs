@@ -1,8 +1,8 @@
 //! The settings of a server, all of them finite by default.
 //!
-//! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`]. Setters do nothing but store, in
-//! any order; the sockets are made in `bind`, so that an address that cannot be had is an error before anything runs. What
-//! concerns the threads is that of [`Workers`](crate::Workers), and not repeated here.
+//! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`]. Setters do nothing but store,
+//! in any order; the sockets are made in `bind`, so that an address that cannot be had is an error before anything
+//! runs. What concerns the threads is that of [`Workers`](crate::Workers), and not repeated here.
 //!
 //! A server that says nothing about limits has them all the same, since limits that have to be asked for are not missed
 //! before there is load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that
@@ -108,12 +108,12 @@ impl ServerBuilder {
         self
     }
 
-    /// How connections come to several threads: by default what [`Sharing::default`] is on this system, and of a listener
-    /// that is given `Exclusive`.
+    /// How connections come to several threads: by default what [`Sharing::default`] is on this system, and of a
+    /// listener that is given `Exclusive`.
     ///
-    /// A second process of the same user that says `ReusePort` here gets the same port without an error, and a part of the
-    /// connections. Where it is not said but the default, a port that somebody has is refused on Linux, unless both start at
-    /// the same moment.
+    /// A second process of the same user that says `ReusePort` here gets the same port without an error, and a part of
+    /// the connections. Where it is not said but the default, a port that somebody has is refused on Linux, unless both
+    /// start at the same moment.
     pub const fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = Some(sharing);
         self
@@ -126,11 +126,11 @@ impl ServerBuilder {
         self
     }
 
-    /// How long each phase of a connection may last: by default 30 s until the first byte, 30 s for a request that has begun
-    /// to arrive, 5 minutes between requests, 60 s for each request. [`Deadlines::OFF`] turns all of them off.
+    /// How long each phase of a connection may last: by default 30 s until the first byte, 30 s for a request that has
+    /// begun to arrive, 5 minutes between requests, 60 s for each request. [`Deadlines::OFF`] turns all of them off.
     ///
-    /// [`Connection::pipeline`](super::Connection::pipeline) and [`multiplex`](super::Connection::multiplex) keep them. A
-    /// handler that reads the stream itself has the idle time as the stream's read timeout, and the rest in
+    /// [`Connection::pipeline`](super::Connection::pipeline) and [`multiplex`](super::Connection::multiplex) keep them.
+    /// A handler that reads the stream itself has the idle time as the stream's read timeout, and the rest in
     /// [`Connection::deadlines`](super::Connection::deadlines).
     pub const fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
@@ -155,11 +155,12 @@ impl ServerBuilder {
         self
     }
 
-    /// How many requests are in flight on each thread before further ones are rejected: 10,000 by default. Zero rejects all.
+    /// How many requests are in flight on each thread before further ones are rejected: 10,000 by default. Zero rejects
+    /// all.
     ///
-    /// It is the bound of a filter, [`Connection::pressure`](super::Connection::pressure)`.admission()`, which the handler puts
-    /// around its service, as in the example of [`Connection::pipeline`](super::Connection::pipeline). Without that no request
-    /// is counted and none rejected, since a protocol does not know which answer says so.
+    /// It is the bound of a filter, [`Connection::pressure`](super::Connection::pressure)`.admission()`, which the
+    /// handler puts around its service, as in the example of [`Connection::pipeline`](super::Connection::pipeline).
+    /// Without that no request is counted and none rejected, since a protocol does not know which answer says so.
     pub const fn in_flight(mut self, requests: usize) -> Self {
         self.in_flight = requests;
         self
@@ -188,7 +189,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, as of [`ListenOptions::bind`](crate::net::ListenOptions::bind).
+    /// `AddrInUse`, `PermissionDenied` and whatever else `bind(2)` reports, as of
+    /// [`ListenOptions::bind`](crate::net::ListenOptions::bind).
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<Server> {
         let threads = self.workers.count();
         let this = self.threads(threads);
@@ -209,14 +211,14 @@ impl ServerBuilder {
     /// Serves on a listener that is given: inherited from another process, or made with options of its own. It becomes
     /// non-blocking, and close-on-exec.
     ///
-    /// Whoever else has the same listener, a predecessor that has not ended for one, gets a part of the connections until
-    /// it closes it; none is lost in between. Whether a listener of IPv6 takes IPv4 connections, the backlog and the options
-    /// that connections inherit, `TCP_NODELAY` among them, are as they were set on it.
+    /// Whoever else has the same listener, a predecessor that has not ended for one, gets a part of the connections
+    /// until it closes it; none is lost in between. Whether a listener of IPv6 takes IPv4 connections, the backlog and
+    /// the options that connections inherit, `TCP_NODELAY` among them, are as they were set on it.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for [`Sharing::ReusePort`], which needs a listener for each thread, and for a socket that does not
-    /// listen.
+    /// `InvalidInput` for [`Sharing::ReusePort`], which needs a listener for each thread, and for a socket that does
+    /// not listen.
     ///
     /// ```
     /// use mainspring::Server;

@@ -1,7 +1,7 @@
 //! One accepted connection, and the terms under which it is served.
 //!
-//! Made by [`Serving`](super::Serving), and handed to the handler. One that speaks a protocol of [`crate::proto`] turns it
-//! into that protocol's server, with all terms kept; one that reads the stream itself finds them as fields.
+//! Made by [`Serving`](super::Serving), and handed to the handler. One that speaks a protocol of [`crate::proto`] turns
+//! it into that protocol's server, with all terms kept; one that reads the stream itself finds them as fields.
 //!
 //! The terms are values and not a layer around the stream: the phases of a connection are known to its protocol alone.
 use std::io;

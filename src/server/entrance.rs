@@ -1,8 +1,8 @@
 //! Where the connections of one thread come from.
 //!
-//! An [`Entrance`] is made for each thread when a server starts, by the way in which connections are shared out, and goes to
-//! that thread; there it becomes one or two [`Door`]s of the reactor, each with a loop that takes connections. They are two
-//! types because what is registered with a reactor stays on its thread.
+//! An [`Entrance`] is made for each thread when a server starts, by the way in which connections are shared out, and
+//! goes to that thread; there it becomes one or two [`Door`]s of the reactor, each with a loop that takes connections.
+//! They are two types because what is registered with a reactor stays on its thread.
 
 use std::io;
 use std::iter;

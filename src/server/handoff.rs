@@ -1,11 +1,12 @@
 //! Connections on their way from the thread that accepts to the one that serves.
 //!
 //! A connection goes as a socket that was never registered anywhere, through a channel to the accept loop of the other
-//! thread, and is registered there: one `epoll_ctl`, as if it had been accepted there. The channel wakes the other reactor
-//! if it sleeps, once for as many as come before it looks. It needs no bound of its own: each connection on the way has its
-//! place within the limit of the server.
+//! thread, and is registered there: one `epoll_ctl`, as if it had been accepted there. The channel wakes the other
+//! reactor if it sleeps, once for as many as come before it looks. It needs no bound of its own: each connection on the
+//! way has its place within the limit of the server.
 //!
-//! None is lost with a thread that ends: what it has not taken comes back to the thread that accepts, and is served there.
+//! None is lost with a thread that ends: what it has not taken comes back to the thread that accepts, and is served
+//! there.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

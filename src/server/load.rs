@@ -1,12 +1,12 @@
 //! How many connections a server has, all threads together, and each of them.
 //!
-//! Accept loops take a [`Place`] for each connection before they accept it, so that the limit holds whatever thread it is
-//! served on, and the place goes along with the connection to its end: handed off or not, it is counted once. Written when
-//! a connection is accepted, handed over and closed, and never in between; a request touches none of it.
+//! Accept loops take a [`Place`] for each connection before they accept it, so that the limit holds whatever thread it
+//! is served on, and the place goes along with the connection to its end: handed off or not, it is counted once.
+//! Written when a connection is accepted, handed over and closed, and never in between; a request touches none of it.
 //!
 //! Plain atomics but for one list behind a lock, of accept loops that wait for room: taken by those, and by a close
-//! while there are any. A share of the limit for each thread would need no common number, and would turn connections away
-//! on one thread while there is room on another.
+//! while there are any. A share of the limit for each thread would need no common number, and would turn connections
+//! away on one thread while there is room on another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +26,8 @@ pub(super) struct Load {
     taken: AtomicUsize,
     /// Of these, those of each thread.
     live: Box<[Live]>,
-    /// Set while an accept loop waits for room, before it looks at `taken` for the last time; cleared by whoever wakes it.
+    /// Set while an accept loop waits for room, before it looks at `taken` for the last time; cleared by whoever wakes
+    /// it.
     is_awaited: AtomicBool,
     /// The accept loops that wait, each once.
     waiting: Mutex<Vec<Waker>>,

@@ -2,8 +2,8 @@
 //!
 //! A [`Server`] is an address that is bound; [`Server::run`] serves it on as many threads as it was built for, and
 //! [`Server::serve`] on the reactor that is running already. What it does with a connection is a closure that makes a
-//! future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of its own; how connections come to it is
-//! [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
+//! future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of its own; how connections come to it
+//! is [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
 //!
 //! In the guide: [all processors](crate::guide::cores), [an orderly end](crate::guide::stopping).
 
@@ -115,8 +115,8 @@ impl Server {
         self.address
     }
 
-    /// Serves on the reactor that is running on this thread: `handle` makes a future of each connection, which runs as a
-    /// task of its own. An error that it returns is counted, and ends that connection alone.
+    /// Serves on the reactor that is running on this thread: `handle` makes a future of each connection, which runs as
+    /// a task of its own. An error that it returns is counted, and ends that connection alone.
     ///
     /// # Errors
     ///
@@ -136,16 +136,16 @@ impl Server {
     }
 
     /// Serves on as many threads as it was built for, this one among them, each with a reactor of its own, until `stop`
-    /// is ready, whatever it returns; then drains for as long as it was built for. `make` is called once on each thread, for what handles the
-    /// connections there, so nothing but `make` need be `Send`.
+    /// is ready, whatever it returns; then drains for as long as it was built for. `make` is called once on each
+    /// thread, for what handles the connections there, so nothing but `make` need be `Send`.
     ///
     /// # Errors
     ///
-    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had: then `make` has been called
-    /// on none. When a thread fails while it serves, since its reactor was stopped by a panic
-    /// ([`Builder::on_panic`](crate::Builder::on_panic)) or its selector has failed, the others drain, and the error says
-    /// which it was. When a listener accepts no more, since it was shut down for one, all drain, and the error is the
-    /// listener's.
+    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had: then `make` has been
+    /// called on none. When a thread fails while it serves, since its reactor was stopped by a panic
+    /// ([`Builder::on_panic`](crate::Builder::on_panic)) or its selector has failed, the others drain, and the error
+    /// says which it was. When a listener accepts no more, since it was shut down for one, all drain, and the error is
+    /// the listener's.
     ///
     /// ```
     /// use mainspring::{Server, time::sleep};

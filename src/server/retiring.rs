@@ -3,8 +3,8 @@
 //! The drain of the protocols that [`Connection::pipeline`](super::Connection::pipeline) and `multiplex` set up. To a
 //! protocol both are the same, so they are one future.
 //!
-//! The age has no deadline of its own behind it: what a connection does then, answer, flush and close, has those of each
-//! phase. Aborting whatever is older was turned down, it would cut answers off.
+//! The age has no deadline of its own behind it: what a connection does then, answer, flush and close, has those of
+//! each phase. Aborting whatever is older was turned down, it would cut answers off.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,9 +1,9 @@
 //! A server at work on one reactor: the accept loop and its connections.
 //!
-//! Errors of connections never end it: the listener passes over those that failed, and pauses when descriptors run out. An
-//! error of the listener itself ends the accept loop, and is told to whoever waits for it ([`Serving::failed`]): a server that
-//! lives and accepts nothing is the last thing that anybody looks for. To drain, it accepts what is queued, closes the
-//! listener, tells the connections, waits, and aborts what remains, which is the order of Finagle's `close`.
+//! Errors of connections never end it: the listener passes over those that failed, and pauses when descriptors run out.
+//! An error of the listener itself ends the accept loop, and is told to whoever waits for it ([`Serving::failed`]): a
+//! server that lives and accepts nothing is the last thing that anybody looks for. To drain, it accepts what is queued,
+//! closes the listener, tells the connections, waits, and aborts what remains, which is the order of Finagle's `close`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -193,9 +193,9 @@ impl Serving {
         self.shared.tasks.borrow().len()
     }
 
-    /// Waits until a listener accepts no more though nobody has asked for it, since whoever else has it has shut it down for
-    /// one, and returns its error. Connections go on; to end is up to the caller, as [`Server::run`](super::Server::run) does.
-    /// While all is well it waits for ever.
+    /// Waits until a listener accepts no more though nobody has asked for it, since whoever else has it has shut it
+    /// down for one, and returns its error. Connections go on; to end is up to the caller, as
+    /// [`Server::run`](super::Server::run) does. While all is well it waits for ever.
     ///
     /// # Cancel safety
     ///
@@ -217,8 +217,8 @@ impl Serving {
     }
 
     /// Ends the server: accepts what is queued, closes the listener, tells the connections (their `draining` is ready),
-    /// waits until they have ended, and aborts those that have not `deadline` after the call, to which it is held on each thread
-    /// that no handler blocks.
+    /// waits until they have ended, and aborts those that have not `deadline` after the call, to which it is held on
+    /// each thread that no handler blocks.
     ///
     /// Zero aborts all at once; `Duration::MAX` waits for ever.
     ///

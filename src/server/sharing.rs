@@ -1,9 +1,9 @@
 //! How the connections of one address come to several threads.
 //!
-//! Chosen for each server ([`ServerBuilder::sharing`](super::ServerBuilder::sharing)), because no way is best for all: what
-//! balances costs a wake, what costs nothing trusts a hash, and what survives a restart has one queue. Whatever is chosen,
-//! a request touches nothing that threads share: no lock and no atomic. What they do share (`load.rs`) is written when a
-//! connection is accepted and when it is closed.
+//! Chosen for each server ([`ServerBuilder::sharing`](super::ServerBuilder::sharing)), because no way is best for all:
+//! what balances costs a wake, what costs nothing trusts a hash, and what survives a restart has one queue. Whatever is
+//! chosen, a request touches nothing that threads share: no lock and no atomic. What they do share (`load.rs`) is
+//! written when a connection is accepted and when it is closed.
 
 use mainspring_sys::Socket;
 
@@ -19,8 +19,8 @@ use mainspring_sys::Socket;
 /// | a restart | a successor has to say `ReusePort`, and each process has queues of its own: one that ends without a drain resets what is queued, and one that drains may reset what comes in its last moment | the queue is that of the listener: whoever holds it too, a successor that it was passed to, loses nothing | as `HandOff` |
 /// | where | Linux, DragonFly, FreeBSD; elsewhere most connections come to one thread | everywhere | everywhere; without epoll all threads are woken for each connection |
 ///
-/// `cargo run --release -p benches -- syscalls` counts the system calls; `cargo test --test sharing -- --nocapture` prints
-/// how 100 connections were shared out.
+/// `cargo run --release -p benches -- syscalls` counts the system calls; `cargo test --test sharing -- --nocapture`
+/// prints how 100 connections were shared out.
 ///
 /// Sources: socket(7) for `SO_REUSEPORT`, epoll_ctl(2) for `EPOLLEXCLUSIVE`.
 ///

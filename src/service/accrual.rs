@@ -1,7 +1,7 @@
 //! Whether a service is taken for dead, by what its calls have come to.
 //!
-//! The core of [`FailureAccrual`](super::FailureAccrual) and [`FailFast`](super::FailFast): a pure structure, whose time is a
-//! parameter. The states and policies are those of Finagle's accrual:
+//! The core of [`FailureAccrual`](super::FailureAccrual) and [`FailFast`](super::FailFast): a pure structure, whose
+//! time is a parameter. The states and policies are those of Finagle's accrual:
 //!
 //! ```text
 //!            policy says so           time is over            one call
@@ -12,12 +12,12 @@
 //!     +------------------------------------------------ it succeeds ------------+
 //! ```
 //!
-//! Guarantees: of the calls that begin while it is not alive, exactly one at a time is the probe, and only the probe's end
-//! changes the state, so late results of calls from before neither revive nor prolong. A probe that is dropped or says nothing
-//! gives its turn back.
+//! Guarantees: of the calls that begin while it is not alive, exactly one at a time is the probe, and only the probe's
+//! end changes the state, so late results of calls from before neither revive nor prolong. A probe that is dropped or
+//! says nothing gives its turn back.
 //!
-//! The trade-off: the end of a time is seen when somebody asks, so no timer stands for each service that is down. Rates are
-//! kept in ten slots of the window, which is forgotten a slot at a time.
+//! The trade-off: the end of a time is seen when somebody asks, so no timer stands for each service that is down. Rates
+//! are kept in ten slots of the window, which is forgotten a slot at a time.
 use super::{Backoff, Status};
 use crate::random::Random;
 

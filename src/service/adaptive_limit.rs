@@ -1,12 +1,13 @@
 //! The filter that bounds how many calls are in flight by how well they go.
 //!
-//! Its place is that of a [`ConcurrencyLimit`](super::ConcurrencyLimit) whose right number nobody knows: above a backend of
-//! unknown capacity, or one that is shared.
+//! Its place is that of a [`ConcurrencyLimit`](super::ConcurrencyLimit) whose right number nobody knows: above a
+//! backend of unknown capacity, or one that is shared.
 //!
-//! Guarantees: the limit begins at 20 and stays between 1 and 1,000, or what was set; it grows by one in the time of a round of
-//! calls while they go well, and shrinks to nine tenths, once a round, when one has failed or taken longer than a second, or
-//! what was set. A call that finds no place fails at once with [`Rejected::Full`]; none waits here, since a line in front of a
-//! backend that is too slow makes it no faster, and its time would have to be told from the backend's.
+//! Guarantees: the limit begins at 20 and stays between 1 and 1,000, or what was set; it grows by one in the time of a
+//! round of calls while they go well, and shrinks to nine tenths, once a round, when one has failed or taken longer
+//! than a second, or what was set. A call that finds no place fails at once with [`Rejected::Full`]; none waits here,
+//! since a line in front of a backend that is too slow makes it no faster, and its time would have to be told from the
+//! backend's.
 //!
 //! The trade-off: what is too long is told and not found out. A gradient of latencies needs no such bound, and takes a
 //! backend that has slowly become slow for a new normal; here it cannot drift.
@@ -69,7 +70,8 @@ impl Default for AdaptiveLimit {
 }
 
 impl<C> AdaptiveLimit<C> {
-    /// What has gone badly: [`Class::Failure`] and [`Class::Retryable`] of `classifier`; [`Class::Ignored`] says nothing.
+    /// What has gone badly: [`Class::Failure`] and [`Class::Retryable`] of `classifier`; [`Class::Ignored`] says
+    /// nothing.
     #[must_use]
     pub fn classifier<D>(self, classifier: D) -> AdaptiveLimit<D> {
         AdaptiveLimit { classifier, slow: self.slow, aimd: self.aimd }

@@ -1,11 +1,11 @@
 //! A limit that finds itself: up by one when all goes well, down by a fraction when it does not.
 //!
 //! The core of [`AdaptiveLimit`](super::AdaptiveLimit): a pure structure, that needs no time. The rule is that of TCP's
-//! congestion avoidance (additive increase, multiplicative decrease; Chiu and Jain, 1989): in the time of one round of calls
-//! the limit grows by one, and shrinks once, however many of them say that it was too much.
+//! congestion avoidance (additive increase, multiplicative decrease; Chiu and Jain, 1989): in the time of one round of
+//! calls the limit grows by one, and shrinks once, however many of them say that it was too much.
 //!
-//! Guarantees: the limit stays within its range, and grows only while half of it is used, so that a time without calls does
-//! not raise it to what was never tried. A round is over when a call ends that began after the last decrease.
+//! Guarantees: the limit stays within its range, and grows only while half of it is used, so that a time without calls
+//! does not raise it to what was never tried. A round is over when a call ends that began after the last decrease.
 
 /// What a call has come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,13 +1,13 @@
 //! The filter that goes on with a response, and may wait and fail.
 //!
-//! Applied by [`ServiceExt::and_then`](super::ServiceExt::and_then): fetch by what was found, check what was answered. It has
-//! no bound, no default and no error of its own.
+//! Applied by [`ServiceExt::and_then`](super::ServiceExt::and_then): fetch by what was found, check what was answered.
+//! It has no bound, no default and no error of its own.
 //!
-//! Guarantees: the function is called once per call that succeeds, when that has ended and been dropped. Its future takes the
-//! place of the call in memory, so the whole is as large as the larger of the two, and a reference.
+//! Guarantees: the function is called once per call that succeeds, when that has ended and been dropped. Its future
+//! takes the place of the call in memory, so the whole is as large as the larger of the two, and a reference.
 //!
-//! The trade-off: the error of the function is that of the service. Two types and a conversion would serve who has two, and
-//! [`map_err`](super::ServiceExt::map_err) below does too.
+//! The trade-off: the error of the function is that of the service. Two types and a conversion would serve who has two,
+//! and [`map_err`](super::ServiceExt::map_err) below does too.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,8 +28,8 @@ use crate::pin::{OneOf, Projected, Step};
 /// ```
 ///
 /// A function that calls another service may fail with a [`Rejected`](super::Rejected) of that one. A
-/// [`Retry`](super::Retry) around the whole takes it for one of the whole, which says that nothing was done, and does the first
-/// part again. So each part has its own:
+/// [`Retry`](super::Retry) around the whole takes it for one of the whole, which says that nothing was done, and does
+/// the first part again. So each part has its own:
 ///
 /// ```
 /// use mainspring::service::{ConcurrencyLimit, Rejected, Retry, Service, ServiceBuilder, ServiceExt, service_fn};

@@ -3,10 +3,11 @@
 //! Used by [`Retry`](super::Retry) between attempts, and by [`FailureAccrual`](super::FailureAccrual) and
 //! [`FailFast`](super::FailFast) between probes.
 //!
-//! Guarantees: the n-th wait is between half and the whole of `first * 2^n`, and never more than `most`; arithmetic saturates.
+//! Guarantees: the n-th wait is between half and the whole of `first * 2^n`, and never more than `most`; arithmetic
+//! saturates.
 //!
-//! The trade-off: half of the wait is fixed and half random ("equal jitter", as Finagle has it). All of it random spreads
-//! better, and may also be nothing, which for a peer that has just failed is too soon.
+//! The trade-off: half of the wait is fixed and half random ("equal jitter", as Finagle has it). All of it random
+//! spreads better, and may also be nothing, which for a peer that has just failed is too soon.
 use std::time::Duration;
 
 use crate::random::Random;

@@ -1,11 +1,11 @@
 //! A bucket of tokens: so many calls at once, and then one each so often.
 //!
-//! What [`RateLimit`](super::RateLimit) asks. It is a pure structure, whose time is a parameter: one number says it all, the
-//! moment at which the bucket will be full again ("generic cell rate", ITU-T I.371). A count of tokens that is topped up says
-//! the same, and has to round what it adds each time.
+//! What [`RateLimit`](super::RateLimit) asks. It is a pure structure, whose time is a parameter: one number says it
+//! all, the moment at which the bucket will be full again ("generic cell rate", ITU-T I.371). A count of tokens that is
+//! topped up says the same, and has to round what it adds each time.
 //!
-//! Guarantees: in any time there are taken at most `burst` tokens, and one more for each period that passes; time that goes
-//! back is no time; arithmetic saturates.
+//! Guarantees: in any time there are taken at most `burst` tokens, and one more for each period that passes; time that
+//! goes back is no time; arithmetic saturates.
 
 /// Tokens that come back one by one.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 //! How many calls took how long.
 //!
-//! The core of [`LatencyHistogram`](super::LatencyHistogram) and of what [`Hedge`](super::Hedge) knows of latencies. Each power
-//! of two is cut into eight, so a bucket is at most an eighth as wide as what it holds, from a nanosecond to centuries, and
-//! finding it is a few shifts.
+//! The core of [`LatencyHistogram`](super::LatencyHistogram) and of what [`Hedge`](super::Hedge) knows of latencies.
+//! Each power of two is cut into eight, so a bucket is at most an eighth as wide as what it holds, from a nanosecond to
+//! centuries, and finding it is a few shifts.
 //!
-//! The trade-off: 4 KiB whatever is recorded. Bounds that are chosen for each use are fewer, and have to be right before the
-//! latencies are known.
+//! The trade-off: 4 KiB whatever is recorded. Bounds that are chosen for each use are fewer, and have to be right
+//! before the latencies are known.
 
 /// Into how many a power of two is cut, as a power of two.
 const PARTS_LOG: u32 = 3;
@@ -54,8 +54,8 @@ impl Buckets {
     }
 }
 
-/// What at most the fraction `rank` of all values in `of` is above: the largest value of the bucket in which it falls. None
-/// without values.
+/// What at most the fraction `rank` of all values in `of` is above: the largest value of the bucket in which it falls.
+/// None without values.
 pub(super) fn quantile(of: &[&Buckets], rank: f64) -> Option<u64> {
     let count: u64 = of.iter().map(|buckets| buckets.count).sum();
     let wanted = ((count as f64 * rank.clamp(0.0, 1.0)).ceil() as u64).max(1);

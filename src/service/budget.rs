@@ -1,11 +1,12 @@
 //! How many calls may be made beyond those that were asked for.
 //!
-//! The core of [`RetryBudget`](super::RetryBudget), and of the bound of [`Hedge`](super::Hedge); a pure structure, whose time
-//! is a parameter. Each call puts a fraction in, each extra call takes a whole out, and both are forgotten after ten seconds,
-//! as in Finagle's; a constant amount is there besides, so that a client with few calls may retry too.
+//! The core of [`RetryBudget`](super::RetryBudget), and of the bound of [`Hedge`](super::Hedge); a pure structure,
+//! whose time is a parameter. Each call puts a fraction in, each extra call takes a whole out, and both are forgotten
+//! after ten seconds, as in Finagle's; a constant amount is there besides, so that a client with few calls may retry
+//! too.
 //!
-//! Guarantees: in any ten seconds at most `ratio` times the calls of as long a time, and `per_second * 10`, are made extra,
-//! and one slot more. Time that goes back is no time.
+//! Guarantees: in any ten seconds at most `ratio` times the calls of as long a time, and `per_second * 10`, are made
+//! extra, and one slot more. Time that goes back is no time.
 //!
 //! The trade-off: a ring of ten slots of a second each. What was put in is forgotten a slot at a time, which costs an
 //! addition for each call; exact ages would cost an entry.

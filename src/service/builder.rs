@@ -1,15 +1,16 @@
 //! A stack that is written from the outside in.
 //!
-//! Used where a stack is longer than two filters: [`ServiceExt`](super::ServiceExt) names the innermost filter first, and the
-//! order in which a request meets the filters is the other way round. Here it is the order on the page.
+//! Used where a stack is longer than two filters: [`ServiceExt`](super::ServiceExt) names the innermost filter first,
+//! and the order in which a request meets the filters is the other way round. Here it is the order on the page.
 //!
 //! The filters are kept in a list of types and put around the service at the end, so the result is the same nested
-//! [`Filtered`] that `ServiceExt` makes, at no cost. A builder can be cloned: then filters with a state (a limit, a budget)
-//! are shared by the services that are built, as their own documentation says.
+//! [`Filtered`] that `ServiceExt` makes, at no cost. A builder can be cloned: then filters with a state (a limit, a
+//! budget) are shared by the services that are built, as their own documentation says.
 //!
-//! The trade-off: what fits together is known when the service is: [`service`](ServiceBuilder::service) has the bounds, and a
-//! filter that does not fit is reported there. A builder that checked each filter as it came would have to be told the
-//! request first. The order in which the built-in filters belong stands in [the module](super#the-order-of-a-stack).
+//! The trade-off: what fits together is known when the service is: [`service`](ServiceBuilder::service) has the bounds,
+//! and a filter that does not fit is reported there. A builder that checked each filter as it came would have to be
+//! told the request first. The order in which the built-in filters belong stands in [the
+//! module](super#the-order-of-a-stack).
 use std::time::Duration;
 
 use super::{

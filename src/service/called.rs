@@ -1,14 +1,16 @@
 //! The moment at which a call is made, for all filters around it that count from then.
 //!
 //! [`Statistics`](super::Statistics) and [`Trace`](super::Trace) read the clock when a call passes;
-//! [`Deadline`](super::Deadline)s and further `Statistics` inside, which are asked before `call` returns, take that reading.
+//! [`Deadline`](super::Deadline)s and further `Statistics` inside, which are asked before `call` returns, take that
+//! reading.
 //!
-//! Guarantees: a moment is that of a `call` which has not returned, so it is older than a reading by what is done in `call`:
-//! filters make a future there, and what a closure of the user's computes before it returns one counts as time of the call.
-//! It is gone when `call` returns, and not seen by what runs in its polls.
+//! Guarantees: a moment is that of a `call` which has not returned, so it is older than a reading by what is done in
+//! `call`: filters make a future there, and what a closure of the user's computes before it returns one counts as time
+//! of the call. It is gone when `call` returns, and not seen by what runs in its polls.
 //!
-//! The trade-off: a word of the thread, set and put back. The first reading in a poll of the task, which is remembered already,
-//! was turned down: a task that computes for a while between two calls would count that as the time of the second.
+//! The trade-off: a word of the thread, set and put back. The first reading in a poll of the task, which is remembered
+//! already, was turned down: a task that computes for a while between two calls would count that as the time of the
+//! second.
 use std::cell::Cell;
 
 use crate::time::Instant;

@@ -1,13 +1,13 @@
 //! What a result means to those that decide by results.
 //!
-//! A [`Classifier`] says it once, and retries, hedges, failure accrual, balancing and statistics go by it: so a response that
-//! is an error of its protocol ("503") is one for all of them. A closure is one; so are [`Cautious`], the default
-//! everywhere, and [`Idempotent`].
+//! A [`Classifier`] says it once, and retries, hedges, failure accrual, balancing and statistics go by it: so a
+//! response that is an error of its protocol ("503") is one for all of them. A closure is one; so are [`Cautious`], the
+//! default everywhere, and [`Idempotent`].
 //!
 //! Guarantees asked of a classifier: it is cheap, and says the same of the same.
 //!
-//! The trade-off: it sees the result and not the request, which all but retries have handed on by then; one that also had to
-//! be generic over requests could not be shared by stacks. Retries are told of requests by
+//! The trade-off: it sees the result and not the request, which all but retries have handed on by then; one that also
+//! had to be generic over requests could not be shared by stacks. Retries are told of requests by
 //! [`Retry::idempotent`](super::Retry::idempotent).
 use std::error::Error;
 use std::io;
@@ -70,11 +70,11 @@ where
     }
 }
 
-/// Responses are successes and errors are failures; what is known not to have been done is retryable, which is an error that
-/// is or was caused by [`Rejected`]. The default.
+/// Responses are successes and errors are failures; what is known not to have been done is retryable, which is an error
+/// that is or was caused by [`Rejected`]. The default.
 ///
-/// It takes the rejection for one of the call itself. A service that does something and then calls another, whose rejection it
-/// returns, says so by an error that has no such cause, or has a classifier of its own.
+/// It takes the rejection for one of the call itself. A service that does something and then calls another, whose
+/// rejection it returns, says so by an error that has no such cause, or has a classifier of its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cautious;
 
@@ -98,8 +98,9 @@ impl<Response, Error> Classifier<Response, Error> for Idempotent {
     }
 }
 
-/// Whether an error, or what caused it, is a `Rejected`. Causes too, since what rejects asks for `From<Rejected>` alone: most
-/// errors have it as one, an `io::Error` and those of clients among them, and nothing tells how many were wrapped around it.
+/// Whether an error, or what caused it, is a `Rejected`. Causes too, since what rejects asks for `From<Rejected>`
+/// alone: most errors have it as one, an `io::Error` and those of clients among them, and nothing tells how many were
+/// wrapped around it.
 fn is_rejected(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     for _ in 0..CAUSES_MAX {

@@ -1,18 +1,19 @@
 //! The filter that makes one call of identical ones that are in flight at the same time.
 //!
-//! Its place is above what costs something, on a client or in front of a handler that computes: a thousand who ask for the
-//! same at once, as when a cache entry has expired, cause one call. It keeps no answer after the call has ended: it is no
-//! cache.
+//! Its place is above what costs something, on a client or in front of a handler that computes: a thousand who ask for
+//! the same at once, as when a cache entry has expired, cause one call. It keeps no answer after the call has ended: it
+//! is no cache.
 //!
-//! Guarantees: requests that are equal while a call of them is in flight share it, and get clones of its result, also of an
-//! error. The call belongs to all of them: whoever is polled goes on with it, so one of them that is dropped or left lying
-//! holds up no other, and it is dropped with the last. The [`Deadline`](super::Deadline) of a caller bounds that caller and not
-//! the call, in which there is none. If it panics, that is the panic of who polled it, and the others call anew. At most 10,000
-//! different requests are kept, or as many as was set; beyond that calls go through alone. It has no error of its own.
+//! Guarantees: requests that are equal while a call of them is in flight share it, and get clones of its result, also
+//! of an error. The call belongs to all of them: whoever is polled goes on with it, so one of them that is dropped or
+//! left lying holds up no other, and it is dropped with the last. The [`Deadline`](super::Deadline) of a caller bounds
+//! that caller and not the call, in which there is none. If it panics, that is the panic of who polled it, and the
+//! others call anew. At most 10,000 different requests are kept, or as many as was set; beyond that calls go through
+//! alone. It has no error of its own.
 //!
-//! The trade-off: each call is boxed, and the service is cloned for it, so that it may outlive who has begun it. The first
-//! caller's own future would do without, and would hold up all others whenever its task has something better to do than to
-//! poll it. The result is cloned, so errors that cannot be are wrapped first (`map_err(std::rc::Rc::new)`).
+//! The trade-off: each call is boxed, and the service is cloned for it, so that it may outlive who has begun it. The
+//! first caller's own future would do without, and would hold up all others whenever its task has something better to
+//! do than to poll it. The result is cloned, so errors that cannot be are wrapped first (`map_err(std::rc::Rc::new)`).
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;

@@ -1,18 +1,19 @@
 //! The filter that bounds how many calls are in flight at once.
 //!
-//! On a server its place is right above the handler, below statistics and deadlines, so that what waits is seen by both; on a
-//! client below the retries, since each attempt needs a place of its own. Applied by
+//! On a server its place is right above the handler, below statistics and deadlines, so that what waits is seen by
+//! both; on a client below the retries, since each attempt needs a place of its own. Applied by
 //! [`ServiceExt::concurrency_limit`](super::ServiceExt::concurrency_limit).
 //!
-//! Guarantees: at most `max` calls are inside; those above wait in the order of arrival, at most 10,000 or as many as was set, and
-//! further ones fail at once with [`Rejected::Full`]. The place of a call is given back when it has its result, before what is
-//! left of it is dropped; that of one which is dropped without, after what is inside was. A call inside begins when it has its
-//! place, so a timeout inside of this filter leaves the wait out, and one outside counts it.
+//! Guarantees: at most `max` calls are inside; those above wait in the order of arrival, at most 10,000 or as many as
+//! was set, and further ones fail at once with [`Rejected::Full`]. The place of a call is given back when it has its
+//! result, before what is left of it is dropped; that of one which is dropped without, after what is inside was. A call
+//! inside begins when it has its place, so a timeout inside of this filter leaves the wait out, and one outside counts
+//! it.
 //!
 //! Places are counted, and handed over by a [`Semaphore`] while somebody waits: without a line, a place is an addition.
 //!
-//! The trade-off: waiters are bounded in number and not in time, which a timeout above does. The status is Busy while all
-//! places are taken, also with room to wait, since another endpoint is then the better choice.
+//! The trade-off: waiters are bounded in number and not in time, which a timeout above does. The status is Busy while
+//! all places are taken, also with room to wait, since another endpoint is then the better choice.
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -55,8 +56,8 @@ pub struct ConcurrencyLimit {
 struct Shared {
     /// How many places there are.
     max: usize,
-    /// Places that are taken: by calls inside, by those that were handed one and have not seen it, and by nobody, which are the
-    /// permits of `line`. All of them are while somebody waits.
+    /// Places that are taken: by calls inside, by those that were handed one and have not seen it, and by nobody, which
+    /// are the permits of `line`. All of them are while somebody waits.
     taken: Cell<usize>,
     /// Those who wait; a permit is a place that is handed over.
     line: Semaphore,
@@ -93,7 +94,8 @@ impl ConcurrencyLimit {
 }
 
 impl Shared {
-    /// Takes a place, if there is one that was not handed over. Nobody is overtaken: while somebody waits, there is none.
+    /// Takes a place, if there is one that was not handed over. Nobody is overtaken: while somebody waits, there is
+    /// none.
     #[inline]
     fn take(&self) -> bool {
         if self.taken.get() < self.max {

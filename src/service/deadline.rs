@@ -1,16 +1,17 @@
 //! The filter that gives a request a deadline which all that it causes can see.
 //!
-//! Its place is the outermost but for statistics and tracing, on a server to enforce what the client has sent, on a client for
-//! the total over all attempts. Applied by [`ServiceExt::deadline`](super::ServiceExt::deadline).
+//! Its place is the outermost but for statistics and tracing, on a server to enforce what the client has sent, on a
+//! client for the total over all attempts. Applied by [`ServiceExt::deadline`](super::ServiceExt::deadline).
 //!
-//! Guarantees: inside a call the deadline is [`Deadline::current`], and never later than that of the call around it; retries
-//! do not wait beyond it. A call whose deadline has passed fails at once with [`Elapsed`], and nothing inside has heard of it;
-//! one that reaches it fails as with [`Timeout`](super::Timeout). What it has for a default is its argument.
+//! Guarantees: inside a call the deadline is [`Deadline::current`], and never later than that of the call around it;
+//! retries do not wait beyond it. A call whose deadline has passed fails at once with [`Elapsed`], and nothing inside
+//! has heard of it; one that reaches it fails as with [`Timeout`](super::Timeout). What it has for a default is its
+//! argument.
 //!
-//! The trade-off: the deadline stands beside the call, for the length of each poll, and not in the request. A request with a
-//! context would do without, in every signature of every service. A task that is spawned inside does not inherit it: hand it
-//! over with [`Deadline::scope`]. Nor does what several callers share, behind a [`Coalesce`](super::Coalesce): none of theirs is
-//! that of all.
+//! The trade-off: the deadline stands beside the call, for the length of each poll, and not in the request. A request
+//! with a context would do without, in every signature of every service. A task that is spawned inside does not inherit
+//! it: hand it over with [`Deadline::scope`]. Nor does what several callers share, behind a
+//! [`Coalesce`](super::Coalesce): none of theirs is that of all.
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -52,8 +53,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// That of the call around, and at most `duration` from the call on. Zero has passed already; [`Duration::MAX`] bounds
-    /// nothing.
+    /// That of the call around, and at most `duration` from the call on. Zero has passed already; [`Duration::MAX`]
+    /// bounds nothing.
     pub const fn within(duration: Duration) -> Self {
         Self { within: Some(duration) }
     }
@@ -69,8 +70,8 @@ impl Deadline {
         CURRENT.try_with(Cell::get).ok().flatten()
     }
 
-    /// `future`, in whose polls the deadline is `deadline`, or that of now if it is earlier. For dispatchers that were sent one,
-    /// and for tasks. It bounds nothing by itself.
+    /// `future`, in whose polls the deadline is `deadline`, or that of now if it is earlier. For dispatchers that were
+    /// sent one, and for tasks. It bounds nothing by itself.
     ///
     /// # Cancel safety
     ///
@@ -116,7 +117,8 @@ fn elapsed<Response, Error: From<Elapsed>>() -> Ready<Result<Response, Error>> {
     ready(Err(Elapsed(()).into()))
 }
 
-/// There is no deadline until what is returned is dropped: for the polls of a call that several share, each with one of its own.
+/// There is no deadline until what is returned is dropped: for the polls of a call that several share, each with one of
+/// its own.
 pub(super) fn none() -> Restore {
     Scoped(None).set()
 }

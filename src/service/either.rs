@@ -3,7 +3,8 @@
 //! Used where a stack differs by what is known at run time alone: with or without a filter, this backend or that. As a
 //! filter, `None` is no filter at all. It has no bound, no default and no error of its own.
 //!
-//! Guarantees: nothing is boxed, and the future is the larger of the two and a word; the status is that of the one that it is.
+//! Guarantees: nothing is boxed, and the future is the larger of the two and a word; the status is that of the one that
+//! it is.
 //!
 //! The trade-off: both have the same response and error. For more than two there is [`Router`](super::Router), or
 //! [`BoxService`](super::BoxService).

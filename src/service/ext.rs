@@ -1,6 +1,7 @@
 //! Filters as methods.
 //!
-//! Used to build a stack from the inside out: `service.filter(a).filter(b)` calls `b` first, then `a`, then the service.
+//! Used to build a stack from the inside out: `service.filter(a).filter(b)` calls `b` first, then `a`, then the
+//! service.
 //!
 //! It is implemented for every [`Service`] and adds nothing but spelling: each method is the constructor of the type
 //! that it returns, with the bounds of its `Service` implementation, so that a mismatch is reported where the stack is
@@ -75,8 +76,8 @@ pub trait ServiceExt<Request>: Service<Request> + Sized {
         Filtered::new(ConcurrencyLimit::new(max), self)
     }
 
-    /// Lets at most `count` calls in within a time of `per`, with a [burst](RateLimit::burst) of a tenth of a second; 10,000
-    /// [may wait](RateLimit::waiters).
+    /// Lets at most `count` calls in within a time of `per`, with a [burst](RateLimit::burst) of a tenth of a second;
+    /// 10,000 [may wait](RateLimit::waiters).
     ///
     /// # Panics
     ///

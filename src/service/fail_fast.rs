@@ -1,15 +1,15 @@
 //! The filter that fails at once while a peer cannot be reached.
 //!
-//! Its place is around what connects to one endpoint, a service whose response is a session: when connecting has failed once,
-//! the next callers are told so without trying, and one of them tries again after a while.
+//! Its place is around what connects to one endpoint, a service whose response is a session: when connecting has failed
+//! once, the next callers are told so without trying, and one of them tries again after a while.
 //!
-//! Guarantees: after one failure the status is Busy, and calls fail with [`Rejected::Down`], for half to the whole of a second,
-//! then of two, up to 32 s, as in Finagle; then one call at a time goes through, until one succeeds. So a peer that is down is
-//! asked by one caller each half a minute or so, however many there are.
+//! Guarantees: after one failure the status is Busy, and calls fail with [`Rejected::Down`], for half to the whole of a
+//! second, then of two, up to 32 s, as in Finagle; then one call at a time goes through, until one succeeds. So a peer
+//! that is down is asked by one caller each half a minute or so, however many there are.
 //!
-//! The trade-off: it fails closed, and the try is a caller's. One in the background would find the peer back without a caller,
-//! as a task that belongs to nobody. For a service that has one endpoint only it does more harm than good: a call that may
-//! fail is better than one that has to.
+//! The trade-off: it fails closed, and the try is a caller's. One in the background would find the peer back without a
+//! caller, as a task that belongs to nobody. For a service that has one endpoint only it does more harm than good: a
+//! call that may fail is better than one that has to.
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;

@@ -1,13 +1,13 @@
 //! The filter that takes a service for dead when its calls fail, and tries it again after a while: a circuit breaker.
 //!
-//! Its place is around one endpoint, below the balancer, which then takes another, and above pool and timeout, whose failures
-//! it is to see. Below a limit of calls, which would have a healthy endpoint taken for dead for want of a place in front of it.
-//! Each endpoint has one of its own.
+//! Its place is around one endpoint, below the balancer, which then takes another, and above pool and timeout, whose
+//! failures it is to see. Below a limit of calls, which would have a healthy endpoint taken for dead for want of a
+//! place in front of it. Each endpoint has one of its own.
 //!
-//! Guarantees: after five failures in a row, or when fewer than 80 % of at least five calls in 30 s have succeeded, the status
-//! is Busy for half to the whole of 10 s. Then it is Open for one call, the probe: its success makes the service alive, its
-//! failure makes it dead for twice as long, up to 300 s. All that can be set. It never fails a call: one that is sent while the
-//! service is dead, since all others are too, goes through. It has no error of its own.
+//! Guarantees: after five failures in a row, or when fewer than 80 % of at least five calls in 30 s have succeeded, the
+//! status is Busy for half to the whole of 10 s. Then it is Open for one call, the probe: its success makes the service
+//! alive, its failure makes it dead for twice as long, up to 300 s. All that can be set. It never fails a call: one
+//! that is sent while the service is dead, since all others are too, goes through. It has no error of its own.
 //!
 //! The trade-off: it fails open and is driven by calls, as Finagle's: no pings, no timers, and nothing is lost when all
 //! endpoints are taken for dead at once. What must not be called while it is down stands below a
@@ -89,7 +89,8 @@ impl Default for FailureAccrual {
 }
 
 impl<C> FailureAccrual<C> {
-    /// What is a failure: [`Class::Failure`] and [`Class::Retryable`] of `classifier`; what is [`Class::Ignored`] says nothing.
+    /// What is a failure: [`Class::Failure`] and [`Class::Retryable`] of `classifier`; what is [`Class::Ignored`] says
+    /// nothing.
     #[must_use]
     pub fn classifier<D>(self, classifier: D) -> FailureAccrual<D> {
         FailureAccrual { classifier, accrual: self.accrual, policy: self.policy }
@@ -101,8 +102,8 @@ impl<C> FailureAccrual<C> {
         self.set(|policy| policy.consecutive = failures)
     }
 
-    /// Dead when less than the fraction `rate` of at least `calls` calls in a time of `window` has succeeded; a rate of zero
-    /// never.
+    /// Dead when less than the fraction `rate` of at least `calls` calls in a time of `window` has succeeded; a rate of
+    /// zero never.
     #[must_use]
     pub fn success_rate(self, rate: f64, window: Duration, calls: u32) -> Self {
         self.set(|policy| {

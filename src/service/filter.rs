@@ -6,9 +6,10 @@
 //! Guarantees: applying a filter adds no future of its own around that of `apply`, and passes the status of the inner
 //! service on unless the filter says otherwise.
 //!
-//! The trade-off: a filter names the request that it passes on (`Inner`), so that the types of both sides and the status
-//! are known to the compiler. A single request type would do for most, and would forbid filters that decode, sign or
-//! wrap requests. A struct, a layer and a named future for each filter, as elsewhere, is three items for one function.
+//! The trade-off: a filter names the request that it passes on (`Inner`), so that the types of both sides and the
+//! status are known to the compiler. A single request type would do for most, and would forbid filters that decode,
+//! sign or wrap requests. A struct, a layer and a named future for each filter, as elsewhere, is three items for one
+//! function.
 use std::future::Future;
 
 use super::{Service, Status};

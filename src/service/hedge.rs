@@ -1,15 +1,17 @@
 //! The filter that asks a second time when an answer is late, and takes the one that comes first.
 //!
-//! Its place is above the balancer, so that the second call goes to another endpoint, and below the retries and the total
-//! timeout. For requests that do the same however often they are done, and for no others. Finagle calls it a backup request.
+//! Its place is above the balancer, so that the second call goes to another endpoint, and below the retries and the
+//! total timeout. For requests that do the same however often they are done, and for no others. Finagle calls it a
+//! backup request.
 //!
-//! Guarantees: a second call is made once, when the first has taken longer than all but the fraction `extra` of the calls of
-//! the last half minute, 5 % by default, and at least a millisecond; not before a hundred are known; and only within a budget
-//! of `extra` for each call over ten seconds, and within the [budget](RetryBudget) of the retries if it was given one. So it
-//! adds at most that to the load, also when everything is late. The first success wins, and the other call is dropped; a
-//! failure waits for the other, if there is one. It has no error of its own.
+//! Guarantees: a second call is made once, when the first has taken longer than all but the fraction `extra` of the
+//! calls of the last half minute, 5 % by default, and at least a millisecond; not before a hundred are known; and only
+//! within a budget of `extra` for each call over ten seconds, and within the [budget](RetryBudget) of the retries if it
+//! was given one. So it adds at most that to the load, also when everything is late. The first success wins, and the
+//! other call is dropped; a failure waits for the other, if there is one. It has no error of its own.
 //!
-//! The trade-off: the second call is boxed, since one in twenty is made. Room for two in each future would be paid by all.
+//! The trade-off: the second call is boxed, since one in twenty is made. Room for two in each future would be paid by
+//! all.
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;

@@ -2,8 +2,8 @@
 //!
 //! [`Histogram`] is what a program implements that has a library for it; [`LatencyHistogram`] is the one that is here.
 //!
-//! Guarantees of the latter: recording is a few shifts and additions; any quantile is at most an eighth too large, from a
-//! nanosecond to centuries; it takes 4 KiB.
+//! Guarantees of the latter: recording is a few shifts and additions; any quantile is at most an eighth too large, from
+//! a nanosecond to centuries; it takes 4 KiB.
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -17,8 +17,8 @@ pub trait Histogram {
     /// A call took so long.
     fn record(&self, latency: Duration);
 
-    /// Writes itself as the samples of a Prometheus histogram or summary called `name`, in seconds, with `labels` as they
-    /// stand between the braces. By default nothing.
+    /// Writes itself as the samples of a Prometheus histogram or summary called `name`, in seconds, with `labels` as
+    /// they stand between the braces. By default nothing.
     ///
     /// # Errors
     ///

@@ -1,14 +1,14 @@
 //! The filter that fails calls at once when what is inside is not open.
 //!
-//! Its place is right above what says Busy: a limit whose line is not to be used, a balancer all of whose endpoints are down.
-//! On a server that is below statistics, so that what was shed is counted. Applied by
+//! Its place is right above what says Busy: a limit whose line is not to be used, a balancer all of whose endpoints are
+//! down. On a server that is below statistics, so that what was shed is counted. Applied by
 //! [`ServiceExt::load_shed`](super::ServiceExt::load_shed).
 //!
-//! Guarantees: a call that finds the status Busy or Closed at its first poll fails with [`Rejected::Shed`], and nothing inside
-//! has heard of it. It has no bound and nothing to set; its state is a reference.
+//! Guarantees: a call that finds the status Busy or Closed at its first poll fails with [`Rejected::Shed`], and nothing
+//! inside has heard of it. It has no bound and nothing to set; its state is a reference.
 //!
-//! The trade-off: the status is advice, read once. Between many calls that begin at the same moment it does not change, so a
-//! limit below still has to bound what gets through; `ConcurrencyLimit::waiters(0)` alone is exact.
+//! The trade-off: the status is advice, read once. Between many calls that begin at the same moment it does not change,
+//! so a limit below still has to bound what gets through; `ConcurrencyLimit::waiters(0)` alone is exact.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

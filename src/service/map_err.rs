@@ -1,13 +1,13 @@
 //! The filter that changes errors on their way out.
 //!
-//! Applied by [`ServiceExt::map_err`](super::ServiceExt::map_err). Its place is below a filter with an error of its own, so
-//! that what is inside fails with a type which that error converts into: a service that cannot fail has no `From<Elapsed>`,
-//! and gets an error that has one here. It has no bound and no default.
+//! Applied by [`ServiceExt::map_err`](super::ServiceExt::map_err). Its place is below a filter with an error of its
+//! own, so that what is inside fails with a type which that error converts into: a service that cannot fail has no
+//! `From<Elapsed>`, and gets an error that has one here. It has no bound and no default.
 //!
 //! Guarantees: the function is called once per call that fails; the future is that of the call inside and a reference.
 //!
-//! The trade-off: it is written out where it is wanted. Filters that converted errors by themselves would need to know into
-//! what, in a type parameter of each.
+//! The trade-off: it is written out where it is wanted. Filters that converted errors by themselves would need to know
+//! into what, in a type parameter of each.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

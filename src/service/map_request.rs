@@ -1,8 +1,8 @@
 //! The filter that changes requests on their way in.
 //!
 //! Applied by [`ServiceExt::map_request`](super::ServiceExt::map_request), wherever a request of one type is to go to a
-//! service of another: adding a header, wrapping in an enum, choosing defaults. It has no bound, no default and no error of
-//! its own.
+//! service of another: adding a header, wrapping in an enum, choosing defaults. It has no bound, no default and no
+//! error of its own.
 //!
 //! Guarantees: the function is called once per call, in `call`; the future is that of the call inside and nothing else.
 //!

@@ -1,12 +1,13 @@
 //! The filter that changes responses on their way out.
 //!
-//! Applied by [`ServiceExt::map_response`](super::ServiceExt::map_response), for what can be said of a response alone. It has
-//! no bound, no default and no error of its own.
+//! Applied by [`ServiceExt::map_response`](super::ServiceExt::map_response), for what can be said of a response alone.
+//! It has no bound, no default and no error of its own.
 //!
-//! Guarantees: the function is called once per call that succeeds; the future is that of the call inside and a reference.
+//! Guarantees: the function is called once per call that succeeds; the future is that of the call inside and a
+//! reference.
 //!
-//! The trade-off: the function cannot wait and cannot fail; that is what [`AndThen`](super::AndThen) is for, whose future has
-//! room for a second one.
+//! The trade-off: the function cannot wait and cannot fail; that is what [`AndThen`](super::AndThen) is for, whose
+//! future has room for a second one.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

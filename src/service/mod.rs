@@ -1,8 +1,8 @@
 //! Services: functions from a request to a response that arrives later, and the filters around them.
 //!
-//! A [`Service`] is what a client calls and what a server answers with; the trait is the same on both sides and knows no
-//! protocol. A filter is a service around a service: written once, it works on clients and servers of every protocol.
-//! The layers above (`proto`, `server`, `client`) take and return services.
+//! A [`Service`] is what a client calls and what a server answers with; the trait is the same on both sides and knows
+//! no protocol. A filter is a service around a service: written once, it works on clients and servers of every
+//! protocol. The layers above (`proto`, `server`, `client`) take and return services.
 //!
 //! | to get | use |
 //! |---|---|
@@ -22,8 +22,8 @@
 //!
 //! # The order of a stack
 //!
-//! What is counted, tried again or bounded is what is inside, so the order is not a matter of taste. From the outside in, as
-//! [`ServiceBuilder`] is read, and as Finagle has it:
+//! What is counted, tried again or bounded is what is inside, so the order is not a matter of taste. From the outside
+//! in, as [`ServiceBuilder`] is read, and as Finagle has it:
 //!
 //! | client | server |
 //! |---|---|
@@ -42,13 +42,13 @@
 //! [`Client`](crate::Client) is such a stack, put together, with its connections.
 //!
 //! Filters with a state (limits, budgets, what is thought of a service, statistics) share it among their clones, on one
-//! reactor: what belongs to one endpoint is made anew for each. No state takes a lock or an atomic operation, but that which a
-//! [`Coalesce`]d call is woken by.
+//! reactor: what belongs to one endpoint is made anew for each. No state takes a lock or an atomic operation, but that
+//! which a [`Coalesce`]d call is woken by.
 //!
-//! The trade-off: `call` takes `&self` and has no readiness to ask for first. Capacity is taken inside the call, where a
-//! permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
-//! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit in
-//! a `&mut self`, which leaks when the call does not follow.
+//! The trade-off: `call` takes `&self` and has no readiness to ask for first. Capacity is taken inside the call, where
+//! a permit lives in the future and goes back when that is dropped; [`Status`] is advice for balancers and reserves
+//! nothing. A `poll_ready` before each call lets a caller wait without a request, and makes every layer keep a permit
+//! in a `&mut self`, which leaks when the call does not follow.
 //!
 //! In the guide: [timeouts, retries, limits, balancing](crate::guide::services).
 mod accrual;

@@ -3,8 +3,8 @@
 //! Implemented by what a server is given, whose target is the accepted connection's peer, and by what a client connects
 //! with, whose target is the address and whose service is the session.
 //!
-//! Every closure `Fn() -> S` is one that ignores the target and cannot fail. So a server takes `|| Handler::default()` for
-//! a service of its own per connection, and `move || service.clone()` for one that all share.
+//! Every closure `Fn() -> S` is one that ignores the target and cannot fail. So a server takes `|| Handler::default()`
+//! for a service of its own per connection, and `move || service.clone()` for one that all share.
 //!
 //! The trade-off: the method is asynchronous and may fail, which only clients need; it is the price of one trait for
 //! both. Services that can be cloned are no `NewService` by themselves: a blanket implementation for them would overlap

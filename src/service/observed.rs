@@ -1,10 +1,11 @@
 //! A call that somebody watches: it has begun, it has ended so, or it was dropped.
 //!
-//! What the filters that decide by results have in common: failure accrual, adaptive limits, loads of endpoints, statistics.
-//! An [`Observer`] hears that the call begins at its first poll, and then exactly one of its result and its drop.
+//! What the filters that decide by results have in common: failure accrual, adaptive limits, loads of endpoints,
+//! statistics. An [`Observer`] hears that the call begins at its first poll, and then exactly one of its result and its
+//! drop.
 //!
-//! It is a step beside the call, of the size of the observer and a byte. Three functions in each filter would be as many
-//! chances to forget the drop, which is how a probe is lost or a load never comes down.
+//! It is a step beside the call, of the size of the observer and a byte. Three functions in each filter would be as
+//! many chances to forget the drop, which is how a probe is lost or a load never comes down.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

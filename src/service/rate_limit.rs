@@ -1,16 +1,15 @@
 //! The filter that bounds how many calls there are in a time.
 //!
-//! On a client its place is below the retries, since each attempt is a call to the one who counts them; on a server above what
-//! costs something. Applied by [`ServiceExt::rate_limit`](super::ServiceExt::rate_limit).
+//! On a client its place is below the retries, since each attempt is a call to the one who counts them; on a server
+//! above what costs something. Applied by [`ServiceExt::rate_limit`](super::ServiceExt::rate_limit).
 //!
-//! Guarantees: in any time there begin at most `burst` calls, and one more for each `per / count` that passes. A call for
-//! which it is too early waits in the order of arrival; at most 10,000 wait, or as many as
-//! was set, and further ones fail at once with [`Rejected::TooFast`]. One that is dropped while it waits has
-//! used up nothing.
+//! Guarantees: in any time there begin at most `burst` calls, and one more for each `per / count` that passes. A call
+//! for which it is too early waits in the order of arrival; at most 10,000 wait, or as many as was set, and further
+//! ones fail at once with [`Rejected::TooFast`]. One that is dropped while it waits has used up nothing.
 //!
-//! The trade-off: only the first in the line sleeps, the others wait for it. To give each a moment of its own when it comes is
-//! shorter, and loses the turns of those that were dropped; in a line, one that is left lying holds up those behind it. A window that begins anew each second, as elsewhere, lets twice
-//! the number through around its edge.
+//! The trade-off: only the first in the line sleeps, the others wait for it. To give each a moment of its own when it
+//! comes is shorter, and loses the turns of those that were dropped; in a line, one that is left lying holds up those
+//! behind it. A window that begins anew each second, as elsewhere, lets twice the number through around its edge.
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;

@@ -1,9 +1,11 @@
 //! How long calls took lately.
 //!
-//! What [`Hedge`](super::Hedge) asks for a quantile: a pure structure, whose time is a parameter. Two counts take turns: one is
-//! filled, the other is that of the time before, and both are asked, so what is known is between one and two periods old.
+//! What [`Hedge`](super::Hedge) asks for a quantile: a pure structure, whose time is a parameter. Two counts take
+//! turns: one is filled, the other is that of the time before, and both are asked, so what is known is between one and
+//! two periods old.
 //!
-//! Guarantees: no answer before [`CALLS_MIN`] calls are known; an answer is at most a second old, and an eighth too large.
+//! Guarantees: no answer before [`CALLS_MIN`] calls are known; an answer is at most a second old, and an eighth too
+//! large.
 //!
 //! The trade-off: an answer is kept for a second, since to find it takes a walk over a thousand counts.
 use super::buckets::{Buckets, quantile};

@@ -1,14 +1,14 @@
 //! Why a filter did not let a call through.
 //!
-//! The one error of all filters that admit: limits, breakers, shedding, balancing. A service behind such a filter fails with
-//! an error that converts from it, `S::Error: From<Rejected>`, as `io::Error` does.
+//! The one error of all filters that admit: limits, breakers, shedding, balancing. A service behind such a filter fails
+//! with an error that converts from it, `S::Error: From<Rejected>`, as `io::Error` does.
 //!
-//! Guarantees: a call that was rejected has not reached what is inside of the filter, so it can be made again elsewhere,
-//! whatever it does. That is what [`Cautious`](super::Cautious) goes by. It says so of that filter alone: what was done before,
-//! by whoever called it, is done.
+//! Guarantees: a call that was rejected has not reached what is inside of the filter, so it can be made again
+//! elsewhere, whatever it does. That is what [`Cautious`](super::Cautious) goes by. It says so of that filter alone:
+//! what was done before, by whoever called it, is done.
 //!
-//! The trade-off: one type with reasons, not one per filter. Whoever handles them does the same with all, and an error enum
-//! needs one conversion for a stack of any filters.
+//! The trade-off: one type with reasons, not one per filter. Whoever handles them does the same with all, and an error
+//! enum needs one conversion for a stack of any filters.
 use std::error::Error;
 use std::fmt;
 use std::io;

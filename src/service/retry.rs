@@ -1,19 +1,19 @@
 //! The filter that makes a call again when it has failed in a way that allows it.
 //!
-//! Its place is above the balancer, so that another endpoint has its turn, above the timeout of an attempt and below that of
-//! the whole.
+//! Its place is above the balancer, so that another endpoint has its turn, above the timeout of an attempt and below
+//! that of the whole.
 //!
 //! Guarantees: a call is made again only if its [`Classifier`] says so, or it has failed and its request is known to be
-//! [idempotent](Retry::idempotent); at most thrice in all or as often as was set, while the [budget](RetryBudget) has enough,
-//! after a [wait](Backoff) that ends before the [deadline](super::Deadline). Else the last result is returned as it is. By
-//! default only what is known not to have been done is made again. It has no error of its own.
+//! [idempotent](Retry::idempotent); at most thrice in all or as often as was set, while the [budget](RetryBudget) has
+//! enough, after a [wait](Backoff) that ends before the [deadline](super::Deadline). Else the last result is returned
+//! as it is. By default only what is known not to have been done is made again. It has no error of its own.
 //!
-//! What is inside is to be one call. Where it is several, a rejection of a later one looks like one of the whole, and what the
-//! earlier ones have done would be done again: around each of them there is a `Retry` of its own then, as
+//! What is inside is to be one call. Where it is several, a rejection of a later one looks like one of the whole, and
+//! what the earlier ones have done would be done again: around each of them there is a `Retry` of its own then, as
 //! [`AndThen`](super::AndThen) shows.
 //!
-//! The trade-off: the request is cloned for each attempt but the last, whether or not it will be needed; large ones share
-//! their bytes (`Rc<[u8]>`). To make it anew from a response that failed would need both in one type.
+//! The trade-off: the request is cloned for each attempt but the last, whether or not it will be needed; large ones
+//! share their bytes (`Rc<[u8]>`). To make it anew from a response that failed would need both in one type.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -63,8 +63,8 @@ pub struct Retry<C = Cautious, I = ()> {
 
 impl Retry {
     /// What was rejected is made again, at most thrice in all, after 10 ms, 20 ms and so on up to a second, half of
-    /// each at random, within a budget of its own. Not for what makes several calls, of which the last may be rejected: see
-    /// [`AndThen`](super::AndThen).
+    /// each at random, within a budget of its own. Not for what makes several calls, of which the last may be rejected:
+    /// see [`AndThen`](super::AndThen).
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -92,8 +92,9 @@ impl<C, I> Retry<C, I> {
         Retry { classifier, idempotent, attempts, backoff, budget, random }
     }
 
-    /// Which requests do the same however often they are done: theirs is made again after a [`Class::Failure`] too. By default
-    /// none is known to. For a service some of whose requests are; [`Idempotent`](super::Idempotent) is for one all of whose are.
+    /// Which requests do the same however often they are done: theirs is made again after a [`Class::Failure`] too. By
+    /// default none is known to. For a service some of whose requests are; [`Idempotent`](super::Idempotent) is for one
+    /// all of whose are.
     ///
     /// ```
     /// use mainspring::service::{Retry, Service, ServiceBuilder};

@@ -1,10 +1,10 @@
 //! The bound of what all retries of a client add to its load.
 //!
-//! Given to [`Retry`](super::Retry) and [`Hedge`](super::Hedge). One belongs to a stack, or to several that call the same
-//! service; filters that share it share the bound.
+//! Given to [`Retry`](super::Retry) and [`Hedge`](super::Hedge). One belongs to a stack, or to several that call the
+//! same service; filters that share it share the bound.
 //!
-//! Guarantees: when all that a client calls has failed, it makes at most 1.2 times its calls, and ten a second more. Bounded
-//! attempts alone multiply the load of each layer by the next.
+//! Guarantees: when all that a client calls has failed, it makes at most 1.2 times its calls, and ten a second more.
+//! Bounded attempts alone multiply the load of each layer by the next.
 //!
 //! The trade-off: it belongs to one reactor, and bounds what that adds. A budget over all threads would need an atomic
 //! operation for each call, to be exact about what is a rule of thumb.
@@ -37,8 +37,8 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// `ratio` extra calls for each call, from 0 up to 1,000 and down to a thousandth, and `per_second` besides, both over ten
-    /// seconds.
+    /// `ratio` extra calls for each call, from 0 up to 1,000 and down to a thousandth, and `per_second` besides, both
+    /// over ten seconds.
     #[must_use]
     pub fn new(ratio: f64, per_second: u32) -> Self {
         Self { budget: Rc::new(RefCell::new(Budget::new(ratio, per_second))) }

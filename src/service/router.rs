@@ -1,13 +1,14 @@
 //! A service that hands each request to the one that its key names.
 //!
-//! Used on servers, for paths, commands and types of messages, and on clients, for shards. The key is made by a function of
-//! the request, so nothing is known here of any protocol.
+//! Used on servers, for paths, commands and types of messages, and on clients, for shards. The key is made by a
+//! function of the request, so nothing is known here of any protocol.
 //!
-//! Guarantees: one look into a hash map per call; the future is that of the service and a word. Its own error is [`NoRoute`],
-//! for a key that no service was named for, unless there is a service [for the rest](Router::otherwise).
+//! Guarantees: one look into a hash map per call; the future is that of the service and a word. Its own error is
+//! [`NoRoute`], for a key that no service was named for, unless there is a service [for the rest](Router::otherwise).
 //!
-//! The trade-off: all services have one type. Those of several types are boxed, which also is what a table that is filled at
-//! run time comes to. The key is owned, so that one may be computed; one that is cheap (a number, an `Rc<str>`) is worth it.
+//! The trade-off: all services have one type. Those of several types are boxed, which also is what a table that is
+//! filled at run time comes to. The key is owned, so that one may be computed; one that is cheap (a number, an
+//! `Rc<str>`) is worth it.
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;

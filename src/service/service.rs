@@ -3,9 +3,9 @@
 //! Implemented by users' handlers and clients, by the filters of this module and by the dispatchers of `proto`; called
 //! by servers for each request, and by users of a client.
 //!
-//! Guarantees asked of an implementor: a call does nothing before its future is polled, dropping the future abandons the
-//! call and gives back what it held, and calls may run at the same time. Given in return: nothing here needs `Send` or
-//! `'static`, so a call may borrow its service and its request.
+//! Guarantees asked of an implementor: a call does nothing before its future is polled, dropping the future abandons
+//! the call and gives back what it held, and calls may run at the same time. Given in return: nothing here needs `Send`
+//! or `'static`, so a call may borrow its service and its request.
 //!
 //! The trade-off: the future is `impl Future` in the trait. Handlers are plain `async fn`, built-in filters return
 //! hand-written structs that add only their own state, and the trait is not dyn-compatible; [`BoxService`] is for that.

@@ -5,8 +5,8 @@
 //! It takes `async` closures, whose future may borrow what the closure captured, and plain closures that return a
 //! future. It adds nothing to that future, and is always [`Status::Open`](super::Status::Open).
 //!
-//! The trade-off: the bound is `AsyncFn`, not `Fn(Request) -> Future`. Both kinds of closure satisfy it, and shared state
-//! needs no `Rc` that is cloned for each call; the price is that the future has no name to bound.
+//! The trade-off: the bound is `AsyncFn`, not `Fn(Request) -> Future`. Both kinds of closure satisfy it, and shared
+//! state needs no `Rc` that is cloned for each call; the price is that the future has no name to bound.
 use std::fmt;
 use std::future::Future;
 

@@ -1,15 +1,16 @@
 //! The filter that lets a call end although its caller has gone.
 //!
-//! Its place is right above what must not be left half done: a write to two places, a handler with side effects whose client
-//! may hang up. Without it a call that is dropped is abandoned where it stands.
+//! Its place is right above what must not be left half done: a write to two places, a handler with side effects whose
+//! client may hang up. Without it a call that is dropped is abandoned where it stands.
 //!
-//! Guarantees: a call that has begun and is dropped goes on as a task of its reactor, until it ends; its result is thrown
-//! away. At most 1,000 are left behind at once, or as many as was set: a call that is dropped beyond that is abandoned as
-//! without this filter. One that was never polled does nothing. A reactor that ends drops what was left behind; a server
-//! that drains has to wait until [`left_behind`](Shield::left_behind) is zero. It has no error of its own.
+//! Guarantees: a call that has begun and is dropped goes on as a task of its reactor, until it ends; its result is
+//! thrown away. At most 1,000 are left behind at once, or as many as was set: a call that is dropped beyond that is
+//! abandoned as without this filter. One that was never polled does nothing. A reactor that ends drops what was left
+//! behind; a server that drains has to wait until [`left_behind`](Shield::left_behind) is zero. It has no error of its
+//! own.
 //!
-//! The trade-off: each call is boxed, so that it can move to a task, and the service is cloned, so that it may outlive what
-//! was dropped. A task for every call from its beginning would cost more, and hide the caller's deadline from it.
+//! The trade-off: each call is boxed, so that it can move to a task, and the service is cloned, so that it may outlive
+//! what was dropped. A task for every call from its beginning would cost more, and hide the caller's deadline from it.
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;

@@ -3,15 +3,16 @@
 //! Its place is outside of what rejects and times out, so that both are counted; a second one below the retries counts
 //! attempts, which are more. Applied by `filter`, and a clone is kept to be read.
 //!
-//! Guarantees: each call that has begun ends in exactly one count: success, failure (retryable or not), ignored, or dropped,
-//! which is what a caller who hangs up leaves and otherwise nobody sees. It counts on one reactor with no atomic operation;
-//! what is read of it are totals, to be added up over reactors. It has no bound, since it keeps nothing but numbers, and no
-//! error of its own.
+//! Guarantees: each call that has begun ends in exactly one count: success, failure (retryable or not), ignored, or
+//! dropped, which is what a caller who hangs up leaves and otherwise nobody sees. It counts on one reactor with no
+//! atomic operation; what is read of it are totals, to be added up over reactors. It has no bound, since it keeps
+//! nothing but numbers, and no error of its own.
 //!
 //! The time of a call counts from when it is made.
 //!
-//! The trade-off: two clock readings for each call, of which a [`Deadline`](super::Deadline) inside shares the first. The text for Prometheus is written by hand (exposition format 0.0.4), since
-//! it is a few lines; where it is served is the program's affair.
+//! The trade-off: two clock readings for each call, of which a [`Deadline`](super::Deadline) inside shares the first.
+//! The text for Prometheus is written by hand (exposition format 0.0.4), since it is a few lines; where it is served is
+//! the program's affair.
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -134,8 +135,8 @@ impl<C, H> Statistics<C, H> {
 }
 
 impl<C, H: Histogram> Statistics<C, H> {
-    /// Writes `all`, each with its labels, as `<name>_calls_total`, `<name>_in_flight` and `<name>_latency_seconds`, in the text
-    /// format of Prometheus. The value of a label may be any text.
+    /// Writes `all`, each with its labels, as `<name>_calls_total`, `<name>_in_flight` and `<name>_latency_seconds`, in
+    /// the text format of Prometheus. The value of a label may be any text.
     ///
     /// # Errors
     ///
@@ -143,7 +144,8 @@ impl<C, H: Histogram> Statistics<C, H> {
     ///
     /// # Panics
     ///
-    /// When `name` or that of a label is not of letters, digits and `_`, or begins with a digit; `outcome` and `le` are taken.
+    /// When `name` or that of a label is not of letters, digits and `_`, or begins with a digit; `outcome` and `le` are
+    /// taken.
     pub fn write_prometheus(out: &mut dyn fmt::Write, name: &str, all: &[(&[(&str, &str)], &Self)]) -> fmt::Result {
         check(name);
         let all: Vec<_> = all.iter().map(|(labels, statistics)| (text_of(labels), *statistics)).collect();

@@ -1,13 +1,13 @@
 //! How likely a service is to serve a call well now.
 //!
-//! Reported by [`Service::status`](super::Service::status); read by balancers to choose, by pools to reuse and by health
-//! checks to report.
+//! Reported by [`Service::status`](super::Service::status); read by balancers to choose, by pools to reuse and by
+//! health checks to report.
 //!
 //! It is advice: it reserves nothing, wakes nobody, and is out of date as soon as it is read. Filters combine their own
 //! with that of the service inside by [`Status::worst`].
 //!
-//! The trade-off: three words that every layer can pass on unchanged. A number (load, latency) would be more precise and
-//! would mean something else in each layer; the balancer measures that for itself.
+//! The trade-off: three words that every layer can pass on unchanged. A number (load, latency) would be more precise
+//! and would mean something else in each layer; the balancer measures that for itself.
 
 /// Whether to send a request to a service.
 ///

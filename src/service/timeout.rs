@@ -3,12 +3,14 @@
 //! Used below retries for each attempt and above them for the whole, and by servers for each request. Applied by
 //! [`ServiceExt::timeout`](super::ServiceExt::timeout).
 //!
-//! Guarantees: the clock starts when the call first waits; the call inside is polled first, so a response that is there wins
-//! over a deadline that has passed; on expiry the call inside is dropped with the future, which abandons it. The future is
-//! that of the call inside and one `Sleep`, nothing else; a call that answers at once reads no clock and arms nothing.
+//! Guarantees: the clock starts when the call first waits; the call inside is polled first, so a response that is there
+//! wins over a deadline that has passed; on expiry the call inside is dropped with the future, which abandons it. The
+//! future is that of the call inside and one `Sleep`, nothing else; a call that answers at once reads no clock and arms
+//! nothing.
 //!
-//! The trade-off: the time between `call` and the first poll is left out. Nothing happens in it, as the contract of a service
-//! has it, so it is the caller's; who wants to bound it too has [`Deadline`](super::Deadline), which reads the clock in `call`.
+//! The trade-off: the time between `call` and the first poll is left out. Nothing happens in it, as the contract of a
+//! service has it, so it is the caller's; who wants to bound it too has [`Deadline`](super::Deadline), which reads the
+//! clock in `call`.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,8 +22,8 @@ use crate::time::{Elapsed, Limit, nanoseconds, sleep};
 
 /// Fails calls with [`Elapsed`] when they take too long.
 ///
-/// The error of the service inside has to be made from it: `S::Error: From<Elapsed>`, which `io::Error` satisfies. There is no
-/// default: what is too long is known by the caller alone.
+/// The error of the service inside has to be made from it: `S::Error: From<Elapsed>`, which `io::Error` satisfies.
+/// There is no default: what is too long is known by the caller alone.
 ///
 /// ```
 /// use mainspring::service::{Filtered, Service, ServiceExt, Timeout, service_fn};

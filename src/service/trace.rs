@@ -1,14 +1,16 @@
 //! The filter that tells of each call: that it begins, and what became of it after how long.
 //!
-//! For logs, spans and samples of one's own. Its place is the outermost, where it tells of what was asked for; a second one
-//! below the retries tells of attempts. Applied by `filter`.
+//! For logs, spans and samples of one's own. Its place is the outermost, where it tells of what was asked for; a second
+//! one below the retries tells of attempts. Applied by `filter`.
 //!
-//! Guarantees: of each call that is made the [`Tracer`] hears at once, and then exactly one of its result and its drop, with
-//! the time since it was made. What it returns for a call, its span, comes back to it with the end. The filter keeps nothing
-//! besides, has no bound and no error of its own, and allocates nothing; the tracer is its argument, and there is none by default.
+//! Guarantees: of each call that is made the [`Tracer`] hears at once, and then exactly one of its result and its drop,
+//! with the time since it was made. What it returns for a call, its span, comes back to it with the end. The filter
+//! keeps nothing besides, has no bound and no error of its own, and allocates nothing; the tracer is its argument, and
+//! there is none by default.
 //!
-//! The trade-off: a trait of three functions, and not two closures: the second one would have to be made by the first to know
-//! of which call it is told. The feature `tracing` is another matter: by it the reactor tells of polls of tasks.
+//! The trade-off: a trait of three functions, and not two closures: the second one would have to be made by the first
+//! to know of which call it is told. The feature `tracing` is another matter: by it the reactor tells of polls of
+//! tasks.
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,7 +22,8 @@ use super::{Filter, Service};
 use crate::pin::{Projected, Step};
 use crate::time::Instant;
 
-/// Hears of calls, for [`Trace`]. It is called in the middle of each, and should be quick; a panic in it is that of the call.
+/// Hears of calls, for [`Trace`]. It is called in the middle of each, and should be quick; a panic in it is that of the
+/// call.
 #[diagnostic::on_unimplemented(message = "`{Self}` does not trace calls of `{Request}` to `{Response}` and `{Error}`")]
 pub trait Tracer<Request, Response, Error> {
     /// What it knows of a call while that runs: a span, a number, a name.

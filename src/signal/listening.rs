@@ -1,4 +1,5 @@
-//! A descriptor by which something outside of the reactor says that it has come: a signal, a child that ended, a notifier.
+//! A descriptor by which something outside of the reactor says that it has come: a signal, a child that ended, a
+//! notifier.
 //!
 //! It is registered for reading, and heard by draining it. Whoever waits keeps an owner id of their own, as every leaf
 //! future does, so several may share one.
@@ -29,7 +30,8 @@ impl<S: AsFd> Listening<S> {
         Ok(Self { heard, source })
     }
 
-    /// Waits until `drain`, called now and after each event, finds that it has come. `owner` is 0 before the first poll.
+    /// Waits until `drain`, called now and after each event, finds that it has come. `owner` is 0 before the first
+    /// poll.
     pub(crate) fn poll<T>(
         &self,
         owner: &mut u64,

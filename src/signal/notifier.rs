@@ -1,8 +1,8 @@
 //! What a program's own signal handler may call to wake a task.
 //!
 //! A [`Waker`](std::task::Waker) is no such thing: waking pushes into the inbox of a reactor, under a lock that the
-//! interrupted thread may hold, and into memory that may have to grow; on the thread of the reactor it borrows the table of
-//! tasks, in whatever state it is.
+//! interrupted thread may hold, and into memory that may have to grow; on the thread of the reactor it borrows the
+//! table of tasks, in whatever state it is.
 
 use std::fmt;
 use std::future::Future;
@@ -20,9 +20,9 @@ use crate::core::Core;
 /// Wakes a task from a signal handler. To be a static, where the handler finds it.
 ///
 /// For signals that have a handler of the program's own or of a library; the others are simpler to wait for by
-/// [`on`](super::on). Only [`notify`](Self::notify) may be called in a handler. In particular a handler must not call an
-/// ordinary [`Waker`](std::task::Waker) of this crate, nor send on a channel: both take a lock, which the interrupted thread
-/// may hold, and may allocate.
+/// [`on`](super::on). Only [`notify`](Self::notify) may be called in a handler. In particular a handler must not call
+/// an ordinary [`Waker`](std::task::Waker) of this crate, nor send on a channel: both take a lock, which the
+/// interrupted thread may hold, and may allocate.
 ///
 /// ```
 /// use mainspring::signal::Notifier;
@@ -56,8 +56,8 @@ impl Notifier {
         Self { told: signal::Notifier::new(), is_heard: AtomicBool::new(false) }
     }
 
-    /// Ends the wait of [`notified`](Self::notified), or that of the next one if nobody waits. Any number of calls before it
-    /// is polled are one.
+    /// Ends the wait of [`notified`](Self::notified), or that of the next one if nobody waits. Any number of calls
+    /// before it is polled are one.
     ///
     /// From any thread, and from a signal handler: it is async-signal-safe, signal-safety(7). It touches atomics and
     /// write(2) alone, of which there is one at most until the task looks, never waits, and leaves errno as it was.
@@ -65,13 +65,14 @@ impl Notifier {
         self.told.notify();
     }
 
-    /// Waits for [`notify`](Self::notify); also for one that came before, which is kept until it is reported. One future at a
-    /// time listens, from its first poll until it is dropped; polled again after it was ready, it waits for the next.
+    /// Waits for [`notify`](Self::notify); also for one that came before, which is kept until it is reported. One
+    /// future at a time listens, from its first poll until it is dropped; polled again after it was ready, it waits for
+    /// the next.
     ///
     /// # Errors
     ///
-    /// When it is polled: no reactor is running, the process is out of descriptors, or another future listens. In a child
-    /// after fork(2), if one has listened in the parent.
+    /// When it is polled: no reactor is running, the process is out of descriptors, or another future listens. In a
+    /// child after fork(2), if one has listened in the parent.
     ///
     /// # Cancel safety
     ///

@@ -1,9 +1,10 @@
 //! The error of a semaphore that was closed.
 //!
-//! Returned by all that asks a [`Semaphore`](super::Semaphore) for permits. It is final: a closed semaphore stays closed.
+//! Returned by all that asks a [`Semaphore`](super::Semaphore) for permits. It is final: a closed semaphore stays
+//! closed.
 //!
-//! A type of its own and not that of the channels: there `Closed` means that the other side has gone, here that somebody
-//! has said no.
+//! A type of its own and not that of the channels: there `Closed` means that the other side has gone, here that
+//! somebody has said no.
 use std::error::Error;
 use std::fmt;
 use std::io;

@@ -1,12 +1,12 @@
 //! Those who wait for something, in the order in which they came.
 //!
-//! What [`Notify`](super::Notify) and [`Semaphore`](super::Semaphore) have in common. A place in the line belongs to one
-//! future, from its first "not yet" until it leaves; being served takes the place out of the order and keeps it until its
-//! owner has seen it, so that a turn that came too late for its owner can be passed on.
+//! What [`Notify`](super::Notify) and [`Semaphore`](super::Semaphore) have in common. A place in the line belongs to
+//! one future, from its first "not yet" until it leaves; being served takes the place out of the order and keeps it
+//! until its owner has seen it, so that a turn that came too late for its owner can be passed on.
 //!
-//! Places stand in a slab and are linked by their keys: joining, serving and leaving take constant time, and a line that
-//! has had its length once allocates no more. A map ordered by tickets is shorter, and allocates and frees with each waiter
-//! that comes to an empty line, which is the common case.
+//! Places stand in a slab and are linked by their keys: joining, serving and leaving take constant time, and a line
+//! that has had its length once allocates no more. A map ordered by tickets is shorter, and allocates and frees with
+//! each waiter that comes to an empty line, which is the common case.
 
 use std::cell::RefCell;
 use std::task::{Poll, Waker};
@@ -129,7 +129,8 @@ impl Line {
     }
 }
 
-/// Asks `attempt` until it has an answer, or `waker` stands where `attempt` points at. Without a waker nothing is stored.
+/// Asks `attempt` until it has an answer, or `waker` stands where `attempt` points at. Without a waker nothing is
+/// stored.
 ///
 /// `attempt` may be called twice. A waker is cloned and dropped with nothing borrowed, since both may call back.
 pub(super) fn poll<S, R>(

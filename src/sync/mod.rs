@@ -1,12 +1,12 @@
 //! Waiting for each other, within one reactor: [`Notify`] and [`Semaphore`].
 //!
-//! Both are cheap to clone and not `Send`: they take no lock and no atomic operation, and need no reactor to be made. Both
-//! serve in the order of arrival, and a waiter that is dropped after its turn had come passes it on, so nothing is lost to
-//! a `select` or a timeout. Both can be awaited, and tried from a tick.
+//! Both are cheap to clone and not `Send`: they take no lock and no atomic operation, and need no reactor to be made.
+//! Both serve in the order of arrival, and a waiter that is dropped after its turn had come passes it on, so nothing is
+//! lost to a `select` or a timeout. Both can be awaited, and tried from a tick.
 //!
 //! There is no more than filters and connections need. Between threads, [`channel`](crate::channel) and
-//! [`CancellationToken`](crate::task::CancellationToken) serve. For the rest, crates that belong to no runtime work as they
-//! are (a test of this repository shows it):
+//! [`CancellationToken`](crate::task::CancellationToken) serve. For the rest, crates that belong to no runtime work as
+//! they are (a test of this repository shows it):
 //!
 //! | wanted | crate |
 //! |---|---|

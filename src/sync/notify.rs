@@ -1,11 +1,11 @@
 //! A signal between tasks of one reactor that carries no value.
 //!
-//! What a task does when it has changed something that another may wait for. One who comes after the signal must not sleep,
-//! so a signal that finds nobody is kept, once; one who was signalled and is dropped before it looked must not swallow the
-//! signal, so it is passed on. These two rules are the whole point of it, beside a list of wakers.
+//! What a task does when it has changed something that another may wait for. One who comes after the signal must not
+//! sleep, so a signal that finds nobody is kept, once; one who was signalled and is dropped before it looked must not
+//! swallow the signal, so it is passed on. These two rules are the whole point of it, beside a list of wakers.
 //!
-//! Signals do not add up: two of them before anybody waits are one, as with a condition that is looked at again anyway. What
-//! adds up is a [`Semaphore`](super::Semaphore).
+//! Signals do not add up: two of them before anybody waits are one, as with a condition that is looked at again anyway.
+//! What adds up is a [`Semaphore`](super::Semaphore).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -82,8 +82,8 @@ impl Notify {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a signal of [`notify_one`](Self::notify_one) that came and was not seen goes to the next who waits, or
-    /// is kept. The place in the line is given up.
+    /// Cancel safe: a signal of [`notify_one`](Self::notify_one) that came and was not seen goes to the next who waits,
+    /// or is kept. The place in the line is given up.
     ///
     /// ```
     /// let changed = mainspring::sync::Notify::new();
@@ -133,8 +133,8 @@ pub struct Notified {
 
 impl Notified {
     /// A try in the style of a tick: `None` is "not yet", and the running task is woken by the signal. Keep the same
-    /// `Notified` from tick to tick: its place in the line is its own, and the signal is progress once. Outside a tick nobody
-    /// is woken.
+    /// `Notified` from tick to tick: its place in the line is its own, and the signal is progress once. Outside a tick
+    /// nobody is woken.
     ///
     /// ```
     /// use mainspring::{sync::Notify, tick::{schedule, Tick}};

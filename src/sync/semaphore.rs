@@ -4,8 +4,8 @@
 //! share of the semaphore, so it can be kept in a future, and goes back when that is dropped.
 //!
 //! Permits are handed over: one that comes free belongs to the first in line from that moment, so that nobody who comes
-//! later takes it, and one who asks for many is not starved by those who ask for one. The price is that such a request at
-//! the head holds back smaller ones that there were permits for.
+//! later takes it, and one who asks for many is not starved by those who ask for one. The price is that such a request
+//! at the head holds back smaller ones that there were permits for.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,8 +20,9 @@ use crate::scope;
 use crate::wake::wake;
 use crate::waker::{self, Number};
 
-/// Ticks that were told "not yet" by `try_acquire`, in items, from which on those that have ended are looked for: 16 KiB,
-/// below which there is nothing worth the search. It doubles with what is left, so that it is paid for by as many tries.
+/// Ticks that were told "not yet" by `try_acquire`, in items, from which on those that have ended are looked for: 16
+/// KiB, below which there is nothing worth the search. It doubles with what is left, so that it is paid for by as many
+/// tries.
 const TICKS_WEEDED: usize = 1024;
 
 /// Permits that are taken in order. Clones share them.
@@ -89,9 +90,9 @@ impl Semaphore {
 
     /// Takes `permits` if nobody waits and there are so many. `None` is "not yet".
     ///
-    /// Inside a tick, "not yet" also records that the task waits for permits, and it runs again when some are left over. No
-    /// place is kept for it: those who wait in [`acquire`](Self::acquire) come first. A tick that wants a place in the line
-    /// keeps an [`Acquire`] and calls its [`try_wait`](Acquire::try_wait).
+    /// Inside a tick, "not yet" also records that the task waits for permits, and it runs again when some are left
+    /// over. No place is kept for it: those who wait in [`acquire`](Self::acquire) come first. A tick that wants a
+    /// place in the line keeps an [`Acquire`] and calls its [`try_wait`](Acquire::try_wait).
     ///
     /// # Errors
     ///
@@ -193,8 +194,8 @@ impl State {
         &mut self.ticks[index]
     }
 
-    /// Takes out the ticks that have ended, so that the list is bounded by the number of tasks. Of a foreign waker it is not
-    /// known whether somebody is behind it: it is woken, and asks again if it still waits.
+    /// Takes out the ticks that have ended, so that the list is bounded by the number of tasks. Of a foreign waker it
+    /// is not known whether somebody is behind it: it is woken, and asks again if it still waits.
     #[cold]
     fn weed(&mut self, early: &mut Vec<Waker>) {
         self.ticks.retain_mut(|slot| match slot.as_ref().map(Number::of) {
@@ -229,8 +230,8 @@ pub struct Acquire {
 }
 
 impl Acquire {
-    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when it has its turn. Keep the same
-    /// `Acquire` from tick to tick: its place in the line is its own. Outside a tick nobody is woken.
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when it has its turn. Keep the
+    /// same `Acquire` from tick to tick: its place in the line is its own. Outside a tick nobody is woken.
     ///
     /// # Errors
     ///

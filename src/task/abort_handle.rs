@@ -1,8 +1,9 @@
 //! The right to abort a task, without its output.
 //!
-//! [`JoinHandle::abort_handle`](crate::JoinHandle::abort_handle) and [`JoinSet::spawn`](super::JoinSet::spawn) give it out.
-//! It does not keep the task from running on, nor its output in memory: it is the task's number, and a late abort finds
-//! that no task has it any more. Numbers come again after 2^28 spawns: an abort that is so late may end another task.
+//! [`JoinHandle::abort_handle`](crate::JoinHandle::abort_handle) and [`JoinSet::spawn`](super::JoinSet::spawn) give it
+//! out. It does not keep the task from running on, nor its output in memory: it is the task's number, and a late abort
+//! finds that no task has it any more. Numbers come again after 2^28 spawns: an abort that is so late may end another
+//! task.
 //!
 //! A local one: from another thread, [`RemoteJoinHandle::abort`](crate::RemoteJoinHandle::abort) or a
 //! [`CancellationToken`](super::CancellationToken) does it.

@@ -1,12 +1,13 @@
 //! Word that it is time to end, from one place to many, on any thread.
 //!
-//! A token is cancelled once and stays so. A child is cancelled with its parent and not the other way round, so that a tree
-//! of tokens follows the parts of a program. What hears of it ends in its own time: nothing is dropped or interrupted, as an
-//! abort would.
+//! A token is cancelled once and stays so. A child is cancelled with its parent and not the other way round, so that a
+//! tree of tokens follows the parts of a program. What hears of it ends in its own time: nothing is dropped or
+//! interrupted, as an abort would.
 //!
-//! One type for tasks and threads: a lock that nobody contends costs less than a second type to choose from. Children are
-//! known to their parents weakly and take themselves out when they are dropped, so a server whose every connection has a
-//! child of one token holds room for as many as there were at a time. Trees of any depth are walked in loops, not by recursion.
+//! One type for tasks and threads: a lock that nobody contends costs less than a second type to choose from. Children
+//! are known to their parents weakly and take themselves out when they are dropped, so a server whose every connection
+//! has a child of one token holds room for as many as there were at a time. Trees of any depth are walked in loops, not
+//! by recursion.
 
 use std::fmt;
 use std::future::Future;
@@ -169,9 +170,9 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when the token is cancelled. Keep
-    /// the same `Cancelled` from tick to tick: it is progress once, so a task that asks in each tick, and waits for other
-    /// things meanwhile, sleeps. Outside a tick nobody is woken.
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when the token is cancelled.
+    /// Keep the same `Cancelled` from tick to tick: it is progress once, so a task that asks in each tick, and waits
+    /// for other things meanwhile, sleeps. Outside a tick nobody is woken.
     pub fn try_wait(&mut self) -> Option<()> {
         if self.done {
             return Some(());

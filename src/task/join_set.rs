@@ -1,10 +1,11 @@
 //! Tasks that belong together, joined in the order in which they end.
 //!
-//! What fans out, a proxy to its backends for one, keeps its tasks in such a set: whoever drops the set aborts them, so none
-//! is left behind by an early return.
+//! What fans out, a proxy to its backends for one, keeps its tasks in such a set: whoever drops the set aborts them, so
+//! none is left behind by an early return.
 //!
-//! Each task carries a mark that, dropped with the task, puts its key into the list of those that have ended. So the next one
-//! is found at once, among any number; a set that polled each handle would look at all of them after each wake.
+//! Each task carries a mark that, dropped with the task, puts its key into the list of those that have ended. So the
+//! next one is found at once, among any number; a set that polled each handle would look at all of them after each
+//! wake.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -96,8 +97,8 @@ impl<T: 'static> JoinSet<T> {
         Self { tasks: Slab::new(), ends: Rc::default() }
     }
 
-    /// Starts a task on the reactor that is running on this thread. One that cannot be started is in the set all the same,
-    /// and joined with the error that [`spawn`](fn@crate::spawn) would have in its handle.
+    /// Starts a task on the reactor that is running on this thread. One that cannot be started is in the set all the
+    /// same, and joined with the error that [`spawn`](fn@crate::spawn) would have in its handle.
     pub fn spawn(&mut self, future: impl Future<Output = T> + 'static) -> AbortHandle {
         self.start(None, future)
     }
@@ -132,8 +133,8 @@ impl<T: 'static> JoinSet<T> {
         scope::poll(cx, |waker| self.poll_with(waker))
     }
 
-    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when a task of the set ends; of an
-    /// empty set, it is the end, and no progress: a tick may ask each time.
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken when a task of the set ends; of
+    /// an empty set, it is the end, and no progress: a tick may ask each time.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         if self.is_empty() {
             return None;

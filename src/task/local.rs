@@ -1,11 +1,11 @@
 //! A value that goes with a task: the number of a request, for what is logged about it.
 //!
-//! A [`Local`] stands in a `thread_local!`. [`Local::scope`] puts a value there for the length of each poll of one future,
-//! and takes it out after, also when the poll panics; so the value follows the future and no other task sees it. Scopes
-//! nest: the inner one hides the outer.
+//! A [`Local`] stands in a `thread_local!`. [`Local::scope`] puts a value there for the length of each poll of one
+//! future, and takes it out after, also when the poll panics; so the value follows the future and no other task sees
+//! it. Scopes nest: the inner one hides the outer.
 //!
-//! The value is handed out as an `Rc` and not under a borrow, so that nothing a user does with it can meet a borrow that
-//! stands. A table of values in each task was turned down: every task would carry it, for the few that use it.
+//! The value is handed out as an `Rc` and not under a borrow, so that nothing a user does with it can meet a borrow
+//! that stands. A table of values in each task was turned down: every task would carry it, for the few that use it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -51,8 +51,8 @@ impl<T> Local<T> {
 }
 
 impl<T: 'static> Local<T> {
-    /// `future`, in whose polls [`get`](Self::get) finds `value`. A task that is spawned inside does not inherit it, and it
-    /// is not there while `future` is dropped.
+    /// `future`, in whose polls [`get`](Self::get) finds `value`. A task that is spawned inside does not inherit it,
+    /// and it is not there while `future` is dropped.
     ///
     /// # Cancel safety
     ///
@@ -65,7 +65,8 @@ impl<T: 'static> Local<T> {
         Projected::new(future, Scoped { key, value: Rc::new(value) })
     }
 
-    /// The value of the innermost scope whose poll is running on this thread; none outside one, and while the thread ends.
+    /// The value of the innermost scope whose poll is running on this thread; none outside one, and while the thread
+    /// ends.
     pub fn get(key: &'static LocalKey<Self>) -> Option<Rc<T>> {
         key.try_with(|local| {
             let value = local.value.take();

@@ -1,10 +1,11 @@
 //! The orderly end of many tasks: tell them, wait, abort the rest, and say which those were.
 //!
-//! A program that ends has tasks of many kinds. Each is spawned through one [`Tracker`] and looks at its token; whoever ends
-//! the program calls [`Tracker::shutdown`], which is the order of [`Serving::drain`](crate::server::Serving::drain) for
-//! tasks that are no connections.
+//! A program that ends has tasks of many kinds. Each is spawned through one [`Tracker`] and looks at its token; whoever
+//! ends the program calls [`Tracker::shutdown`], which is the order of
+//! [`Serving::drain`](crate::server::Serving::drain) for tasks that are no connections.
 //!
-//! What it cannot do is to end a poll: a task that does not return from one holds up the whole reactor, its shutdown too.
+//! What it cannot do is to end a poll: a task that does not return from one holds up the whole reactor, its shutdown
+//! too.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -98,7 +99,8 @@ impl<F: Future> Step<F> for Mark {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// How many ended by themselves, or were aborted by others; of two shutdowns at once, each counts those of the other so.
+    /// How many ended by themselves, or were aborted by others; of two shutdowns at once, each counts those of the
+    /// other so.
     pub finished: usize,
     /// The names of those that had to be aborted, in no order; `unnamed` for each that has none.
     pub aborted: Vec<String>,
@@ -192,9 +194,9 @@ impl Tracker {
         self.shared.tasks.borrow().is_empty()
     }
 
-    /// Ends all tasks: spawns no more, cancels the token, waits until they have ended, and aborts those that have not after
-    /// `deadline`. Zero aborts all that have not ended by now, `Duration::MAX` waits for ever. Called again, it does the
-    /// same for what is left.
+    /// Ends all tasks: spawns no more, cancels the token, waits until they have ended, and aborts those that have not
+    /// after `deadline`. Zero aborts all that have not ended by now, `Duration::MAX` waits for ever. Called again, it
+    /// does the same for what is left.
     ///
     /// Called by one of its own tasks, it would wait for that one: call it from outside.
     ///

@@ -1,8 +1,9 @@
 //! Letting everything happen that can happen now, and moving a clock by hand.
 //!
-//! A [`Settle`] watches the counters of its reactor: when the selector was asked twice and nobody else was polled in between,
-//! nothing is left to do at the present time. It wakes itself meanwhile, so the clock does not jump, and costs the loop
-//! nothing, at the price of the thousand polls that it takes until the loop asks its selector although a task is runnable.
+//! A [`Settle`] watches the counters of its reactor: when the selector was asked twice and nobody else was polled in
+//! between, nothing is left to do at the present time. It wakes itself meanwhile, so the clock does not jump, and costs
+//! the loop nothing, at the price of the thousand polls that it takes until the loop asks its selector although a task
+//! is runnable.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -23,11 +24,12 @@ thread_local! {
     static POLLS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How often the selector is asked with nothing polled in between. What the first answer wakes is polled before the second.
+/// How often the selector is asked with nothing polled in between. What the first answer wakes is polled before the
+/// second.
 const SELECTS: u64 = 2;
 
-/// Waits until nothing else is left to do at the present time: tasks that were woken have run, what the kernel has to say was
-/// heard, due timers have fired, blocking work is done. Time does not move.
+/// Waits until nothing else is left to do at the present time: tasks that were woken have run, what the kernel has to
+/// say was heard, due timers have fired, blocking work is done. Time does not move.
 ///
 /// For tests. With a task that always wakes itself it never ends.
 ///
@@ -96,11 +98,13 @@ impl Future for Settle {
     }
 }
 
-/// Lets `step` pass on the virtual clock of this reactor: all that is due within it happens at its own moment and in its
-/// order, as in real time. What can happen now happens first, and what can happen then has happened when it returns.
+/// Lets `step` pass on the virtual clock of this reactor: all that is due within it happens at its own moment and in
+/// its order, as in real time. What can happen now happens first, and what can happen then has happened when it
+/// returns.
 ///
-/// The step ends where a timer that was set for its end fires, which is up to 33 µs later: timers are rounded up to the next
-/// tick of their wheel. Zero is [`settle`](fn@settle). A clock that would go beyond `u64::MAX` nanoseconds stays there.
+/// The step ends where a timer that was set for its end fires, which is up to 33 µs later: timers are rounded up to the
+/// next tick of their wheel. Zero is [`settle`](fn@settle). A clock that would go beyond `u64::MAX` nanoseconds stays
+/// there.
 ///
 /// # Panics
 ///

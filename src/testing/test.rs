@@ -1,11 +1,12 @@
 //! A test: one future on a reactor of its own, with a limit in real time.
 //!
-//! The limit is kept by a thread, which sends the reactor a call when it is over; the call reports what the reactor has, and
-//! makes it stop as a panic of a task does. So the loop knows nothing of tests, and a task that wakes itself for ever ends as
-//! well as one that waits for ever. A poll that does not return cannot be ended: the thread says so, and the test hangs.
+//! The limit is kept by a thread, which sends the reactor a call when it is over; the call reports what the reactor
+//! has, and makes it stop as a panic of a task does. So the loop knows nothing of tests, and a task that wakes itself
+//! for ever ends as well as one that waits for ever. A poll that does not return cannot be ended: the thread says so,
+//! and the test hangs.
 //!
-//! Finding out at once that a test is stuck was turned down: wakers are numbers without a count, so "nobody can wake it" is
-//! not known.
+//! Finding out at once that a test is stuck was turned down: wakers are numbers without a count, so "nobody can wake
+//! it" is not known.
 
 use std::future::Future;
 use std::io;
@@ -56,7 +57,8 @@ impl Test {
         Self::with(Builder::new().clock(Clock::auto()))
     }
 
-    /// The same on a reactor with these settings, its clock among them. If they have a hook for panics, that one decides.
+    /// The same on a reactor with these settings, its clock among them. If they have a hook for panics, that one
+    /// decides.
     pub const fn with(settings: Builder) -> Self {
         Self { settings, on_panic: OnPanic::Stop, limit: LIMIT, all_tasks_end: false }
     }
@@ -67,8 +69,8 @@ impl Test {
         self
     }
 
-    /// What a panic of a task does: [`OnPanic::Stop`] fails the test, and is the default; with [`OnPanic::Report`] it goes
-    /// to the task's handle alone.
+    /// What a panic of a task does: [`OnPanic::Stop`] fails the test, and is the default; with [`OnPanic::Report`] it
+    /// goes to the task's handle alone.
     pub const fn on_panic(mut self, on_panic: OnPanic) -> Self {
         self.on_panic = on_panic;
         self
@@ -81,8 +83,8 @@ impl Test {
         self
     }
 
-    /// Tasks that are alive when the future has ended, and all others have [settled](super::settle()), fail the test, with
-    /// their names.
+    /// Tasks that are alive when the future has ended, and all others have [settled](super::settle()), fail the test,
+    /// with their names.
     pub const fn all_tasks_end(mut self) -> Self {
         self.all_tasks_end = true;
         self
@@ -92,8 +94,8 @@ impl Test {
     ///
     /// # Panics
     ///
-    /// When the test fails: see [the module](super#when-a-test-fails). And when no reactor can be made, or one is running on
-    /// this thread already.
+    /// When the test fails: see [the module](super#when-a-test-fails). And when no reactor can be made, or one is
+    /// running on this thread already.
     #[track_caller]
     pub fn run<F: Future>(self, future: F) -> F::Output {
         let Self { mut settings, on_panic, limit, all_tasks_end } = self;

@@ -3,9 +3,9 @@
 //! Not `std::time::Instant`, which cannot be made from a number and so cannot follow a virtual clock. All arithmetic
 //! saturates: `Duration::MAX` is a valid argument everywhere.
 //!
-//! Sleeps, intervals and users read it; the wheel goes by the bare nanoseconds, of which 64 bits are 584 years. An instant
-//! does not know its clock: a type parameter would keep those of two virtual clocks apart, and stand in every signature
-//! for it.
+//! Sleeps, intervals and users read it; the wheel goes by the bare nanoseconds, of which 64 bits are 584 years. An
+//! instant does not know its clock: a type parameter would keep those of two virtual clocks apart, and stand in every
+//! signature for it.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
@@ -37,8 +37,8 @@ impl Instant {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), |core| core.clock.now())))
     }
 
-    /// Now, or a moment earlier in the same poll of a task: one reading for all that ask so, for those to whom the length of a
-    /// poll means nothing, and a reading a lot.
+    /// Now, or a moment earlier in the same poll of a task: one reading for all that ask so, for those to whom the
+    /// length of a poll means nothing, and a reading a lot.
     #[inline]
     pub(crate) fn recent() -> Self {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), Core::recent)))

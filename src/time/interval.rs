@@ -1,8 +1,8 @@
 //! Ticks at a fixed period.
 //!
 //! For heartbeats and reports, as a stream, as a future per tick, and as a try for tick tasks. An interval is one
-//! [`Sleep`] that is reset, so it has one entry in the wheel however long it runs. A tick is never early, and says when it
-//! was due, not when it was seen.
+//! [`Sleep`] that is reset, so it has one entry in the wheel however long it runs. A tick is never early, and says when
+//! it was due, not when it was seen.
 //!
 //! The next tick is counted from the one before, so that lateness does not add up, as it does in a loop around `sleep`;
 //! the price is that something has to be said about ticks that were missed: [`MissedTicks`].

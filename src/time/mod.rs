@@ -3,9 +3,9 @@
 //! Every reactor has a wheel of its own and a [`Clock`] that is an input: a virtual one in tests. Nothing is
 //! ever early. All arithmetic saturates, so `Duration::MAX` is a valid argument everywhere.
 //!
-//! Futures here find their reactor by the thread, when they are first polled. A wheel rounds up to its tick of 32.768 µs,
-//! in return for which arming and removing a timer costs the same however many there are; a heap would be exact, at a
-//! cost that grows with their number. Timers on a thread of their own, shared by the process, would need a lock and a
+//! Futures here find their reactor by the thread, when they are first polled. A wheel rounds up to its tick of 32.768
+//! µs, in return for which arming and removing a timer costs the same however many there are; a heap would be exact, at
+//! a cost that grows with their number. Timers on a thread of their own, shared by the process, would need a lock and a
 //! wake-up across threads.
 
 mod instant;

@@ -1,8 +1,8 @@
 //! Waiting for a moment.
 //!
 //! A `Sleep` is an entry in its reactor's wheel, made when it is first polled, so one that is made and dropped costs a
-//! clock reading and nothing else. The deadline counts from the reading made in the call; the wheel rounds it up by less
-//! than a tick (32.768 µs), so a sleep is never early.
+//! clock reading and nothing else. The deadline counts from the reading made in the call; the wheel rounds it up by
+//! less than a tick (32.768 µs), so a sleep is never early.
 
 use std::fmt;
 use std::future::Future;
@@ -19,8 +19,8 @@ use crate::wheel::Key;
 
 /// Waits for `duration`, counted from now.
 ///
-/// Zero is ready at the first poll; `Duration::MAX` never ends. Late by at most 33 µs plus the kernel's wake-up, and the
-/// batch of tasks that runs at that moment.
+/// Zero is ready at the first poll; `Duration::MAX` never ends. Late by at most 33 µs plus the kernel's wake-up, and
+/// the batch of tasks that runs at that moment.
 ///
 /// # Panics
 ///
@@ -131,8 +131,8 @@ impl Sleep {
         }
     }
 
-    /// A try in the style of a tick: `None` is "not yet", and the running task is woken at the deadline. That it has passed
-    /// is progress once, until the sleep is reset.
+    /// A try in the style of a tick: `None` is "not yet", and the running task is woken at the deadline. That it has
+    /// passed is progress once, until the sleep is reset.
     ///
     /// # Errors
     ///

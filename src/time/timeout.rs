@@ -1,12 +1,12 @@
 //! A future with a deadline.
 //!
-//! For users as [`timeout`], and for the service of the same name by the same [`Limit`]. The inner future is polled first:
-//! a value that is there wins over a deadline that has passed, so no answer is thrown away for being polled late. The
-//! deadline is seen even if the inner future spends the whole budget of each poll.
+//! For users as [`timeout`], and for the service of the same name by the same [`Limit`]. The inner future is polled
+//! first: a value that is there wins over a deadline that has passed, so no answer is thrown away for being polled
+//! late. The deadline is seen even if the inner future spends the whole budget of each poll.
 //!
-//! It bounds any future, whatever it waits for, and costs an entry in the wheel. Waits for a socket have a cheaper bound,
-//! `set_read_timeout`, which makes no entry per operation. The output is a type of its own and not an `io::Error`, since
-//! the inner future may have nothing to do with I/O; it converts into one.
+//! It bounds any future, whatever it waits for, and costs an entry in the wheel. Waits for a socket have a cheaper
+//! bound, `set_read_timeout`, which makes no entry per operation. The output is a type of its own and not an
+//! `io::Error`, since the inner future may have nothing to do with I/O; it converts into one.
 
 use std::fmt;
 use std::future::Future;

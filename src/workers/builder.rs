@@ -1,7 +1,7 @@
 //! The settings of workers, and the two ways to start them: beside this thread, or with it.
 //!
-//! Setters do nothing but store, in any order. What concerns one reactor is left to a [`Builder`], which a hook gets for
-//! each: to have all its setters here again would be two places for one thing.
+//! Setters do nothing but store, in any order. What concerns one reactor is left to a [`Builder`], which a hook gets
+//! for each: to have all its setters here again would be two places for one thing.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -71,19 +71,19 @@ impl WorkersBuilder {
         Self { threads: None, pin: false, name: None, hook: None }
     }
 
-    /// How many workers there are: by default as many as this process may use processors, by its affinity and its control
-    /// group. Zero is taken as one.
+    /// How many workers there are: by default as many as this process may use processors, by its affinity and its
+    /// control group. Zero is taken as one.
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(if threads == 0 { 1 } else { threads });
         self
     }
 
-    /// Whether each worker stays on one processor (sched_setaffinity(2)), those that this thread may use in turn: off by
-    /// default. With more workers than processors, some share one.
+    /// Whether each worker stays on one processor (sched_setaffinity(2)), those that this thread may use in turn: off
+    /// by default. With more workers than processors, some share one.
     ///
-    /// It keeps a reactor's memory in the caches of its processor, and keeps the worker waiting there when something else
-    /// runs on it. Threads for blocking work are not kept on it; a thread that a worker starts itself is. Linux and Android
-    /// alone: elsewhere it does nothing.
+    /// It keeps a reactor's memory in the caches of its processor, and keeps the worker waiting there when something
+    /// else runs on it. Threads for blocking work are not kept on it; a thread that a worker starts itself is. Linux
+    /// and Android alone: elsewhere it does nothing.
     pub const fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
@@ -113,8 +113,8 @@ impl WorkersBuilder {
     ///
     /// # Errors
     ///
-    /// When a thread or a reactor cannot be had, or the hook panics: then no thread is left, and `make` has been called on
-    /// none. `InvalidInput` for a name with a zero byte.
+    /// When a thread or a reactor cannot be had, or the hook panics: then no thread is left, and `make` has been called
+    /// on none. `InvalidInput` for a name with a zero byte.
     pub fn start<M, F, T>(self, make: M) -> io::Result<Workers<T>>
     where
         M: Fn(Worker) -> F + Clone + Send + 'static,
@@ -125,9 +125,9 @@ impl WorkersBuilder {
         Ok(Workers { handles, crew })
     }
 
-    /// As [`start`](Self::start), with this thread as the first worker, until all have ended; when `stop` is ready, they
-    /// are told to. `stop` runs on the reactor of this thread, to its end or to that of the last worker. Returns what became
-    /// of each, in their order.
+    /// As [`start`](Self::start), with this thread as the first worker, until all have ended; when `stop` is ready,
+    /// they are told to. `stop` runs on the reactor of this thread, to its end or to that of the last worker. Returns
+    /// what became of each, in their order.
     ///
     /// # Errors
     ///

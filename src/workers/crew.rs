@@ -1,12 +1,14 @@
 //! The threads of workers: how they start as one, and how they are joined.
 //!
-//! Starting is in two steps. Each thread makes its reactor and sends the handle; when all have come, each gets the list of
-//! them and runs. A thread that fails before that, by an error or by a panic of the user's hook, sends nothing, and the
-//! others never get the list: they end without having run anything, and all are joined before the error is returned.
+//! Starting is in two steps. Each thread makes its reactor and sends the handle; when all have come, each gets the list
+//! of them and runs. A thread that fails before that, by an error or by a panic of the user's hook, sends nothing, and
+//! the others never get the list: they end without having run anything, and all are joined before the error is
+//! returned.
 //!
-//! Ending is in two steps too. `stopping` is what the workers' own code hears of; `ending` ends the loop of each reactor,
-//! whatever runs there. A thread has no other way out, so a join always comes to an end unless a task blocks its thread.
-//! To detach threads at the deadline was turned down: they would go on with descriptors that others believe to be closed.
+//! Ending is in two steps too. `stopping` is what the workers' own code hears of; `ending` ends the loop of each
+//! reactor, whatever runs there. A thread has no other way out, so a join always comes to an end unless a task blocks
+//! its thread. To detach threads at the deadline was turned down: they would go on with descriptors that others believe
+//! to be closed.
 
 use std::convert::Infallible;
 use std::future::Future;

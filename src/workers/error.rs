@@ -1,7 +1,7 @@
 //! Why a worker has no output, and which it was.
 //!
-//! Made where a worker ends. It converts into an `io::Error`, of which it stays the source, so that the code of the system
-//! can still be asked for. For that it is `Sync`, and keeps of a panic the text alone: the payload is not.
+//! Made where a worker ends. It converts into an `io::Error`, of which it stays the source, so that the code of the
+//! system can still be asked for. For that it is `Sync`, and keeps of a panic the text alone: the payload is not.
 
 use std::any::Any;
 use std::error::Error;

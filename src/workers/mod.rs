@@ -1,17 +1,18 @@
 //! N reactors on N threads, as one thing that starts and ends.
 //!
-//! [`Workers::builder`] says how many threads, where they run and what their reactors are like; a closure that is called
-//! once on each makes what runs there, so nothing but that closure need be `Send`. [`Server::run`](crate::Server::run) is
-//! made of it, and so is whatever else is to run on all processors: a Unix or UDP server, a program of plain threads that
-//! calls reactors by their [`Handle`]s.
+//! [`Workers::builder`] says how many threads, where they run and what their reactors are like; a closure that is
+//! called once on each makes what runs there, so nothing but that closure need be `Send`.
+//! [`Server::run`](crate::Server::run) is made of it, and so is whatever else is to run on all processors: a Unix or
+//! UDP server, a program of plain threads that calls reactors by their [`Handle`]s.
 //!
-//! They share nothing but the word that it is time to end. A worker that fails ends the others too, in good order: a set
-//! of which a part is missing, and nobody notices, was not asked for. What starts at all starts whole: no worker's code
-//! runs before all reactors are there, and if one cannot be had, none is left. None of its threads
-//! outlives [`Workers`]; those for blocking work may, as long as their jobs take.
+//! They share nothing but the word that it is time to end. A worker that fails ends the others too, in good order: a
+//! set of which a part is missing, and nobody notices, was not asked for. What starts at all starts whole: no worker's
+//! code runs before all reactors are there, and if one cannot be had, none is left. None of its threads outlives
+//! [`Workers`]; those for blocking work may, as long as their jobs take.
 //!
-//! No task moves from one worker to another by itself. Stealing needs tasks that are `Send`, and locks or atomics on the
-//! path of each wake; what is spread here are connections, when they are accepted ([`Sharing`](crate::server::Sharing)).
+//! No task moves from one worker to another by itself. Stealing needs tasks that are `Send`, and locks or atomics on
+//! the path of each wake; what is spread here are connections, when they are accepted
+//! ([`Sharing`](crate::server::Sharing)).
 //!
 //! In the guide: [all processors](crate::guide::cores).
 
@@ -79,14 +80,14 @@ impl<T> Workers<T> {
 
     /// Waits until all workers have ended, without telling them to, and says what became of each, in their order.
     ///
-    /// It blocks this thread: on one where a reactor is running, that one stands still meanwhile. Called on the thread of
-    /// a worker it is that worker's own that is not waited for, and reported as an error.
+    /// It blocks this thread: on one where a reactor is running, that one stands still meanwhile. Called on the thread
+    /// of a worker it is that worker's own that is not waited for, and reported as an error.
     pub fn join(mut self) -> Vec<Result<T, WorkerError>> {
         self.crew.join()
     }
 
-    /// Tells all workers that it is time to end, waits, and after `deadline` drops what has not ended: its tasks, on its
-    /// thread. Zero drops all at once; `Duration::MAX` waits for ever.
+    /// Tells all workers that it is time to end, waits, and after `deadline` drops what has not ended: its tasks, on
+    /// its thread. Zero drops all at once; `Duration::MAX` waits for ever.
     ///
     /// A task that blocks its thread cannot be dropped, and is waited for beyond the deadline. Otherwise as
     /// [`join`](Self::join).

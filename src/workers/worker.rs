@@ -55,8 +55,8 @@ impl Worker {
         &self.stopping
     }
 
-    /// Runs what `make` makes on the reactor of this thread, as a task, so that a panic is reported as that of any other.
-    /// An error tells the other workers to end.
+    /// Runs what `make` makes on the reactor of this thread, as a task, so that a panic is reported as that of any
+    /// other. An error tells the other workers to end.
     pub(super) async fn work<M, F, T>(self, make: M) -> Result<T, WorkerError>
     where
         M: FnOnce(Self) -> F + 'static,

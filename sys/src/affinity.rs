@@ -1,15 +1,15 @@
 //! On which processors a thread may run: sched_setaffinity(2).
 //!
-//! For whoever keeps one reactor on one processor, so that its memory stays in that processor's caches. Processors have the
-//! system's numbers, which need be neither contiguous nor those that this process may use: a container, `taskset` and
-//! `cpuset` take some away. So a thread is put on one of those that it is allowed now, and never on a number that was
-//! guessed.
+//! For whoever keeps one reactor on one processor, so that its memory stays in that processor's caches. Processors have
+//! the system's numbers, which need be neither contiguous nor those that this process may use: a container, `taskset`
+//! and `cpuset` take some away. So a thread is put on one of those that it is allowed now, and never on a number that
+//! was guessed.
 //!
-//! What a thread may use goes over to the threads and processes that it starts. Whoever narrows it for one thread keeps the
-//! list from before, for those.
+//! What a thread may use goes over to the threads and processes that it starts. Whoever narrows it for one thread keeps
+//! the list from before, for those.
 //!
-//! Linux and Android alone: macOS takes no more than hints, and the calls of the BSDs differ in what a number means. There
-//! both are an error that says so, and nothing has changed.
+//! Linux and Android alone: macOS takes no more than hints, and the calls of the BSDs differ in what a number means.
+//! There both are an error that says so, and nothing has changed.
 
 use std::io;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -52,8 +52,8 @@ pub fn thread_processors() -> io::Result<Vec<usize>> {
 ///
 /// # Errors
 ///
-/// `InvalidInput` if none of them is there for this process, sched_setaffinity(2); `Unsupported` everywhere but on Linux
-/// and Android.
+/// `InvalidInput` if none of them is there for this process, sched_setaffinity(2); `Unsupported` everywhere but on
+/// Linux and Android.
 ///
 /// ```
 /// # #[cfg(target_os = "linux")]
@@ -88,8 +88,8 @@ pub fn set_thread_processors(processors: &[usize]) -> io::Result<()> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn exchange(mask: &mut Mask, tells: bool) -> io::Result<()> {
     let (length, mask) = (size_of_val(mask), mask.as_mut_ptr().cast());
-    // SAFETY: the mask is readable and writable for `length` bytes; the cast changes only what its bits are called. 0 is
-    // this thread.
+    // SAFETY: the mask is readable and writable for `length` bytes; the cast changes only what its bits are called. 0
+    // is this thread.
     let make = || unsafe {
         if tells { libc::sched_setaffinity(0, length, mask) } else { libc::sched_getaffinity(0, length, mask) }
     };

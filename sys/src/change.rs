@@ -2,7 +2,8 @@
 //!
 //! [`Selector::apply`](crate::Selector::apply) takes a list of them, which kqueue makes by one system call for many: an
 //! event loop that arms its sources again after each batch of events, as `Oneshot` asks for, pays for one call where
-//! `reregister` would pay for each. The descriptor is borrowed, so that none can be closed between the list and the call.
+//! `reregister` would pay for each. The descriptor is borrowed, so that none can be closed between the list and the
+//! call.
 //!
 //! Turned down: a selector that keeps the changes and makes them with its next wait. An error would come after the one
 //! who asked has gone on, and a descriptor that is closed meanwhile would pass its change on to the next of its number.

@@ -8,8 +8,8 @@
 //!
 //! It is filled when it is empty and drained until it is, so that "not now" always means one of the ends: a pipe in the
 //! middle that was full would answer the same. Writing into its rest at the same time was turned down for that reason.
-//! Without a pipe in the middle poll(2) tells which end it was; to wait for both was turned down, since a readiness that
-//! is there would be taken for gone.
+//! Without a pipe in the middle poll(2) tells which end it was; to wait for both was turned down, since a readiness
+//! that is there would be taken for gone.
 
 use std::io;
 
@@ -108,8 +108,8 @@ impl<'a> Conduit<'a> {
         self.moved
     }
 
-    /// Takes what has come, up to 64 KiB; false at the end of the stream. Where it needs no room of its own, what has come
-    /// may be out already.
+    /// Takes what has come, up to 64 KiB; false at the end of the stream. Where it needs no room of its own, what has
+    /// come may be out already.
     ///
     /// # Errors
     ///

@@ -1,15 +1,14 @@
 //! An operating system that fails by plan, for tests: `--cfg mainspring_faults` alone compiles it.
 //!
 //! A [`Plan`] belongs to one thread, and says which calls of which kind fail there with which error code, which
-//! transfers come out short, and how the selector errs about readiness. The seam (`seam.rs`) asks it at every call. Calls
-//! are counted from the moment when the plan was made, so a fault is told by its kind and its number; each fault counts
-//! how often it struck, because a fault that never struck has tested nothing.
+//! transfers come out short, and how the selector errs about readiness. The seam (`seam.rs`) asks it at every call.
+//! Calls are counted from the moment when the plan was made, so a fault is told by its kind and its number; each fault
+//! counts how often it struck, because a fault that never struck has tested nothing.
 //!
-//! What the kernel would do besides is done here: a `WouldBlock` that is not so, or a transfer that came out short with no
-//! reason, is followed by an event, as it would be in truth, where an edge-triggered selector reports nothing that was not
-//! missing. Turned down: a plan for the whole
-//! process, which tests that run side by side would share; and probabilities, which a test makes itself, from a seed
-//! that it prints.
+//! What the kernel would do besides is done here: a `WouldBlock` that is not so, or a transfer that came out short with
+//! no reason, is followed by an event, as it would be in truth, where an edge-triggered selector reports nothing that
+//! was not missing. Turned down: a plan for the whole process, which tests that run side by side would share; and
+//! probabilities, which a test makes itself, from a seed that it prints.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -74,8 +73,8 @@ impl Fault {
         Self::new(What::FailAfter(call, code))
     }
 
-    /// The call transfers at most `count` bytes or, if it is vectored, buffers; at least 1. The next wait of the selector
-    /// says that all that is registered is ready, as after an untrue `EAGAIN`.
+    /// The call transfers at most `count` bytes or, if it is vectored, buffers; at least 1. The next wait of the
+    /// selector says that all that is registered is ready, as after an untrue `EAGAIN`.
     pub const fn cut(call: Call, count: usize) -> Self {
         Self::new(What::Cut(call, if count == 0 { 1 } else { count }))
     }

@@ -1,15 +1,15 @@
 //! Whether this process is a child that fork(2) has made of one that used this crate.
 //!
-//! What a child inherits is not its own: an epoll instance that it shares with its parent, a kqueue that is not there, bells
-//! and alarms that ring in the parent, locks that threads held which the child does not have. So whatever has such a thing
-//! keeps the [`generation`] in which it was made, and leaves it alone in any other.
+//! What a child inherits is not its own: an epoll instance that it shares with its parent, a kqueue that is not there,
+//! bells and alarms that ring in the parent, locks that threads held which the child does not have. So whatever has
+//! such a thing keeps the [`generation`] in which it was made, and leaves it alone in any other.
 //!
 //! A handler of pthread_atfork(3) counts, in the child, so that asking costs one load and no system call. It is set up
-//! once per process ([`watch`]), by whatever is the first to keep a generation. It sees what goes through the `fork` of the
-//! C library; vfork(2), posix_spawn(3), with which std starts programs, and clone(2) by hand it does not.
+//! once per process ([`watch`]), by whatever is the first to keep a generation. It sees what goes through the `fork` of
+//! the C library; vfork(2), posix_spawn(3), with which std starts programs, and clone(2) by hand it does not.
 //!
-//! Turned down: getpid(2) at each use, a system call; memory that the kernel clears in the child (`MADV_WIPEONFORK`), which
-//! is Linux's alone.
+//! Turned down: getpid(2) at each use, a system call; memory that the kernel clears in the child (`MADV_WIPEONFORK`),
+//! which is Linux's alone.
 
 use std::io;
 use std::sync::OnceLock;
@@ -53,20 +53,21 @@ pub fn watch() -> io::Result<()> {
     if WATCHED.load(Ordering::Acquire) {
         return Ok(());
     }
-    // SAFETY: the handler is a function, which is there for as long as the process is, and touches atomics and the hook.
+    // SAFETY: the handler is a function, which is there for as long as the process is, and touches atomics and the
+    // hook.
     let register = || match unsafe { libc::pthread_atfork(None, None, Some(handle)) } {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(code)),
     };
     attempt(Call::ForkHandler, register)?;
-    // Why not before: another thread that finds it set may fork at once. Two threads that come first at the same time both set
-    // the handler up; then a fork counts twice, which tells parent from child as well.
+    // Why not before: another thread that finds it set may fork at once. Two threads that come first at the same time
+    // both set the handler up; then a fork counts twice, which tells parent from child as well.
     WATCHED.store(true, Ordering::Release);
     Ok(())
 }
 
-/// Calls `hook` in each child too, on the thread that forks and before its `fork` returns. It must do no more than a signal
-/// handler may, signal-safety(7). The first hook of the process stays.
+/// Calls `hook` in each child too, on the thread that forks and before its `fork` returns. It must do no more than a
+/// signal handler may, signal-safety(7). The first hook of the process stays.
 pub fn in_child(hook: fn()) {
     // Why ignored: a second one is refused, as documented.
     let _ = HOOK.set(hook);

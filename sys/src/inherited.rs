@@ -1,12 +1,13 @@
 //! Listening sockets that another program has opened for this one: the protocol of sd_listen_fds(3).
 //!
-//! A service manager, or the predecessor of a server that restarts, opens the listener and starts the program with it: the
-//! queue of connections is there before the program is and outlives it, so none is refused in between. The descriptors
-//! are those from 3 on; `LISTEN_FDS` says how many, `LISTEN_PID` for which process, `LISTEN_FDNAMES` what they are called.
+//! A service manager, or the predecessor of a server that restarts, opens the listener and starts the program with it:
+//! the queue of connections is there before the program is and outlives it, so none is refused in between. The
+//! descriptors are those from 3 on; `LISTEN_FDS` says how many, `LISTEN_PID` for which process, `LISTEN_FDNAMES` what
+//! they are called.
 //!
-//! Everything is checked before anything is taken or changed: an error leaves all as it was. The environment is left as it
-//! is too, also afterwards: to change it is unsafe in a program with threads, setenv(3), and this is not the only code that
-//! may read it. So that the descriptors are taken at most once, it is remembered here.
+//! Everything is checked before anything is taken or changed: an error leaves all as it was. The environment is left as
+//! it is too, also afterwards: to change it is unsafe in a program with threads, setenv(3), and this is not the only
+//! code that may read it. So that the descriptors are taken at most once, it is remembered here.
 
 use std::env;
 use std::ffi::OsString;
@@ -50,16 +51,16 @@ struct Announced {
     names: Option<OsString>,
 }
 
-/// Takes the listening sockets that were passed to this process, in their order; none if there are none, or they are for
-/// another process.
+/// Takes the listening sockets that were passed to this process, in their order; none if there are none, or they are
+/// for another process.
 ///
 /// To be called at the start of the program: it owns the descriptors from then on, whoever has opened them.
 ///
 /// # Errors
 ///
-/// `InvalidData` for a count that is no number or more than 4,096, for as many names as there are not descriptors, and for a
-/// descriptor that is no stream socket of IP or Unix that listens; `NotFound` for one that is not open; `AlreadyExists` if they were taken
-/// before. Nothing has been taken then, nor changed.
+/// `InvalidData` for a count that is no number or more than 4,096, for as many names as there are not descriptors, and
+/// for a descriptor that is no stream socket of IP or Unix that listens; `NotFound` for one that is not open;
+/// `AlreadyExists` if they were taken before. Nothing has been taken then, nor changed.
 ///
 /// ```
 /// for inherited in mainspring_sys::inherited_listeners()? {
@@ -163,7 +164,8 @@ fn invalid(message: impl Into<String>) -> io::Error {
 }
 
 impl Socket {
-    /// Takes over a listening stream socket, of IP or Unix, that was made elsewhere, and makes it non-blocking and close-on-exec.
+    /// Takes over a listening stream socket, of IP or Unix, that was made elsewhere, and makes it non-blocking and
+    /// close-on-exec.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! Making a descriptor of any kind non-blocking.
 //!
-//! What this crate makes is so from birth; this is for what was made elsewhere: the ends of a child's pipes, a terminal, a
-//! device, the connection of another library. It is a property of the open file and not of the descriptor, open(2), so it is
-//! seen by all who have a duplicate, in other processes too. That is why nothing here undoes it on the way out: whoever set
-//! it first cannot know who relies on it by now.
+//! What this crate makes is so from birth; this is for what was made elsewhere: the ends of a child's pipes, a
+//! terminal, a device, the connection of another library. It is a property of the open file and not of the descriptor,
+//! open(2), so it is seen by all who have a duplicate, in other processes too. That is why nothing here undoes it on
+//! the way out: whoever set it first cannot know who relies on it by now.
 
 use std::io;
 use std::os::fd::BorrowedFd;

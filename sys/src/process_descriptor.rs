@@ -1,9 +1,9 @@
 //! A child process as a descriptor that becomes readable when it ends.
 //!
-//! For whoever waits for a child without a thread: registered like any other descriptor, and then the child is waited for
-//! by its number, which does not block any more. Linux alone has it, pidfd_open(2), from 5.3 on and where no sandbox
-//! forbids it. Elsewhere there is the signal [`Kind::CHILD`](crate::signal::Kind::CHILD), which says that some child has
-//! ended and not which.
+//! For whoever waits for a child without a thread: registered like any other descriptor, and then the child is waited
+//! for by its number, which does not block any more. Linux alone has it, pidfd_open(2), from 5.3 on and where no
+//! sandbox forbids it. Elsewhere there is the signal [`Kind::CHILD`](crate::signal::Kind::CHILD), which says that some
+//! child has ended and not which.
 //!
 //! Turned down: the filter `EVFILT_PROC` of kqueue(2), which is no descriptor, and would be a second way to register.
 
@@ -15,8 +15,8 @@ use std::process::Child;
 ///
 /// # Errors
 ///
-/// `Unsupported` where the system has none; `ENOSYS`, `EPERM` where it is too old, or in a sandbox; `ESRCH` if the child has
-/// been waited for; `EMFILE`, `ENFILE`.
+/// `Unsupported` where the system has none; `ENOSYS`, `EPERM` where it is too old, or in a sandbox; `ESRCH` if the
+/// child has been waited for; `EMFILE`, `ENFILE`.
 ///
 /// ```
 /// use std::process::Command;
@@ -43,7 +43,8 @@ pub fn process_descriptor(child: &Child) -> io::Result<OwnedFd> {
     use crate::call::Call;
     use crate::check::check;
 
-    // Why the number is the child's: it is nobody else's before the child is waited for, which takes the child by `&mut`.
+    // Why the number is the child's: it is nobody else's before the child is waited for, which takes the child by
+    // `&mut`.
     let pid = child.id() as libc::pid_t;
     // SAFETY: the call takes no pointer, and nobody else knows the descriptor that it has made.
     unsafe {

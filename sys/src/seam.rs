@@ -1,8 +1,9 @@
 //! Where a test can make the operating system fail.
 //!
-//! Every system call goes through [`pass`], every length of a transfer through [`cut`], every wait of a selector through
-//! [`disturb`], which knows what is registered by [`watch`]. With `--cfg mainspring_faults` they are those of `faults.rs`,
-//! which follow the plan of the calling thread. Otherwise they are these, which do nothing and leave no instruction behind.
+//! Every system call goes through [`pass`], every length of a transfer through [`cut`], every wait of a selector
+//! through [`disturb`], which knows what is registered by [`watch`]. With `--cfg mainspring_faults` they are those of
+//! `faults.rs`, which follow the plan of the calling thread. Otherwise they are these, which do nothing and leave no
+//! instruction behind.
 //!
 //! A cfg and not a feature: Cargo unites the features of all who depend on a crate, so a development dependency that
 //! turned one on would slow every measured build down. Turned down: a trait for the operating system, which puts a type

@@ -81,11 +81,11 @@ pub trait Selector: Sized {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for [`Token::WAKER`] and for what [`Mode::Exclusive`] does not allow;
-    /// `AlreadyExists` if it is registered here (epoll; kqueue takes it for a `reregister`);
-    /// `PermissionDenied` for a file or directory (epoll); `BrokenPipe` (NetBSD: `EBADF`) for a pipe whose reader is gone and
-    /// that is to be watched for writing alone (kqueue); `ENOSPC` at the limit of
-    /// `/proc/sys/fs/epoll/max_user_watches`; `ENOMEM`. The same in debug and in release builds.
+    /// `InvalidInput` for [`Token::WAKER`] and for what [`Mode::Exclusive`] does not allow; `AlreadyExists` if it is
+    /// registered here (epoll; kqueue takes it for a `reregister`); `PermissionDenied` for a file or directory (epoll);
+    /// `BrokenPipe` (NetBSD: `EBADF`) for a pipe whose reader is gone and that is to be watched for writing alone
+    /// (kqueue); `ENOSPC` at the limit of `/proc/sys/fs/epoll/max_user_watches`; `ENOMEM`. The same in debug and in
+    /// release builds.
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest, mode: Mode) -> io::Result<()>;
 
     /// Replaces token, interest and mode of a registration, and reports once more what is so.

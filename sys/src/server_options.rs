@@ -17,15 +17,16 @@ use crate::option_table::OPTIONS;
 use crate::socket_options::whole_seconds;
 
 impl Socket {
-    /// Whether the system spreads connections over the listeners that share a port by [`set_reuse_port`]: where it does not,
-    /// the last or the first one gets nearly all.
+    /// Whether the system spreads connections over the listeners that share a port by [`set_reuse_port`]: where it does
+    /// not, the last or the first one gets nearly all.
     ///
     /// [`set_reuse_port`]: Self::set_reuse_port
     pub const REUSE_PORT_BALANCES: bool =
         cfg!(any(target_os = "linux", target_os = "android", target_os = "dragonfly", target_os = "freebsd"));
 
-    /// Whether a socket that is bound first, and only then shares its port by [`set_reuse_port`], is refused a port that another
-    /// has, and can still share it with those that come after: elsewhere only those share that said so before they were bound.
+    /// Whether a socket that is bound first, and only then shares its port by [`set_reuse_port`], is refused a port
+    /// that another has, and can still share it with those that come after: elsewhere only those share that said so
+    /// before they were bound.
     ///
     /// [`set_reuse_port`]: Self::set_reuse_port
     pub const SHARES_ONCE_BOUND: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -62,8 +63,8 @@ impl Socket {
         }
     }
 
-    /// Shares the port with all sockets that say so before they are bound: `SO_REUSEPORT`, `_LB` on FreeBSD. Connections
-    /// and datagrams are spread over them on Linux, DragonFly and FreeBSD.
+    /// Shares the port with all sockets that say so before they are bound: `SO_REUSEPORT`, `_LB` on FreeBSD.
+    /// Connections and datagrams are spread over them on Linux, DragonFly and FreeBSD.
     ///
     /// # Errors
     ///

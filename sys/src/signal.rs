@@ -10,8 +10,8 @@
 //! touches static atomics and write(2), and leaves errno as it was. What it writes to is never closed,
 //! so a signal never ends up in a stranger's file. A handler installed by others before is not called.
 //!
-//! A child after fork(2) inherits the handler and counts for itself, but what its parent subscribed to tells it nothing; it
-//! subscribes anew.
+//! A child after fork(2) inherits the handler and counts for itself, but what its parent subscribed to tells it
+//! nothing; it subscribes anew.
 //!
 //! Turned down: signalfd(2), which is Linux's alone and needs the signal blocked in every thread, which
 //! every child process inherits.

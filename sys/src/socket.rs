@@ -271,8 +271,8 @@ impl Socket {
         Incoming::new(&mut buffers[..count]).receive(Call::RecvVectored, self.as_fd(), 0)
     }
 
-    /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used. Small ones are put side by
-    /// side first: to copy 512 bytes costs less than what sendmsg(2) costs beyond send(2).
+    /// As [`send`](Self::send), from several buffers in turn, of which the first 1,024 are used. Small ones are put
+    /// side by side first: to copy 512 bytes costs less than what sendmsg(2) costs beyond send(2).
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! A descriptor kept back for the moment when there is none left.
 //!
-//! When a process has no descriptor left, accept(2) cannot take a connection out of the queue, not even to refuse
-//! it: clients hang until something else is closed. With one descriptor kept in reserve, and given up for a moment, they
+//! When a process has no descriptor left, accept(2) cannot take a connection out of the queue, not even to refuse it:
+//! clients hang until something else is closed. With one descriptor kept in reserve, and given up for a moment, they
 //! are accepted and closed at once, and each peer gets a clean end and can go elsewhere (libuv's way).
 //!
 //! For whoever wants that, and it is not the default: the connections that are shed might have been served a moment

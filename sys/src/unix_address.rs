@@ -62,8 +62,8 @@ pub(crate) fn to_path(address: &SocketAddr) -> io::Result<Vec<u8>> {
     Ok(path)
 }
 
-/// The address of a path; unnamed if the standard library's type cannot hold it. On Linux a peer may be bound to one of 108
-/// bytes, with no zero after it: whoever is told of such a peer must not fail for it.
+/// The address of a path; unnamed if the standard library's type cannot hold it. On Linux a peer may be bound to one of
+/// 108 bytes, with no zero after it: whoever is told of such a peer must not fail for it.
 pub(crate) fn of_pathname(path: &Path) -> io::Result<SocketAddr> {
     SocketAddr::from_pathname(path).or_else(|_| SocketAddr::from_pathname(""))
 }

@@ -1,4 +1,5 @@
-//! How many calls a list of changes makes, and what a call that fails means for each of them: `--cfg mainspring_faults`.
+//! How many calls a list of changes makes, and what a call that fails means for each of them: `--cfg
+//! mainspring_faults`.
 #![cfg(mainspring_faults)]
 
 mod util;

@@ -1,7 +1,7 @@
 //! How many system calls each operation makes, counted by strace(1), which has to be installed.
 //!
-//! The test runs itself as a child under strace. The child says in the trace itself where a phase begins, by a write that
-//! fails; every call that its thread makes in a phase counts, whatever it is (but for memory).
+//! The test runs itself as a child under strace. The child says in the trace itself where a phase begins, by a write
+//! that fails; every call that its thread makes in a phase counts, whatever it is (but for memory).
 #![cfg(all(not(loom), target_os = "linux", not(mainspring_force_kqueue)))]
 
 mod util;

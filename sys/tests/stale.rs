@@ -1,9 +1,9 @@
 //! Events of sources that are closed and opened again before the event is looked at.
 //!
 //! Whoever handles a batch may close any source while later events of the same batch name it, and the next source takes
-//! its descriptor number and its place in the table at once. What tells the two apart is a generation in the token. Here a
-//! table does what the reactor's does: every event that passes its check must find exactly the byte that was sent to that
-//! generation, and every event that does not must be one of a source that was closed.
+//! its descriptor number and its place in the table at once. What tells the two apart is a generation in the token.
+//! Here a table does what the reactor's does: every event that passes its check must find exactly the byte that was
+//! sent to that generation, and every event that does not must be one of a source that was closed.
 //!
 //! `STALE_ROUNDS` sets the number of rounds, `STALE_SEED` repeats a run.
 #![cfg(not(loom))]

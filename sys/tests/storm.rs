@@ -1,9 +1,9 @@
 //! Waits under a storm of signals, whose handler interrupts system calls.
 //!
-//! A handler that has run ends a `select` without events, and the caller looks at its clock. So no wait may end before its
-//! time unless the handler has run meanwhile, and a wait that goes on until its deadline is late by the storm's own time
-//! at most. How late is printed; it fails the test only if `LATENESS_MAX_US` says how much is too much, at the median, in
-//! microseconds. `STORM_SECONDS` sets how long it lasts.
+//! A handler that has run ends a `select` without events, and the caller looks at its clock. So no wait may end before
+//! its time unless the handler has run meanwhile, and a wait that goes on until its deadline is late by the storm's own
+//! time at most. How late is printed; it fails the test only if `LATENESS_MAX_US` says how much is too much, at the
+//! median, in microseconds. `STORM_SECONDS` sets how long it lasts.
 #![cfg(all(not(loom), target_os = "linux"))]
 
 mod util;

@@ -1,8 +1,8 @@
 //! The table of states on `Readiness`, walked row by row: read out of its documentation, so that no other exists.
 //!
 //! Each row has the function of its name below, which brings a descriptor into that state. Only then is it registered:
-//! for each combination of interests, in each mode, with the cells of the row as what has to be reported. What is reported
-//! of a descriptor that is watched while its state changes stands in `edges.rs`.
+//! for each combination of interests, in each mode, with the cells of the row as what has to be reported. What is
+//! reported of a descriptor that is watched while its state changes stands in `edges.rs`.
 #![cfg(not(loom))]
 
 mod util;

@@ -1,6 +1,6 @@
-//! Futures that are dropped at each point of their lives: before the first poll, while they wait, and when they were woken and
-//! not polled again. No waker, wait, timer or source is left behind, and what had come for the dropped one is there for the
-//! next.
+//! Futures that are dropped at each point of their lives: before the first poll, while they wait, and when they were
+//! woken and not polled again. No waker, wait, timer or source is left behind, and what had come for the dropped one is
+//! there for the next.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,8 +17,8 @@ pub(crate) type Waiting<'s, T> = Pin<Box<dyn Future<Output = T> + 's>>;
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Drops what `wait` makes of `state` at each point, calls `happen` with how often it was called before until that has come
-/// for which the last one waits, and awaits another one.
+/// Drops what `wait` makes of `state` at each point, calls `happen` with how often it was called before until that has
+/// come for which the last one waits, and awaits another one.
 pub(crate) async fn dropped<S, T>(
     name: &str,
     state: &mut S,

@@ -11,7 +11,8 @@ use super::peers;
 use super::runtime::{Limit, open_descriptors};
 use super::services::Style;
 
-/// Serves all peers in the style, while the faults strike on this thread, from the first accept on. Nothing is left open.
+/// Serves all peers in the style, while the faults strike on this thread, from the first accept on. Nothing is left
+/// open.
 pub(crate) fn run(style: Style, faults: &[Fault]) -> Outcome {
     let _limit = Limit::new();
     let start = Instant::now();

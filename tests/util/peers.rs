@@ -1,5 +1,6 @@
 //! Clients of a service under test, on threads of their own with the blocking sockets of std: nothing that is made to
-//! fail touches them. What each sends depends on the connection and the place, so what is lost, doubled or mixed up shows.
+//! fail touches them. What each sends depends on the connection and the place, so what is lost, doubled or mixed up
+//! shows.
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::OnceLock;

@@ -15,9 +15,9 @@ const STEPS_AFTER: usize = 10;
 /// From how many operations on a run must have seen everything once.
 const OPERATIONS_ENOUGH: usize = 10_000;
 
-/// Runs rounds in virtual time until `NAME_OPERATIONS` (by default `operations`) steps were taken, from `NAME_SEED`. A round
-/// makes what is tested, takes the steps it is given by [`take`], and returns how many it took. `counts` are what must not be
-/// zero of all that was seen, unless the run was short.
+/// Runs rounds in virtual time until `NAME_OPERATIONS` (by default `operations`) steps were taken, from `NAME_SEED`. A
+/// round makes what is tested, takes the steps it is given by [`take`], and returns how many it took. `counts` are what
+/// must not be zero of all that was seen, unless the run was short.
 pub(crate) fn rounds<S: Default + Debug>(
     name: &str,
     operations: usize,

@@ -1,8 +1,8 @@
 //! A stream that a poller of the `polling` crate watches, without unsafe code of the caller.
 //!
-//! Used by the selector benchmark, which forbids unsafe code, and built for nothing else. `Poller::add` is unsafe, because
-//! a source must be deleted from the poller before it is dropped. Here the source is owned from the one to the other, so
-//! that the types see to it, and it costs nothing that the benchmark would charge to `polling`.
+//! Used by the selector benchmark, which forbids unsafe code, and built for nothing else. `Poller::add` is unsafe,
+//! because a source must be deleted from the poller before it is dropped. Here the source is owned from the one to the
+//! other, so that the types see to it, and it costs nothing that the benchmark would charge to `polling`.
 //!
 //! Turned down: an older `polling` whose `add` is safe, which would be no fair peer; deleting the stream in `Drop`, for
 //! which each would have to know its poller.
@@ -30,8 +30,8 @@ impl Owned {
     /// Those of `Poller::add_with_mode`. The stream is closed then.
     #[inline]
     pub fn add(poller: &Poller, stream: UnixStream, interest: Event, mode: PollMode) -> io::Result<Self> {
-        // SAFETY: a stream that was added is not dropped before it is deleted: `delete` alone takes it out, and only once
-        // the poller has said that it is gone.
+        // SAFETY: a stream that was added is not dropped before it is deleted: `delete` alone takes it out, and only
+        // once the poller has said that it is gone.
         #[allow(unsafe_code, reason = "the one call that this crate is for")]
         unsafe {
             poller.add_with_mode(&stream, interest, mode)?;

@@ -1,8 +1,8 @@
-//! User-space instructions, and calls for memory, of a request: of the example, of the loop that does nothing but parse, and of
-//! a task that does the same.
+//! User-space instructions, and calls for memory, of a request: of the example, of the loop that does nothing but
+//! parse, and of a task that does the same.
 //!
-//! The client takes turns with the server: requests on all connections, and then all the answers. So the counts are the same
-//! on a busy machine. The answers of a server have one length, which the first one tells.
+//! The client takes turns with the server: requests on all connections, and then all the answers. So the counts are the
+//! same on a busy machine. The answers of a server have one length, which the first one tells.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

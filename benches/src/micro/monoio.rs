@@ -1,7 +1,7 @@
 //! monoio, on io_uring where the kernel allows it, else on epoll.
 //!
-//! It has no `yield_now`, no channels and no locks: the first is written by hand, the others are those of smol. Other threads
-//! cannot start tasks on it.
+//! It has no `yield_now`, no channels and no locks: the first is written by hand, the others are those of smol. Other
+//! threads cannot start tasks on it.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

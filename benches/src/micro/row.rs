@@ -1,7 +1,7 @@
 //! The rows: what each is called, what it does, and what it is meant to cost at most.
 //!
-//! The names are those of the minimal set that readers of other runtimes' benchmarks look for. Figures are nanoseconds on
-//! the machine that the figures of the design come from; on another one the columns beside ours are the measure.
+//! The names are those of the minimal set that readers of other runtimes' benchmarks look for. Figures are nanoseconds
+//! on the machine that the figures of the design come from; on another one the columns beside ours are the measure.
 
 use std::time::Duration;
 

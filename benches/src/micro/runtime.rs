@@ -1,11 +1,12 @@
 //! What a runtime has to be able to do to take part.
 //!
-//! Implemented once per runtime, each as its own documentation writes it, and called by the works through a type parameter,
-//! so that the compiler sees through it. The works are the same code for all. What a runtime has none of (smol's oneshot,
-//! our mutex) is taken from the crate that its users take it from; the file of the runtime says which.
+//! Implemented once per runtime, each as its own documentation writes it, and called by the works through a type
+//! parameter, so that the compiler sees through it. The works are the same code for all. What a runtime has none of
+//! (smol's oneshot, our mutex) is taken from the crate that its users take it from; the file of the runtime says which.
 //!
-//! Tasks have to be `Send`, because one of the runtimes moves them between threads. Where ours cannot be (a `JoinHandle`
-//! and a signal belong to their reactor) the trait has a method for the whole of the work, whose body is one line.
+//! Tasks have to be `Send`, because one of the runtimes moves them between threads. Where ours cannot be (a
+//! `JoinHandle` and a signal belong to their reactor) the trait has a method for the whole of the work, whose body is
+//! one line.
 
 use std::future::Future;
 use std::io;
@@ -114,8 +115,8 @@ pub(super) trait Runtime: Sized + 'static {
     /// Starts a task that sleeps until then, and calls `then`.
     fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static);
 
-    /// What it costs to have a deadline for each of `count` operations, moved as they go on: of a sleep that stands beside
-    /// them, unless the runtime has something better.
+    /// What it costs to have a deadline for each of `count` operations, moved as they go on: of a sleep that stands
+    /// beside them, unless the runtime has something better.
     fn deadline(&self, count: usize) -> io::Result<Duration> {
         Ok(self.block_on(timers::reset::<Self>(count)))
     }

@@ -1,7 +1,7 @@
 //! An event of event-listener, and whether it has happened, as the documentation of that crate has it.
 //!
-//! The signal of the runtimes that have none of their own. One who has announced itself looks at the flag once more before it
-//! waits, so that no event is lost.
+//! The signal of the runtimes that have none of their own. One who has announced itself looks at the flag once more
+//! before it waits, so that no event is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

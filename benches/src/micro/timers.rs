@@ -88,7 +88,8 @@ impl Fired {
     }
 }
 
-/// Starts `count` tasks that each sleep once, so that they end one by one within the window, in no order; waits for all.
+/// Starts `count` tasks that each sleep once, so that they end one by one within the window, in no order; waits for
+/// all.
 pub(super) fn fire<R: Runtime>(runtime: &R, count: usize) -> io::Result<Fired> {
     let before = Ran::of("self")?;
     let (done, end) = R::oneshot();

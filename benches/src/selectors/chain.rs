@@ -1,8 +1,9 @@
 //! libevent's benchmark: bytes that travel along a chain of sources.
 //!
-//! So many bytes are under way at a time; a source that is readable is read, and a byte is written to the next one, until
-//! so many were written. All of it is timed, reads and writes too, as libevent does it (`test/bench.c`): this is what a
-//! selector costs beside what it is there for. Few bytes among many sources are a server whose connections mostly idle.
+//! So many bytes are under way at a time; a source that is readable is read, and a byte is written to the next one,
+//! until so many were written. All of it is timed, reads and writes too, as libevent does it (`test/bench.c`): this is
+//! what a selector costs beside what it is there for. Few bytes among many sources are a server whose connections
+//! mostly idle.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -34,8 +34,8 @@ const COUNTED: [Work; 6] = [
     Work::WakeBefore,
 ];
 
-/// How many instructions more than mio's ours may be: those by which our events leave out the waker's own, which a user of
-/// mio spends as well where there is a waker, and this one does not.
+/// How many instructions more than mio's ours may be: those by which our events leave out the waker's own, which a user
+/// of mio spends as well where there is a waker, and this one does not.
 const INSTRUCTIONS_MORE: f64 = 2.0;
 
 /// Prints the table of instructions; ours must be at most mio's, see [`INSTRUCTIONS_MORE`].

@@ -1,7 +1,7 @@
 //! Ourselves: `mainspring-sys`, edge-triggered as the reactor uses it.
 //!
-//! The waker is used as its documentation says: the token is taken after each select, and ends the wait. Nothing here is
-//! tuned for the benchmark; the other peers stand in files of the same shape.
+//! The waker is used as its documentation says: the token is taken after each select, and ends the wait. Nothing here
+//! is tuned for the benchmark; the other peers stand in files of the same shape.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -1,10 +1,10 @@
 //! mio: always edge-triggered.
 //!
-//! Its waker is an event like any other, and whoever has one looks for its token in every batch. That is left out here where
-//! nobody wakes; the other libraries keep that event to themselves, and compare.
+//! Its waker is an event like any other, and whoever has one looks for its token in every batch. That is left out here
+//! where nobody wakes; the other libraries keep that event to themselves, and compare.
 //!
-//! Streams of the standard library are registered through `SourceFd`, which is what it is for; mio's own stream reads and
-//! writes with the same system calls, and would put the reading of one library beside the reading of another.
+//! Streams of the standard library are registered through `SourceFd`, which is what it is for; mio's own stream reads
+//! and writes with the same system calls, and would put the reading of one library beside the reading of another.
 
 use std::io;
 use std::os::fd::AsRawFd;

@@ -1,8 +1,8 @@
 //! A selector that costs nothing, and finds what is there because it is told.
 //!
 //! What the work around a selector costs, reading, writing and the clock, is counted with this one and taken off the
-//! others' counts. It stands in no table of times, and can wake nobody.
-//! Turned down: counting only what stands in a library's own functions, since those that are worth counting are inlined.
+//! others' counts. It stands in no table of times, and can wake nobody. Turned down: counting only what stands in a
+//! library's own functions, since those that are worth counting are inlined.
 
 use std::hint::black_box;
 use std::io;

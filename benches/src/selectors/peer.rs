@@ -1,8 +1,8 @@
 //! What a selector has to be able to do to take part.
 //!
-//! Implemented once per library, each as its own documentation writes it, and called by the works through a type parameter,
-//! so that the compiler sees through it: nothing of it remains beside the system calls. All watch the same streams for
-//! reading; what is read and written is the works' own business, and the same code for everybody.
+//! Implemented once per library, each as its own documentation writes it, and called by the works through a type
+//! parameter, so that the compiler sees through it: nothing of it remains beside the system calls. All watch the same
+//! streams for reading; what is read and written is the works' own business, and the same code for everybody.
 
 use std::borrow::Borrow;
 use std::io;

@@ -1,7 +1,8 @@
 //! polling: in one-shot mode as its documentation has it, and edge-triggered, which is nearer to the others.
 //!
-//! One-shot is its default: each event is followed by a `modify` that asks for the next. Edge-triggered mode spares that,
-//! and is there on every system that has epoll or kqueue; it is shown too, so that what remains is not what the mode costs.
+//! One-shot is its default: each event is followed by a `modify` that asks for the next. Edge-triggered mode spares
+//! that, and is there on every system that has epoll or kqueue; it is shown too, so that what remains is not what the
+//! mode costs.
 
 use std::borrow::Borrow;
 use std::io;

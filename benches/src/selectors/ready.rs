@@ -1,8 +1,8 @@
 //! A select that finds so many of so many sources ready.
 //!
-//! Only the select is timed, with the look at each event, and what the library wants to be asked before the next one; the
-//! writes that make the sources ready and the reads that take it away are not. Which sources are ready changes from one
-//! select to the next, so that each finds its own part of the memory cold, as in a server.
+//! Only the select is timed, with the look at each event, and what the library wants to be asked before the next one;
+//! the writes that make the sources ready and the reads that take it away are not. Which sources are ready changes from
+//! one select to the next, so that each finds its own part of the memory cold, as in a server.
 
 use std::hint::black_box;
 use std::io;

@@ -1,11 +1,11 @@
 //! How long the work takes with each selector, in turns.
 //!
-//! Ourselves twice, then the peers. Shown and never asserted. The last column says what the ratio to mio is worth beside the
-//! noise, the middle half of ourselves beside ourselves: "ahead" if the middle half of mio is above it, "behind" if the
-//! median of mio is below it, else "level".
+//! Ourselves twice, then the peers. Shown and never asserted. The last column says what the ratio to mio is worth
+//! beside the noise, the middle half of ourselves beside ourselves: "ahead" if the middle half of mio is above it,
+//! "behind" if the median of mio is below it, else "level".
 //!
-//! Each turn has a new selector and new sources, so that no contender keeps the best place in memory for all rounds, and
-//! no more than one has its descriptors open.
+//! Each turn has a new selector and new sources, so that no contender keeps the best place in memory for all rounds,
+//! and no more than one has its descriptors open.
 
 use std::io;
 

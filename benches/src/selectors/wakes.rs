@@ -1,9 +1,9 @@
 //! Wakes: while one is pending, before a wait, from another thread, and from several at once.
 //!
 //! Each waits for its wakes as the library's documentation has it. A wait is bounded, so that a wake that is lost is an
-//! error and not a benchmark that never ends.
-//! The storm counts what was pushed before each wake, as a channel would, and ends when all of it has been seen: how many
-//! wakes that took is the selector's own affair, and the fewer the better.
+//! error and not a benchmark that never ends. The storm counts what was pushed before each wake, as a channel would,
+//! and ends when all of it has been seen: how many wakes that took is the selector's own affair, and the fewer the
+//! better.
 
 use std::io;
 use std::sync::Barrier;
@@ -45,8 +45,8 @@ pub(super) fn before_a_wait<P: Peer>(wakes: usize) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Two threads that wake each other in turns, `wakes` times in all, so each wake is of a selector that sleeps or is about
-/// to: from the wake until the wait returns.
+/// Two threads that wake each other in turns, `wakes` times in all, so each wake is of a selector that sleeps or is
+/// about to: from the wake until the wait returns.
 pub(super) fn across<P: Peer>(wakes: usize) -> io::Result<Duration> {
     let turns = wakes / 2;
     let (mut here, mut there) = (P::new(EVENTS)?, P::new(EVENTS)?);
@@ -70,8 +70,8 @@ pub(super) fn across<P: Peer>(wakes: usize) -> io::Result<Duration> {
     })
 }
 
-/// Four threads that push and wake as fast as they can, `wakes` times in all, and one that is woken until it has seen all
-/// that was pushed: from the first push until all have ended.
+/// Four threads that push and wake as fast as they can, `wakes` times in all, and one that is woken until it has seen
+/// all that was pushed: from the first push until all have ended.
 pub(super) fn storm<P: Peer>(wakes: usize) -> io::Result<Duration> {
     let each = wakes / THREADS;
     let mut peer = P::new(EVENTS)?;

@@ -1,8 +1,8 @@
 //! What is done with each selector: the rows of the tables, and the words on the command line of `select`.
 //!
-//! The same work is timed in this process and counted in another, under a tool, so the counts are those of what is timed.
-//! A work makes its own selector and sources, does so many operations, and says how long those took; making and closing
-//! is in no time, and in no count either, since a count is a slope.
+//! The same work is timed in this process and counted in another, under a tool, so the counts are those of what is
+//! timed. A work makes its own selector and sources, does so many operations, and says how long those took; making and
+//! closing is in no time, and in no count either, since a count is a slope.
 
 use std::fmt;
 use std::io;

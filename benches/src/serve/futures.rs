@@ -1,8 +1,8 @@
 //! The echo as futures on Mainspring: a task that accepts, and one for each connection.
 //!
-//! Written as in any introduction to asynchronous Rust: the buffer stands in the future, reading and writing take turns,
-//! and the handles of the tasks are dropped, which lets them run on alone. An error of a connection ends its task and
-//! nobody hears of it, as in the other styles.
+//! Written as in any introduction to asynchronous Rust: the buffer stands in the future, reading and writing take
+//! turns, and the handles of the tasks are dropped, which lets them run on alone. An error of a connection ends its
+//! task and nobody hears of it, as in the other styles.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,9 +1,9 @@
 //! The echo on `mainspring-sys` alone, as one writes it for one purpose: the floor under every other style.
 //!
-//! Each connection is registered by hand, for reading, edge-triggered, and has a buffer of its own. A read that comes back
-//! short has taken all there was, unless the peer has closed, so the read that would say so is not made. What is left out
-//! is what makes it a floor: a client with one request of 64 bytes outstanding never fills a socket, so a write that is
-//! cut short is an error here, and nobody waits to write.
+//! Each connection is registered by hand, for reading, edge-triggered, and has a buffer of its own. A read that comes
+//! back short has taken all there was, unless the peer has closed, so the read that would say so is not made. What is
+//! left out is what makes it a floor: a client with one request of 64 bytes outstanding never fills a socket, so a
+//! write that is cut short is an error here, and nobody waits to write.
 
 use std::io;
 use std::net::SocketAddr;

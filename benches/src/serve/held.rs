@@ -1,8 +1,8 @@
 //! Connections that are held open and idle, each in a task of its own: what memory is measured on.
 //!
 //! Each echoes what comes, by a read that has no buffer while nothing is there, so an idle connection is its task, its
-//! source and nothing else. The process ends with the leash while the connections still stand, so that what they hold is
-//! in use to the end.
+//! source and nothing else. The process ends with the leash while the connections still stand, so that what they hold
+//! is in use to the end.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;

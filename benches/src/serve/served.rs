@@ -1,8 +1,8 @@
 //! What is measured: a style, alone or on the threads of a server.
 //!
-//! The rows of the tables that count per request. Alone it has one reactor and nothing around it; on two threads a request
-//! must cost what it costs on one. Each thread has as many connections as a reactor alone, since the cost of a select is
-//! shared among the requests that it finds.
+//! The rows of the tables that count per request. Alone it has one reactor and nothing around it; on two threads a
+//! request must cost what it costs on one. Each thread has as many connections as a reactor alone, since the cost of a
+//! select is shared among the requests that it finds.
 
 use std::fmt;
 

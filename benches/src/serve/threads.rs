@@ -1,9 +1,9 @@
 //! The echo as a [`Server`] on one thread or several.
 //!
-//! The same future as on a reactor of one's own, behind the accept loop of a server, without its deadlines, so that what is
-//! left to see is what threads cost. The tick style is left out: used a second time it would not be inlined where it is
-//! counted alone. Which connection is served first, and so is the leash, is asked once by each when it begins; requests
-//! find nothing that threads share.
+//! The same future as on a reactor of one's own, behind the accept loop of a server, without its deadlines, so that
+//! what is left to see is what threads cost. The tick style is left out: used a second time it would not be inlined
+//! where it is counted alone. Which connection is served first, and so is the leash, is asked once by each when it
+//! begins; requests find nothing that threads share.
 
 use std::fmt;
 use std::io;

@@ -1,11 +1,11 @@
 //! Pages and a WebSocket on one port: a request is answered with a page, or becomes the handshake.
 //!
 //! A browser gets the page first, and opens its WebSocket from there to the same host, on a connection of its own. So a
-//! connection has one request here: a page closes it, and a handshake turns it into a [`WebSocket`], which takes over what was
-//! read beyond the head.
+//! connection has one request here: a page closes it, and a handshake turns it into a [`WebSocket`], which takes over
+//! what was read beyond the head.
 //!
-//! The parts of the handshake are tungstenite's, which has them apart from I/O. Its own `accept` was turned down, since it
-//! answers what is no handshake with an error.
+//! The parts of the handshake are tungstenite's, which has them apart from I/O. Its own `accept` was turned down, since
+//! it answers what is no handshake with an error.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -42,13 +42,14 @@ pub struct Page {
     pub body: &'static str,
 }
 
-/// Reads the one request of a connection. A handshake for `socket` is completed and returned; anything else is answered, with
-/// one of `pages` if there is one, and that is all: none. So is a connection without a request when the server drains, as
-/// browsers have them in reserve.
+/// Reads the one request of a connection. A handshake for `socket` is completed and returned; anything else is
+/// answered, with one of `pages` if there is one, and that is all: none. So is a connection without a request when the
+/// server drains, as browsers have them in reserve.
 ///
 /// # Errors
 ///
-/// `TimedOut` when the request takes over 10 s, those of tungstenite about a handshake that is none, those of the stream.
+/// `TimedOut` when the request takes over 10 s, those of tungstenite about a handshake that is none, those of the
+/// stream.
 ///
 /// # Cancel safety
 ///

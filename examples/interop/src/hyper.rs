@@ -1,9 +1,9 @@
 //! HTTP/1.1 and HTTP/2 on one port, by hyper: what a server of Mainspring does with each of its connections.
 //!
-//! Which of the two a client speaks is told by its first bytes (RFC 9113 §3.4, "prior knowledge"). hyper's timer is installed
-//! in [`builder`], so that its timeout for the head of a request is in force; until it is known which protocol it is to be,
-//! the server's own limit for a silent peer, [`ServerBuilder::idle`](mainspring::server::ServerBuilder::idle), bounds each
-//! wait.
+//! Which of the two a client speaks is told by its first bytes (RFC 9113 §3.4, "prior knowledge"). hyper's timer is
+//! installed in [`builder`], so that its timeout for the head of a request is in force; until it is known which
+//! protocol it is to be, the server's own limit for a silent peer,
+//! [`ServerBuilder::idle`](mainspring::server::ServerBuilder::idle), bounds each wait.
 //!
 //! Nothing here is `Send`: the service may hold an `Rc`, and each stream of HTTP/2 is a task of the same reactor.
 
@@ -21,8 +21,8 @@ use mainspring::hyper::{Executor, Timer};
 use mainspring::io::{HalfClose, Pollable};
 use mainspring::server::{Connection, Draining};
 
-/// How long the head of a request may take to arrive. It is also how long a connection of HTTP/1.1 may be idle, since hyper
-/// begins to count when it begins to wait.
+/// How long the head of a request may take to arrive. It is also how long a connection of HTTP/1.1 may be idle, since
+/// hyper begins to count when it begins to wait.
 pub const HEAD: Duration = Duration::from_secs(30);
 
 /// How long an HTTP/2 peer may say nothing before it is asked whether it is there.

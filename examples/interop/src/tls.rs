@@ -1,9 +1,10 @@
 //! TLS (RFC 8446) by rustls, over a stream of Mainspring.
 //!
 //! rustls reads and writes through std's `Read` and `Write`, and keeps its place when it sees `WouldBlock`. So its own
-//! `rustls::StreamOwned` works inside [`ready`] as it is, with one limit: it writes what the session owes before it reads, so
-//! two ends that both send more than the sockets hold, and read in between, wait for each other for ever. [`Tls`] tries to
-//! write, and reads in any case; and it can say goodbye ([`HalfClose`]), which is what hyper and the codecs need.
+//! `rustls::StreamOwned` works inside [`ready`] as it is, with one limit: it writes what the session owes before it
+//! reads, so two ends that both send more than the sockets hold, and read in between, wait for each other for ever.
+//! [`Tls`] tries to write, and reads in any case; and it can say goodbye ([`HalfClose`]), which is what hyper and the
+//! codecs need.
 //!
 //! What it does not do: renegotiate (TLS 1.3 has none, rustls none at all). Keys are updated on request of either side.
 //!
@@ -163,8 +164,8 @@ impl<S: Read + Write> Write for Tls<S> {
 }
 
 impl<S: Read + Write + HalfClose> HalfClose for Tls<S> {
-    /// The goodbye of TLS (RFC 8446 §6.1), which ends this direction alone, and then that of the stream. A peer that has gone
-    /// after its own needs none.
+    /// The goodbye of TLS (RFC 8446 §6.1), which ends this direction alone, and then that of the stream. A peer that
+    /// has gone after its own needs none.
     fn shutdown_write(&mut self) -> io::Result<()> {
         if !self.says_goodbye {
             self.write_records()?;
@@ -179,7 +180,8 @@ impl<S: Read + Write + HalfClose> HalfClose for Tls<S> {
     }
 }
 
-/// What a server needs: its certificates and their key, from files in PEM, and the protocols that it speaks, best first.
+/// What a server needs: its certificates and their key, from files in PEM, and the protocols that it speaks, best
+/// first.
 ///
 /// # Errors
 ///

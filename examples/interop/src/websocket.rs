@@ -45,7 +45,8 @@ const LEFTOVERS_MAX: usize = 4096;
 /// Bytes that are read at once, reserved for each connection. The crate's own 128 KiB are meant for few connections.
 const READ_SIZE: usize = 16 * 1024;
 
-/// Bytes beside a message that may be unwritten: its header, a pong and a close frame, of at most 14, 139 and 139 bytes.
+/// Bytes beside a message that may be unwritten: its header, a pong and a close frame, of at most 14, 139 and 139
+/// bytes.
 const CONTROL_MAX: usize = 512;
 
 /// The bounds of a connection. Messages are written at once, since each is flushed anyway.
@@ -77,8 +78,8 @@ pub fn attempt<R: HandshakeRole>(
 ///
 /// # Errors
 ///
-/// Those of tungstenite: a request that is no handshake, a peer that ends before it is complete, and whatever the stream
-/// reports. A request of more than 64 reads with less than 128 bytes each on average is taken for an attack.
+/// Those of tungstenite: a request that is no handshake, a peer that ends before it is complete, and whatever the
+/// stream reports. A request of more than 64 reads with less than 128 bytes each on average is taken for an attack.
 ///
 /// # Cancel safety
 ///
@@ -92,8 +93,8 @@ pub async fn accept(stream: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
 ///
 /// # Errors
 ///
-/// Those of tungstenite: a URL that is none, an answer that is no handshake, a peer that ends before it is complete, and
-/// whatever the stream reports.
+/// Those of tungstenite: a URL that is none, an answer that is no handshake, a peer that ends before it is complete,
+/// and whatever the stream reports.
 ///
 /// # Cancel safety
 ///
@@ -106,8 +107,8 @@ pub async fn connect(url: &str, stream: TcpStream) -> Result<WebSocket<TcpStream
 
 /// A step that sends `message`, to be repeated by [`ready`] until it no longer says "not yet".
 ///
-/// The first call hands the message over, whether or not it could be written; handing it over again would send it twice.
-/// The calls after that flush.
+/// The first call hands the message over, whether or not it could be written; handing it over again would send it
+/// twice. The calls after that flush.
 ///
 /// # Errors
 ///
@@ -140,8 +141,8 @@ pub async fn send(socket: &mut WebSocket<TcpStream>, message: Message) -> Result
 ///
 /// # Errors
 ///
-/// Those of [`accept`], `TimedOut` when it lasts over 10 s, and those of reading and sending. A closing handshake that is
-/// complete is none. A peer that breaks the protocol is told so by the code of its error.
+/// Those of [`accept`], `TimedOut` when it lasts over 10 s, and those of reading and sending. A closing handshake that
+/// is complete is none. A peer that breaks the protocol is told so by the code of its error.
 ///
 /// # Cancel safety
 ///
@@ -171,8 +172,8 @@ fn code_of(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Tells the peer what it has done, if that is worth telling, and gives it the time to read it: what is closed with unread
-/// bytes is reset, and the telling lost.
+/// Tells the peer what it has done, if that is worth telling, and gives it the time to read it: what is closed with
+/// unread bytes is reset, and the telling lost.
 async fn refuse(socket: &mut WebSocket<TcpStream>, error: &Error) -> Result<(), Error> {
     let Some(code) = code_of(error) else { return Ok(()) };
     ready(|| socket.close(Some(CloseFrame { code, reason: Utf8Bytes::default() }))).await?;

@@ -1,7 +1,9 @@
-//! The `hyper` example as others see it: curl, h2load and wrk, in both versions of HTTP, peers that dawdle, and the end.
+//! The `hyper` example as others see it: curl, h2load and wrk, in both versions of HTTP, peers that dawdle, and the
+//! end.
 //!
-//! h2load is of nghttp2, an implementation that has nothing in common with the one under test, and refuses what breaks the
-//! protocol. A checker of conformance is not among the packages that these tests may use: h2spec is to be had as Go alone.
+//! h2load is of nghttp2, an implementation that has nothing in common with the one under test, and refuses what breaks
+//! the protocol. A checker of conformance is not among the packages that these tests may use: h2spec is to be had as Go
+//! alone.
 #![forbid(unsafe_code)]
 
 mod util;

@@ -1,5 +1,5 @@
-//! hyper's servers and clients on one reactor, written as hyper's documentation writes them: a connection is a future, and
-//! what it needs beside itself is spawned.
+//! hyper's servers and clients on one reactor, written as hyper's documentation writes them: a connection is a future,
+//! and what it needs beside itself is spawned.
 #![forbid(unsafe_code)]
 
 mod util;

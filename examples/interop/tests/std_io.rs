@@ -1,5 +1,5 @@
-//! Adapters of std and of flate2 on streams of Mainspring, with no adapter in between: whatever keeps its place when it sees
-//! `WouldBlock` is driven by `ready` and the functions of `mainspring::io`.
+//! Adapters of std and of flate2 on streams of Mainspring, with no adapter in between: whatever keeps its place when it
+//! sees `WouldBlock` is driven by `ready` and the functions of `mainspring::io`.
 #![forbid(unsafe_code)]
 
 mod util;
@@ -23,8 +23,8 @@ async fn pair() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// It reads the header when it is made, which is I/O as any other, and so stands in `ready`; where that has not arrived, it
-/// goes on with it in its first read.
+/// It reads the header when it is made, which is I/O as any other, and so stands in `ready`; where that has not
+/// arrived, it goes on with it in its first read.
 async fn decoder(stream: &TcpStream) -> GzDecoder<&TcpStream> {
     ready(|| Ok::<_, std::io::Error>(GzDecoder::new(stream))).await.unwrap()
 }

@@ -1,5 +1,5 @@
-//! WebSockets against two independent libraries, `websockets` of PyPI and `ws` of npm, both ways: their clients and our echo
-//! server, our client and their servers. `.ci/websocket-peers` brings them.
+//! WebSockets against two independent libraries, `websockets` of PyPI and `ws` of npm, both ways: their clients and our
+//! echo server, our client and their servers. `.ci/websocket-peers` brings them.
 #![forbid(unsafe_code)]
 
 mod util;

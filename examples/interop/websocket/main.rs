@@ -5,9 +5,9 @@
 //! xdg-open http://127.0.0.1:8080/
 //! ```
 //!
-//! What one says, all hear, the speaker too. A member that is more than 64 lines behind is dropped: storing more has no bound,
-//! and waiting would hold up everyone. Ctrl-C or SIGTERM closes the connections as "going away". How a request becomes a page
-//! or a WebSocket stands in [`interop::entrance`].
+//! What one says, all hear, the speaker too. A member that is more than 64 lines behind is dropped: storing more has no
+//! bound, and waiting would hold up everyone. Ctrl-C or SIGTERM closes the connections as "going away". How a request
+//! becomes a page or a WebSocket stands in [`interop::entrance`].
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;

@@ -113,7 +113,8 @@ impl Service<Rc<str>> for Node {
 }
 
 impl Session {
-    /// Begins a session over a connection: with a name and a password, if the server asks for them, and with its events.
+    /// Begins a session over a connection: with a name and a password, if the server asks for them, and with its
+    /// events.
     ///
     /// # Errors
     ///
@@ -166,8 +167,8 @@ impl Session {
         rows(self.node.ask(Request::Query(statement.into(), consistency)).await?)
     }
 
-    /// Carries out a statement with `?` for these values, which is prepared the first time, and again by a server that has
-    /// forgotten it.
+    /// Carries out a statement with `?` for these values, which is prepared the first time, and again by a server that
+    /// has forgotten it.
     ///
     /// # Errors
     ///

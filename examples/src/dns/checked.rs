@@ -1,9 +1,9 @@
 //! A transport whose ids nobody can guess, and which takes no answer but to a question that was asked.
 //!
-//! The ids that `multiplex` gives out are in turn, and an answer is assigned by its id alone: that is right where the peer is
-//! known, and wrong where anyone can send a datagram in its name (RFC 5452). So each question gets another id on the wire, at
-//! random, and an answer counts if both its id and its question are those of one that is open. What does not is thrown
-//! away, and the true answer still waited for.
+//! The ids that `multiplex` gives out are in turn, and an answer is assigned by its id alone: that is right where the
+//! peer is known, and wrong where anyone can send a datagram in its name (RFC 5452). So each question gets another id
+//! on the wire, at random, and an answer counts if both its id and its question are those of one that is open. What
+//! does not is thrown away, and the true answer still waited for.
 //!
 //! That an answer is not wanted any more is not said on the wire. It is heard here, which frees the id: the answer of a
 //! datagram that was lost never comes.

@@ -15,8 +15,8 @@ use mainspring::service::{
 use super::message::{Answer, Question};
 use super::server::Server;
 
-/// Questions to one server at once; others wait. The answers to more, if they all come at once, have no room in the socket's
-/// buffer, nor the questions in the server's.
+/// Questions to one server at once; others wait. The answers to more, if they all come at once, have no room in the
+/// socket's buffer, nor the questions in the server's.
 const AT_ONCE: usize = 100;
 
 /// How questions are asked.

@@ -1,12 +1,13 @@
 //! The endpoints of a service, as a stream of changes, for `Client::follow` and for a balancer.
 //!
-//! A host has the port that it is asked with; a service has those of its SRV records (RFC 2782), with their priorities: the
-//! balancer calls those of the lowest one that answers. Both are asked for again when the shortest time to live on the way is over, within bounds.
+//! A host has the port that it is asked with; a service has those of its SRV records (RFC 2782), with their priorities:
+//! the balancer calls those of the lowest one that answers. Both are asked for again when the shortest time to live on
+//! the way is over, within bounds.
 //!
-//! What fails changes nothing: a name server that is down, a name that is gone, a service without an address leave the last
-//! endpoints as they are, and so do the addresses of one host of several. Only a server that says "there is decidedly no such
-//! service" (the target `.`) empties the set. An endpoint that does not answer is none of this: the balancer avoids it, and
-//! here it stays until the records say otherwise.
+//! What fails changes nothing: a name server that is down, a name that is gone, a service without an address leave the
+//! last endpoints as they are, and so do the addresses of one host of several. Only a server that says "there is
+//! decidedly no such service" (the target `.`) empties the set. An endpoint that does not answer is none of this: the
+//! balancer avoids it, and here it stays until the records say otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -212,8 +213,8 @@ where
     }
 }
 
-/// The addresses of a host, of which there is one at least. Those of a version that cannot be had are the `last` ones: some name
-/// servers know nothing of the newer one and fail.
+/// The addresses of a host, of which there is one at least. Those of a version that cannot be had are the `last` ones:
+/// some name servers know nothing of the newer one and fail.
 async fn host<S>(dns: &S, name: Name, last: Vec<IpAddr>) -> io::Result<Found<Vec<IpAddr>>>
 where
     S: Service<Question, Response = Answer, Error = io::Error>,
@@ -246,7 +247,8 @@ where
     Ok(addresses)
 }
 
-/// The records of a type, and for how long they hold; those of what the name stands for, if it does, and none if it has none.
+/// The records of a type, and for how long they hold; those of what the name stands for, if it does, and none if it has
+/// none.
 async fn ask<S>(dns: &S, mut name: Name, kind: Kind) -> io::Result<Found<Vec<Record>>>
 where
     S: Service<Question, Response = Answer, Error = io::Error>,

@@ -1,7 +1,8 @@
 //! Questions and answers, as they go on the wire (RFC 1035, section 4).
 //!
-//! Nothing is allocated for what a count declares, names end, and whatever is wrong is an error of that message. A crate for
-//! this was turned down: the light one reserves memory for 4 times 65,535 records because twelve bytes say so.
+//! Nothing is allocated for what a count declares, names end, and whatever is wrong is an error of that message. A
+//! crate for this was turned down: the light one reserves memory for 4 times 65,535 records because twelve bytes say
+//! so.
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -13,7 +13,8 @@ const BYTES: usize = 255;
 /// The longest label, in bytes.
 const LABEL: usize = 63;
 
-/// Pointers that are followed in one name, one for each label that fits: a chain of pointers alone takes no time for long.
+/// Pointers that are followed in one name, one for each label that fits: a chain of pointers alone takes no time for
+/// long.
 const POINTERS: usize = 128;
 
 /// A name, the root among them.

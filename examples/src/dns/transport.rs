@@ -77,8 +77,8 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// A new socket, whose port the system chooses. Connected, so that what others send does not arrive, and a server that
-    /// is not there is an error and not a silence.
+    /// A new socket, whose port the system chooses. Connected, so that what others send does not arrive, and a server
+    /// that is not there is an error and not a silence.
     ///
     /// # Errors
     ///
@@ -98,7 +98,8 @@ impl Transport<Query> for Datagrams {
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Answer>>> {
         loop {
-            // A datagram that is longer than was asked for, one that is none, and one of somebody else: as if it had not come.
+            // A datagram that is longer than was asked for, one that is none, and one of somebody else: as if it had
+            // not come.
             match ready!(self.framed.poll_next(cx)) {
                 Ok((Ok(answer), sender)) if sender == self.server => return Poll::Ready(Some(Ok(answer))),
                 Ok(_) => {}

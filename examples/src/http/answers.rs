@@ -1,8 +1,8 @@
 //! The filters between the protocol and the application: whatever happens, there is a response.
 //!
-//! Applications see whole requests and nothing else, and the connection never fails for a request that did. More requests
-//! than may be at work wait, as many as one more round of them, and further ones are refused at once: a longer queue would
-//! make all of them late, and serve no more.
+//! Applications see whole requests and nothing else, and the connection never fails for a request that did. More
+//! requests than may be at work wait, as many as one more round of them, and further ones are refused at once: a longer
+//! queue would make all of them late, and serve no more.
 
 use std::convert::Infallible;
 use std::io;
@@ -37,8 +37,8 @@ impl From<Rejected> for NotServed {
     }
 }
 
-/// The application with all that stands between it and a connection: at most `limit` of its requests at work and waiting,
-/// and each answered within `timeout`.
+/// The application with all that stands between it and a connection: at most `limit` of its requests at work and
+/// waiting, and each answered within `timeout`.
 pub fn stack<A>(
     application: A,
     limit: ConcurrencyLimit,

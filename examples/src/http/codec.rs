@@ -1,11 +1,11 @@
 //! The codec of a server's connection.
 //!
-//! Decoding: a head is parsed where it stands; one that has not arrived whole is looked for, and parsed once more when it has.
-//! It is left in the buffer until the body is there too, so that the connection counts as being inside a request all the
-//! while. A refusal is the last item.
+//! Decoding: a head is parsed where it stands; one that has not arrived whole is looked for, and parsed once more when
+//! it has. It is left in the buffer until the body is there too, so that the connection counts as being inside a
+//! request all the while. A refusal is the last item.
 //!
-//! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every response
-//! its form.
+//! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every
+//! response its form.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -1,9 +1,10 @@
 //! The head of a request: everything before its body, parsed and checked.
 //!
-//! `httparse` does the grammar of the request line and of header fields. What is checked here is what they mean together.
+//! `httparse` does the grammar of the request line and of header fields. What is checked here is what they mean
+//! together.
 //!
-//! Nearly all heads arrive whole, so what arrives is parsed first, and searched for the end of the head only if that fails:
-//! the search goes on where it stopped, which a parser does not.
+//! Nearly all heads arrive whole, so what arrives is parsed first, and searched for the end of the head only if that
+//! fails: the search goes on where it stopped, which a parser does not.
 
 use std::mem::MaybeUninit;
 
@@ -27,8 +28,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head at the front of `arrived`, and where it ends. None if it is not whole, or there is anything against it that
-    /// the lines themselves say.
+    /// The head at the front of `arrived`, and where it ends. None if it is not whole, or there is anything against it
+    /// that the lines themselves say.
     #[inline]
     pub(super) fn at_front(arrived: &[u8]) -> Option<(Result<Self, Status>, usize)> {
         let bytes = arrived.get(..limits::HEAD).unwrap_or(arrived);

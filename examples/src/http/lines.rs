@@ -1,7 +1,7 @@
 //! Finding the ends of lines among the bytes that have arrived.
 //!
-//! A line ends with CR LF and nothing else: a bare LF is refused, because parsers differ on it. Each search goes on where
-//! the one before stopped (`Buffer::scanned`), so a search looks at a byte once however it arrives.
+//! A line ends with CR LF and nothing else: a bare LF is refused, because parsers differ on it. Each search goes on
+//! where the one before stopped (`Buffer::scanned`), so a search looks at a byte once however it arrives.
 
 use mainspring::codec::Buffer;
 use memchr::memchr_iter;
@@ -20,7 +20,8 @@ pub(super) fn line_end(buffer: &mut Buffer, start: usize, limit: usize) -> Resul
     find(buffer, start, limit, |_, _| true)
 }
 
-/// Where the lines that begin at `start` end: behind an empty one, which may be the first. All may be `limit` bytes long.
+/// Where the lines that begin at `start` end: behind an empty one, which may be the first. All may be `limit` bytes
+/// long.
 pub(super) fn section_end(buffer: &mut Buffer, start: usize, limit: usize) -> Result<Option<usize>, NoLine> {
     find(buffer, start, limit, |section, carriage_return| {
         carriage_return.checked_sub(1).is_none_or(|last| section.get(last) == Some(&b'\n'))

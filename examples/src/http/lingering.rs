@@ -1,10 +1,10 @@
 //! A stream whose close does not destroy the last response (RFC 9112, section 9.6).
 //!
-//! A socket that is closed while the peer is still sending answers with a reset, and a reset may throw away what the peer
-//! has not read: a 413 would never arrive. So the writing side closes first, and what still comes is read and thrown
-//! away, within bounds of bytes and time. If the last read found nothing, no more is waited for here than by any server of
-//! the library, which reads what has come since. The same goes for a server that drains, which waits for no peer that is
-//! silent.
+//! A socket that is closed while the peer is still sending answers with a reset, and a reset may throw away what the
+//! peer has not read: a 413 would never arrive. So the writing side closes first, and what still comes is read and
+//! thrown away, within bounds of bytes and time. If the last read found nothing, no more is waited for here than by any
+//! server of the library, which reads what has come since. The same goes for a server that drains, which waits for no
+//! peer that is silent.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Duration;

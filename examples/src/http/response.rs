@@ -30,7 +30,8 @@ impl Response {
         Self { status: Status::Ok, content_type, body: body.into(), field: None, open: false }
     }
 
-    /// 200 with a body that is sent by whoever has the connection next, and ends with it. It is the last response there.
+    /// 200 with a body that is sent by whoever has the connection next, and ends with it. It is the last response
+    /// there.
     #[must_use]
     pub fn open(content_type: &'static str) -> Self {
         Self { open: true, ..Self::ok(content_type, b"".as_slice()) }.with_field("Cache-Control", "no-store")
@@ -78,8 +79,8 @@ impl Response {
         Self { status, content_type, body, field: None, open: false }
     }
 
-    /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one owes
-    /// nothing.
+    /// Appends its head to `output` in the form that is `owed`, and gives back the body that follows; an interim one
+    /// owes nothing.
     #[inline]
     pub(super) fn write(self, owed: Owed, output: &mut Vec<u8>) -> Cow<'static, [u8]> {
         match self.status {

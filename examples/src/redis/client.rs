@@ -23,8 +23,8 @@ pub struct Settings {
     pub connections: usize,
     /// Batches that a connection carries at one time, in items; 64 by default. Commands of several tasks share a write.
     pub batches: usize,
-    /// How often a batch is tried that can be made again; 9 by default, which with the waits between them is as long as a
-    /// server takes to restart.
+    /// How often a batch is tried that can be made again; 9 by default, which with the waits between them is as long as
+    /// a server takes to restart.
     pub attempts: u32,
     /// How long a batch may take with all of that; 10 s by default.
     pub timeout: Duration,

@@ -1,7 +1,7 @@
 //! One connection to a server, as a service of batches, and what its results mean to the client around it.
 //!
-//! The commands of a batch join the queue of the pipeline together, so they share one write and, when they are short, one
-//! read. A batch is shared and not copied when it is made again.
+//! The commands of a batch join the queue of the pipeline together, so they share one write and, when they are short,
+//! one read. A batch is shared and not copied when it is made again.
 
 use std::future::poll_fn;
 use std::io;
@@ -38,8 +38,8 @@ impl AsRef<Command> for Part {
 }
 
 impl Connection {
-    /// Of a stream that has just been connected: to the database of this number, 0 being the one that all begin with. So many
-    /// `commands` may wait on it, all that its batches can have, so that none is sent in part.
+    /// Of a stream that has just been connected: to the database of this number, 0 being the one that all begin with.
+    /// So many `commands` may wait on it, all that its batches can have, so that none is sent in part.
     pub(super) async fn open(stream: TcpStream, database: u32, commands: usize) -> io::Result<Self> {
         let framed = Framed::new(stream, Replies::new()).max_frame(limits::FRAME);
         let (pipeline, work) = pipeline::connect(framed);
@@ -100,7 +100,8 @@ impl Service<Rc<[Command]>> for Connection {
     }
 }
 
-/// Makes again what can be made again: what was not sent, what only reads, and what a server refuses that has just started.
+/// Makes again what can be made again: what was not sent, what only reads, and what a server refuses that has just
+/// started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Careful;
 

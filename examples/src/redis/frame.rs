@@ -1,7 +1,7 @@
 //! How far a frame in the buffer has been read: its lines and its strings, one after the other.
 //!
-//! Nothing is taken off the buffer before the frame is whole, so that the connection counts as being inside a frame all the
-//! while, and what is left when the peer goes is seen to be a part of one.
+//! Nothing is taken off the buffer before the frame is whole, so that the connection counts as being inside a frame all
+//! the while, and what is left when the peer goes is seen to be a part of one.
 
 use std::ops::Range;
 

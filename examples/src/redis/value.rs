@@ -66,7 +66,8 @@ fn write_line(kind: u8, text: &str, output: &mut Vec<u8>) {
     output.extend_from_slice(b"\r\n");
 }
 
-/// Digits, and the end of their line. By hand, since each reply has some, and the formatting of std takes longer than the rest.
+/// Digits, and the end of their line. By hand, since each reply has some, and the formatting of std takes longer than
+/// the rest.
 pub(super) fn write_number(mut number: u64, output: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut start = digits.len();

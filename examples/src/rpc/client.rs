@@ -85,7 +85,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of the server and of the connection; [`Error::Elapsed`] once the deadline has passed, of which the server is told.
+    /// Those of the server and of the connection; [`Error::Elapsed`] once the deadline has passed, of which the server
+    /// is told.
     ///
     /// # Cancel safety
     ///
@@ -94,7 +95,8 @@ impl Client {
         call::<M, Self>(self, request).await
     }
 
-    /// Makes a call that has items as its answer. It begins when it is first asked for one, with a deadline as other calls.
+    /// Makes a call that has items as its answer. It begins when it is first asked for one, with a deadline as other
+    /// calls.
     pub fn stream<M: StreamMethod>(&self, request: &M::Request) -> Items<M::Item> {
         let (sender, receiver) = mpsc::bounded(WINDOW as usize);
         let mut open = self.streams.open.borrow_mut();

@@ -81,8 +81,8 @@ impl Error {
         }
     }
 
-    /// What results mean to the crate's filters: a call that was not begun may be made again, one that has failed by itself
-    /// says nothing of the server.
+    /// What results mean to the crate's filters: a call that was not begun may be made again, one that has failed by
+    /// itself says nothing of the server.
     pub fn classify<T>(result: &Result<T, Self>) -> Class {
         match result {
             Ok(_) | Err(Self::Failed(Failure::Failed(_))) => Class::Success,

@@ -1,5 +1,5 @@
-//! Chromium without a window, driven by its own protocol over two pipes (`--remote-debugging-pipe`): messages of JSON, each
-//! ended by a NUL.
+//! Chromium without a window, driven by its own protocol over two pipes (`--remote-debugging-pipe`): messages of JSON,
+//! each ended by a NUL.
 
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};

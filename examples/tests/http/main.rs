@@ -1,7 +1,7 @@
 //! The HTTP service as its users meet it: the built program, asked by curl, by wrk, by a browser and by bare sockets.
 //!
-//! `cargo test -p examples` builds the program first. Nothing here sleeps to wait for something: the program says `ready`,
-//! and each step is answered before the next is taken.
+//! `cargo test -p examples` builds the program first. Nothing here sleeps to wait for something: the program says
+//! `ready`, and each step is answered before the next is taken.
 #![forbid(unsafe_code)]
 
 mod bad_input;

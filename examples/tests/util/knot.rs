@@ -19,7 +19,8 @@ pub(crate) struct Knot {
 }
 
 impl Knot {
-    /// Starts one with the zone `test`, which has these records. `name` is that of its folder, which no other test uses.
+    /// Starts one with the zone `test`, which has these records. `name` is that of its folder, which no other test
+    /// uses.
     pub(crate) fn start(name: &str, records: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // Why ignored: there is none the first time.

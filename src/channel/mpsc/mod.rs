@@ -8,9 +8,9 @@
 //! that was cancelled goes to the next; the receiver gets everything that was accepted, then the end. The queue starts
 //! without memory, grows with what it holds and gives the memory back when it has been emptied.
 //!
-//! The trade-off: a place is handed to the first waiting `send` before it runs again, so a latecomer cannot overtake it,
-//! and a `send` that is kept without being polled keeps its place. A tick gets no such place: it is woken when there is
-//! room and tries again, because a tick may decide not to send after all and would then block everybody.
+//! The trade-off: a place is handed to the first waiting `send` before it runs again, so a latecomer cannot overtake
+//! it, and a `send` that is kept without being polled keeps its place. A tick gets no such place: it is woken when
+//! there is room and tries again, because a tick may decide not to send after all and would then block everybody.
 mod receiver;
 mod send_error;
 mod sender;

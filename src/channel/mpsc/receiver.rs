@@ -5,8 +5,8 @@
 //! Guarantees: values come in the order in which they were accepted; the end comes after the last of them, once all
 //! senders are gone or the receiver has closed itself. A `recv` that is dropped has taken nothing.
 //!
-//! The trade-off: there is one waiter, the last waker given, because every operation takes `&mut self`. A list would let
-//! several tasks share a receiver, and is what makes channels for many consumers slower for the common single one.
+//! The trade-off: there is one waiter, the last waker given, because every operation takes `&mut self`. A list would
+//! let several tasks share a receiver, and is what makes channels for many consumers slower for the common single one.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -37,7 +37,8 @@ impl<T> Receiver<T> {
     /// Takes the next value if there is one.
     ///
     /// `Ok(None)` means "not yet". Inside a tick the task then runs again when there is a value or the end; outside
-    /// nothing is recorded. The end is progress once, so a task that goes on to ask, and waits for other things, sleeps.
+    /// nothing is recorded. The end is progress once, so a task that goes on to ask, and waits for other things,
+    /// sleeps.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 //! Called by `sender.rs` and `receiver.rs` alone; each function is one locked step of a public operation and returns
 //! what is to be woken or dropped, or does so itself after unlocking.
 //!
-//! Guarantees: `queue.len() + reserved` never exceeds the bound, and while somebody waits in `waiting` there is no room,
-//! so whoever finds room may take it without overtaking anybody. Each value taken hands its place to the first in
+//! Guarantees: `queue.len() + reserved` never exceeds the bound, and while somebody waits in `waiting` there is no
+//! room, so whoever finds room may take it without overtaking anybody. Each value taken hands its place to the first in
 //! `waiting`; only if nobody stands there are the ticks woken.
 //!
 //! The trade-off: waiting senders stand in a `BTreeMap` by ticket, which is first come first served, finds a cancelled

@@ -3,9 +3,9 @@
 //! Returned by [`Sender::try_send`](super::Sender::try_send). Either the queue has no room now, or the receiver is gone
 //! for good; in both cases the value comes back.
 //!
-//! The trade-off: it does not convert into `io::Error`, although `Full` is what `WouldBlock` means. A `?` in a tick would
-//! then drop the value and call it "not yet", and the value would be lost in silence. A tick keeps the value and tries
-//! again instead.
+//! The trade-off: it does not convert into `io::Error`, although `Full` is what `WouldBlock` means. A `?` in a tick
+//! would then drop the value and call it "not yet", and the value would be lost in silence. A tick keeps the value and
+//! tries again instead.
 use std::error::Error;
 use std::fmt;
 

@@ -21,8 +21,8 @@ const READ_MIN: usize = 8 * 1024;
 /// The largest read in bytes. Beyond it, copying outweighs the system calls that are saved.
 const READ_MAX: usize = 64 * 1024;
 
-/// The most bytes that are thrown away while a connection closes: an upload that is refused while it comes is larger than a
-/// buffer of the system, and hardly larger than this.
+/// The most bytes that are thrown away while a connection closes: an upload that is refused while it comes is larger
+/// than a buffer of the system, and hardly larger than this.
 const LINGER_MAX: usize = 32 * 1024 * 1024;
 
 /// How many bytes are thrown away at once.
@@ -131,7 +131,8 @@ impl Incoming {
         self.buffer = Buffer::new();
     }
 
-    /// Throws away what the source has. True once there is nothing more to come, or no more of it is read; false is "not yet".
+    /// Throws away what the source has. True once there is nothing more to come, or no more of it is read; false is
+    /// "not yet".
     // Why out of line: what it throws away stands on the stack, and the poll that calls it is that of every request.
     #[inline(never)]
     pub(super) fn linger(&mut self, io: &mut impl Read) -> bool {

@@ -31,7 +31,8 @@ impl<T: Read, C: Decoder> Framed<T, C> {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C::Item, C::Error>>> {
         ready!(scope::poll_admit(cx));
         let Self { io, codec, incoming, owner, .. } = self;
-        // Why first, and outside the scope: most bytes that have arrived are whole frames, and only the source has waits.
+        // Why first, and outside the scope: most bytes that have arrived are whole frames, and only the source has
+        // waits.
         if let Some(answer) = incoming.advance_arrived(codec) {
             scope::spend();
             return Poll::Ready(Some(answer));
@@ -88,12 +89,13 @@ impl<T: Read, C: Decoder> Framed<T, C> {
 }
 
 impl<T: Read, C> Framed<T, C> {
-    /// Throws away what still arrives, until the end: see [`Transport::poll_linger`](crate::proto::Transport::poll_linger).
+    /// Throws away what still arrives, until the end: see
+    /// [`Transport::poll_linger`](crate::proto::Transport::poll_linger).
     pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { io, incoming, owner, .. } = self;
         let (is_over, outcome) = owner.enter(cx.waker(), || incoming.linger(io));
-        // Why ready without a byte: nothing is unread, and a peer that is silent is not waited for. A refusal says nothing of
-        // what the source has.
+        // Why ready without a byte: nothing is unread, and a peer that is silent is not waited for. A refusal says
+        // nothing of what the source has.
         let waits = outcome.refused() || outcome.blocked() && self.incoming.thrown_away > 0;
         if is_over || !waits { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -6,8 +6,8 @@
 //! It guarantees what the module promises: each answer to its own call in whatever order they come, bounded queues, and
 //! an outcome for every call, also when the connection ends while it is being made.
 //!
-//! The client is for one thread, as that of the [pipeline](crate::proto::pipeline). The two are types of their own and no
-//! trait joins them but [`Service`]: whoever writes a driver has one of them in mind.
+//! The client is for one thread, as that of the [pipeline](crate::proto::pipeline). The two are types of their own and
+//! no trait joins them but [`Service`]: whoever writes a driver has one of them in mind.
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -82,8 +82,8 @@ impl<Request, Response> Client<Request, Response> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before its request is written withdraws it, and nothing is sent. After that, the peer is told
-    /// if the protocol has a message for it ([`Frame::cancel`]); an answer that comes all the same is thrown away.
+    /// Dropping the future before its request is written withdraws it, and nothing is sent. After that, the peer is
+    /// told if the protocol has a message for it ([`Frame::cancel`]); an answer that comes all the same is thrown away.
     pub fn call(&self, request: Request) -> Call<Request, Response> {
         Call::new(self.clone(), request)
     }
@@ -107,8 +107,8 @@ impl<Request, Response> Client<Request, Response> {
         self.exchange.borrow().calls.waiting()
     }
 
-    /// How many answers have come that no call in flight had asked for: late ones, those that were sent twice, or errors
-    /// of the peer. They are thrown away.
+    /// How many answers have come that no call in flight had asked for: late ones, those that were sent twice, or
+    /// errors of the peer. They are thrown away.
     pub fn strays(&self) -> u64 {
         self.exchange.borrow().strays
     }
@@ -130,8 +130,8 @@ impl<Request, Response> Service<Request> for Client<Request, Response> {
         Self::call(self, request).await
     }
 
-    /// Busy while a call would have to wait, closed once no call can be made any more: the connection has ended, the peer
-    /// is about to close it, or the client was closed.
+    /// Busy while a call would have to wait, closed once no call can be made any more: the connection has ended, the
+    /// peer is about to close it, or the client was closed.
     fn status(&self) -> Status {
         let exchange = self.exchange.borrow();
         if exchange.calls.is_closed() {

@@ -8,9 +8,9 @@
 //! 4. close if nobody is left who could call, or if no call can be made and none in flight is waited for;
 //! 5. see whether the deadline of this phase has passed.
 //!
-//! It guarantees what that of the [pipeline](crate::proto::pipeline) does: reading never waits for writing, a request is
-//! counted as sent in the step in which the transport takes it, and every call has an outcome when it ends, is dropped, or
-//! panics. A cancellation follows its request, and is sent only if that was.
+//! It guarantees what that of the [pipeline](crate::proto::pipeline) does: reading never waits for writing, a request
+//! is counted as sent in the step in which the transport takes it, and every call has an outcome when it ends, is
+//! dropped, or panics. A cancellation follows its request, and is sent only if that was.
 //!
 //! The connection does not reconnect. A client that does, and chooses among connections, is built above it.
 use std::cell::RefCell;
@@ -60,16 +60,16 @@ enum Phase {
 
 /// The future that does the work of a [`Client`](super::Client).
 ///
-/// It resolves to `Ok` when the peer has closed the connection with no call waited for; when the last client and call were
-/// dropped and what they sent is written; and, after [`Client::close`](super::Client::close) or when the peer has said
-/// that it will go away, once the last call in flight has its answer. Dropping it ends the connection at once.
+/// It resolves to `Ok` when the peer has closed the connection with no call waited for; when the last client and call
+/// were dropped and what they sent is written; and, after [`Client::close`](super::Client::close) or when the peer has
+/// said that it will go away, once the last call in flight has its answer. Dropping it ends the connection at once.
 ///
 /// # Errors
 ///
-/// What the transport reports. [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the peer closes with requests in flight
-/// that are waited for; [`InvalidData`](io::ErrorKind::InvalidData) if it sends pings and does not read the answers, or, of
-/// a [strict](Self::strict) connection, what was not asked; [`TimedOut`](io::ErrorKind::TimedOut) if it does not answer a
-/// ping, or if dropped calls hold all places.
+/// What the transport reports. [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the peer closes with requests in
+/// flight that are waited for; [`InvalidData`](io::ErrorKind::InvalidData) if it sends pings and does not read the
+/// answers, or, of a [strict](Self::strict) connection, what was not asked; [`TimedOut`](io::ErrorKind::TimedOut) if it
+/// does not answer a ping, or if dropped calls hold all places.
 ///
 /// # Panics
 ///
@@ -176,16 +176,16 @@ where
         self
     }
 
-    /// Sets whether an answer that no call in flight has asked for ends the connection. By default it is thrown away and
-    /// counted ([`Client::strays`](super::Client::strays)), for one that is late is no error.
+    /// Sets whether an answer that no call in flight has asked for ends the connection. By default it is thrown away
+    /// and counted ([`Client::strays`](super::Client::strays)), for one that is late is no error.
     pub fn strict(mut self, is_strict: bool) -> Self {
         self.is_strict = is_strict;
         self
     }
 
     /// Sets how long the peer may be silent before it is asked whether it is there, and how long after that until the
-    /// connection fails. Default 5 s and 4 s, if the protocol has pings ([`Frame::ping`]). `Duration::MAX` as `interval`
-    /// sends none.
+    /// connection fails. Default 5 s and 4 s, if the protocol has pings ([`Frame::ping`]). `Duration::MAX` as
+    /// `interval` sends none.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         (self.ping_interval, self.ping_timeout) = (interval, timeout);
         self
@@ -193,9 +193,8 @@ where
 
     /// Sets how long calls that were dropped may hold all places in flight while others wait. Default 30 s.
     ///
-    /// When it is over, the connection ends, for their ids cannot be used again. Each answer and each part of a body starts
-    /// the time again.
-    /// `Duration::MAX` turns the limit off.
+    /// When it is over, the connection ends, for their ids cannot be used again. Each answer and each part of a body
+    /// starts the time again. `Duration::MAX` turns the limit off.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = limit;
         self
@@ -258,7 +257,8 @@ where
         }
     }
 
-    /// Takes at most `count` messages, and fewer if there is much to be written before. Pending is "go on", ready the end of the connection.
+    /// Takes at most `count` messages, and fewer if there is much to be written before. Pending is "go on", ready the
+    /// end of the connection.
     fn receive(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<Result<(), T::Error>> {
         for _ in 0..count {
             let message = match ready!(self.transport().poll_receive(cx)) {

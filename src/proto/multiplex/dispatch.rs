@@ -8,16 +8,16 @@
 //! 4. close, once nothing is read any more and nothing is in flight, and throw away what still arrives;
 //! 5. see whether the deadline of this phase has passed.
 //!
-//! It guarantees what that of the pipeline does: reading and writing never wait for each other, except that reading stops
-//! while the slots are full, or too much waits that is no answer. So a peer that does not read is bounded by them and the
-//! write buffer. A cancellation behind requests that are not read is not heard until there is a slot.
+//! It guarantees what that of the pipeline does: reading and writing never wait for each other, except that reading
+//! stops while the slots are full, or too much waits that is no answer. So a peer that does not read is bounded by them
+//! and the write buffer. A cancellation behind requests that are not read is not heard until there is a slot.
 //!
-//! Calls that take the slots may wait for parts of their bodies, which come behind further requests. Then reading goes on:
-//! those requests are refused, as while it drains. A protocol that cannot refuse holds the bodies up until there is a slot;
-//! to end its connections at once was turned down, for one body among quick calls is no reason to.
+//! Calls that take the slots may wait for parts of their bodies, which come behind further requests. Then reading goes
+//! on: those requests are refused, as while it drains. A protocol that cannot refuse holds the bodies up until there is
+//! a slot; to end its connections at once was turned down, for one body among quick calls is no reason to.
 //!
-//! It is beside the pipeline's and not a case of it: both are a page, and what differs (ids, cancellations, messages of the
-//! server's own) is half of each step.
+//! It is beside the pipeline's and not a case of it: both are a page, and what differs (ids, cancellations, messages of
+//! the server's own) is half of each step.
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -259,8 +259,8 @@ where
         true
     }
 
-    /// Whether calls are refused for which there is no slot: those that have one wait for parts of their bodies, which come
-    /// behind.
+    /// Whether calls are refused for which there is no slot: those that have one wait for parts of their bodies, which
+    /// come behind.
     fn refuses_for_bodies(&self) -> bool {
         self.transport.bodies().wanted && can_refuse::<R>()
     }

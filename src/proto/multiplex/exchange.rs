@@ -1,8 +1,8 @@
 //! The calls of one client connection, and the ids of those in flight.
 //!
 //! [`Client`](super::Client) and [`Call`](super::Call) put calls in and take answers out, the
-//! [`Connection`](super::Connection) moves them along. What becomes of a call is kept by [`Calls`]; what is added here is
-//! which of them an answer belongs to, and which are to be cancelled.
+//! [`Connection`](super::Connection) moves them along. What becomes of a call is kept by [`Calls`]; what is added here
+//! is which of them an answer belongs to, and which are to be cancelled.
 //!
 //! It guarantees that an id is not given out again before its answer has come, also if nobody waits for it any more,
 //! that ids are used in turn, and that a cancellation is for the call that was dropped and none that came after it.

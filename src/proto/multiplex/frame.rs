@@ -1,7 +1,7 @@
 //! What a message has to say of itself, so that answers find their calls.
 //!
-//! Implemented by the message types of a protocol, for each direction; asked by the client and the server of this module.
-//! What a message carries besides is not looked at.
+//! Implemented by the message types of a protocol, for each direction; asked by the client and the server of this
+//! module. What a message carries besides is not looked at.
 //!
 //! An implementor promises that a message has the role that it was given, in particular that [`Frame::role`] tells the
 //! id that [`Frame::set_id`] has set, and that its ids fit the range that it names.

@@ -4,12 +4,12 @@
 //! [`Connection`] future that does its work. [`serve`] and [`Server`] answer the requests of a connection with
 //! a service. Messages say by the trait [`Frame`] which request they belong to.
 //!
-//! Nothing here starts a task, as in [`pipeline`](super::pipeline); the transport, the deadlines and what becomes of a call
-//! are the same.
+//! Nothing here starts a task, as in [`pipeline`](super::pipeline); the transport, the deadlines and what becomes of a
+//! call are the same.
 //!
-//! The id is all that assigns an answer to a request, and everything here guards it: a client uses none again before its
-//! answer has come, also if the call was dropped and cancelled, and a server answers none twice. Ids that are taken up at
-//! once and told apart by a generation were turned down: most protocols have 16 to 32 bits, and no room for one.
+//! The id is all that assigns an answer to a request, and everything here guards it: a client uses none again before
+//! its answer has come, also if the call was dropped and cancelled, and a server answers none twice. Ids that are taken
+//! up at once and told apart by a generation were turned down: most protocols have 16 to 32 bits, and no room for one.
 //!
 //! # Examples
 //!

@@ -6,9 +6,9 @@
 //! It guarantees answers as soon as they are there, a bound on the requests in flight, no more reading
 //! while the bound is reached, and deadlines for a peer that does nothing.
 //!
-//! The settings are those of the [pipeline](crate::proto::pipeline), with another bound. What the server sends of its own
-//! accord is a stream that is given with the service; a handle to push through was turned down: it would be a second queue
-//! with a bound of its own before the transport's.
+//! The settings are those of the [pipeline](crate::proto::pipeline), with another bound. What the server sends of its
+//! own accord is a stream that is given with the service; a handle to push through was turned down: it would be a
+//! second queue with a bound of its own before the transport's.
 use std::future::{Pending, pending, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
@@ -115,8 +115,9 @@ impl Server {
 impl<D: Future<Output = ()>> Server<D> {
     /// Sets how many `requests` may be in flight, an answer that waits to be written included. Default 128.
     ///
-    /// When they are, reading stops until one is answered. While they read bodies that [stream](crate::proto::streaming), it
-    /// goes on: further requests are refused, if the protocol can, and pushes dropped.
+    /// When they are, reading stops until one is answered. While they read bodies that
+    /// [stream](crate::proto::streaming), it goes on: further requests are refused, if the protocol can, and pushes
+    /// dropped.
     ///
     /// # Panics
     ///
@@ -142,9 +143,9 @@ impl<D: Future<Output = ()>> Server<D> {
     /// Sets what ends the connection in good order, in place of the drain before.
     ///
     /// When `drain` resolves, the peer is told ([`Frame::go_away`]), if the protocol has a message for it. If it can
-    /// refuse ([`Frame::refuse`]), requests that arrive from then on are refused, and cancellations heeded. If not, those
-    /// that have arrived are answered, 1,024 at most, also one of which a part has, and no further one is read. Once the
-    /// requests in flight are answered, the connection is closed.
+    /// refuse ([`Frame::refuse`]), requests that arrive from then on are refused, and cancellations heeded. If not,
+    /// those that have arrived are answered, 1,024 at most, also one of which a part has, and no further one is read.
+    /// Once the requests in flight are answered, the connection is closed.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }
@@ -152,19 +153,20 @@ impl<D: Future<Output = ()>> Server<D> {
 
     /// Answers the requests that arrive on `transport` with `service`.
     ///
-    /// Calls run side by side, and each answer is written when it is there; it gets the id of its request. A request that
-    /// is cancelled is dropped, its answer too if it waits to be written, and [confirmed](Frame::cancel). When the peer has
-    /// sent its last request, the rest is answered, and then the writing side closed.
+    /// Calls run side by side, and each answer is written when it is there; it gets the id of its request. A request
+    /// that is cancelled is dropped, its answer too if it waits to be written, and [confirmed](Frame::cancel). When the
+    /// peer has sent its last request, the rest is answered, and then the writing side closed.
     ///
-    /// A service that can fail in the ordinary course of things has the failure in its response type. Its
-    /// `Err` means that the connection cannot go on: what was written still leaves, the other calls are dropped, and the
-    /// connection is closed. A panic of a call ends this connection and no other.
+    /// A service that can fail in the ordinary course of things has the failure in its response type. Its `Err` means
+    /// that the connection cannot go on: what was written still leaves, the other calls are dropped, and the connection
+    /// is closed. A panic of a call ends this connection and no other.
     ///
     /// # Errors
     ///
     /// [`ServeError::Transport`] if the connection fails, which drops the calls in flight; if what arrives is not a
-    /// message, or a request with the id of one in flight, after the requests before it were answered; if a response has
-    /// no encoding; if a deadline other than [`Deadlines::idle`] expires. [`ServeError::Service`] if the service fails.
+    /// message, or a request with the id of one in flight, after the requests before it were answered; if a response
+    /// has no encoding; if a deadline other than [`Deadlines::idle`] expires. [`ServeError::Service`] if the service
+    /// fails.
     ///
     /// # Cancel safety
     ///
@@ -181,10 +183,11 @@ impl<D: Future<Output = ()>> Server<D> {
 
     /// As [`serve`](Self::serve), and sends what `pushes` gives as well, as it is.
     ///
-    /// The stream is polled while there is room to write and no answer waits, so a peer that does not read holds it up, and an
-    /// answer overtakes what was pushed before it and is not written. It may end before the connection does, and does not
-    /// keep it open: when the last answer is written and nothing more is read, what it has left is not sent. A call whose
-    /// answer is to come behind its pushes, as the end of a stream of items, waits until the transport has them.
+    /// The stream is polled while there is room to write and no answer waits, so a peer that does not read holds it up,
+    /// and an answer overtakes what was pushed before it and is not written. It may end before the connection does, and
+    /// does not keep it open: when the last answer is written and nothing more is read, what it has left is not sent. A
+    /// call whose answer is to come behind its pushes, as the end of a stream of items, waits until the transport has
+    /// them.
     ///
     /// # Errors
     ///

@@ -2,11 +2,11 @@
 //!
 //! Used by `Dispatch`. Calls run side by side, and their answers come out in the order in which they are ready.
 //!
-//! A slot is made when it is first needed and used again and again, so a call costs no allocation but for its id in the map,
-//! and futures that borrow the service stay where they are without `unsafe`.
+//! A slot is made when it is first needed and used again and again, so a call costs no allocation but for its id in the
+//! map, and futures that borrow the service stay where they are without `unsafe`.
 //!
-//! Only calls that were woken are polled: there may be hundreds, most of them slow, or this would be a pipeline. A future in
-//! a box for each call was turned down: it costs an allocation for each.
+//! Only calls that were woken are polled: there may be hundreds, most of them slow, or this would be a pipeline. A
+//! future in a box for each call was turned down: it costs an allocation for each.
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! Which calls of a served connection were woken.
 //!
-//! Each slot of `Slots` has a waker of its own, made once, that notes the slot's index and wakes the task of the connection.
-//! So a wake costs a poll of the call that it is for, and not one of each call in flight.
+//! Each slot of `Slots` has a waker of its own, made once, that notes the slot's index and wakes the task of the
+//! connection. So a wake costs a poll of the call that it is for, and not one of each call in flight.
 //!
-//! It guarantees that a wake is noted once however often it comes until the call is polled, and that one that comes during
-//! that poll is not lost. A wake that comes late, for a call that has left its slot, costs a poll that finds another call or
-//! none.
+//! It guarantees that a wake is noted once however often it comes until the call is polled, and that one that comes
+//! during that poll is not lost. A wake that comes late, for a call that has left its slot, costs a poll that finds
+//! another call or none.
 //!
 //! A list under a lock that is held for a push. A lock-free list needs `unsafe`, and there is one reader.
 use std::sync::Arc;
@@ -41,7 +41,8 @@ impl Woken {
         Arc::new(Flag { index, is_noted: AtomicBool::new(false), list: self.0.clone() })
     }
 
-    /// Those that were woken since, into `indices`; `connection` is told of the next one. [`Flag::clear`] before the poll.
+    /// Those that were woken since, into `indices`; `connection` is told of the next one. [`Flag::clear`] before the
+    /// poll.
     pub(super) fn take(&self, indices: &mut Vec<usize>, connection: Waker) {
         indices.clear();
         let mut noted = self.0.lock();

@@ -119,8 +119,8 @@ impl<T: Transport<Request>, Request> Connection<T, Request> {
         self
     }
 
-    /// Sets how long the answer to a dropped call may hold up those behind it. Default 30 s. Each part of a body starts the
-    /// time again, and it stands still while one that arrives is not read.
+    /// Sets how long the answer to a dropped call may hold up those behind it. Default 30 s. Each part of a body starts
+    /// the time again, and it stands still while one that arrives is not read.
     ///
     /// When it is over, the connection ends, for its order cannot be kept without that answer. `Duration::MAX`
     /// turns the limit off; with zero, dropping a call that was written ends the connection.

@@ -187,8 +187,8 @@ where
         Ok(false)
     }
 
-    /// A request has come. Most calls need one poll, and find nobody before them: such an answer goes to the transport without
-    /// a stay in a slot.
+    /// A request has come. Most calls need one poll, and find nobody before them: such an answer goes to the transport
+    /// without a stay in a slot.
     #[inline]
     fn start(&mut self, cx: &mut Context<'_>, call: F) -> Result<(), E> {
         self.received += 1;

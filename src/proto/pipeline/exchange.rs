@@ -1,8 +1,8 @@
 //! The calls of one client connection, and the order of those in flight.
 //!
 //! [`Client`](super::Client) and [`Call`](super::Call) put calls in and take answers out, the
-//! [`Connection`](super::Connection) moves them along. What becomes of a call is kept by [`Calls`]; what is added here is
-//! which of them the next answer belongs to.
+//! [`Connection`](super::Connection) moves them along. What becomes of a call is kept by [`Calls`]; what is added here
+//! is which of them the next answer belongs to.
 //!
 //! It guarantees that answers meet calls in the order of the writes, and that no more are in flight than allowed.
 use std::collections::VecDeque;

@@ -136,9 +136,9 @@ impl<D: Future<Output = ()>> Server<D> {
 
     /// Sets what ends the connection in good order, in place of the drain before.
     ///
-    /// When `drain` resolves, no further request is begun. Those that have arrived are answered, 1,024 at most, also one of
-    /// which a part has, once its rest is there; the answers are written and the connection closed. With nothing to
-    /// answer that is at once.
+    /// When `drain` resolves, no further request is begun. Those that have arrived are answered, 1,024 at most, also
+    /// one of which a part has, once its rest is there; the answers are written and the connection closed. With nothing
+    /// to answer that is at once.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }

@@ -45,8 +45,8 @@ impl<F: Future> Slots<F> {
         self.taken.len() == self.limit
     }
 
-    /// Starts a call behind the others and polls it for the first time. If that is all it takes, and no other call is in
-    /// flight, the answer is given back at once.
+    /// Starts a call behind the others and polls it for the first time. If that is all it takes, and no other call is
+    /// in flight, the answer is given back at once.
     #[inline]
     pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) -> Option<F::Output> {
         debug_assert!(!self.is_full(), "a call was started beyond the limit of {}", self.limit);

@@ -1,14 +1,15 @@
 //! A body: a stream of chunks that arrive, or that are to be sent.
 //!
-//! Of what arrives, [`Streaming`](super::Streaming) holds the [`Inlet`]: it asks for room before it reads a chunk, so a body
-//! that is not read holds the peer up. Of what is sent it holds the body itself, which may be one that arrived on another
-//! connection: a proxy hands it over.
+//! Of what arrives, [`Streaming`](super::Streaming) holds the [`Inlet`]: it asks for room before it reads a chunk, so a
+//! body that is not read holds the peer up. Of what is sent it holds the body itself, which may be one that arrived on
+//! another connection: a proxy hands it over.
 //!
-//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, and of those that are weighed one more than is allowed, the end or
-//! [`Incomplete`] exactly once, and that neither side is left asleep: reading wakes who fills, filling and the end wake who reads, dropping wakes the other.
+//! It guarantees at most [`CHUNKS_MAX`] chunks in memory, and of those that are weighed one more than is allowed, the
+//! end or [`Incomplete`] exactly once, and that neither side is left asleep: reading wakes who fills, filling and the
+//! end wake who reads, dropping wakes the other.
 //!
-//! Both ends are on one thread, an `Rc` and no lock. The channel of the crate was turned down: its senders wait as futures,
-//! and a connection has no place to keep one for each body.
+//! Both ends are on one thread, an `Rc` and no lock. The channel of the crate was turned down: its senders wait as
+//! futures, and a connection has no place to keep one for each body.
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -65,8 +66,8 @@ impl From<Incomplete> for io::Error {
 
 /// The chunks of a message.
 ///
-/// A body that arrives and is dropped before its end is read and thrown away, so that what comes behind it on the connection
-/// is not held up; one that is kept and not read does hold it up.
+/// A body that arrives and is dropped before its end is read and thrown away, so that what comes behind it on the
+/// connection is not held up; one that is kept and not read does hold it up.
 ///
 /// # Examples
 ///
@@ -236,8 +237,8 @@ impl<C> Inlet<C> {
         !shared.finished && shared.is_full()
     }
 
-    /// Whether there is room for a chunk, or nobody to keep it. The connection is woken when there is, and when nobody reads
-    /// any more.
+    /// Whether there is room for a chunk, or nobody to keep it. The connection is woken when there is, and when nobody
+    /// reads any more.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let before = self.0.borrow_mut().writer.replace(waker);

@@ -4,20 +4,22 @@
 //! [`multiplex`](super::multiplex), which then see [`Streamed`] messages: a head, and a [`Body`] that is a
 //! [`Stream`](futures_core::Stream). Whoever does not ask for it pays nothing, and meets none of its types.
 //!
-//! What holds, in both directions: a body has at most [`CHUNKS_MAX`] chunks in memory, or [so many bytes](Streaming::max_unread),
-//! and then holds the peer up; one that is dropped before its end is read and thrown away, up to a bound, so that the connection
-//! goes on; one that ends because the connection does says so. Deadlines of requests start anew with each chunk. A connection
-//! has at most 1,024 bodies on the way in each direction: while it sends that many, messages wait, also cancellations and
-//! pings; a peer that sends more loses it. Only requests, answers and pushes have bodies; those of pushes come one after the
-//! other, as bodies of id 0, and the pushes behind one that waits for the one before wait with it.
+//! What holds, in both directions: a body has at most [`CHUNKS_MAX`] chunks in memory, or [so many
+//! bytes](Streaming::max_unread), and then holds the peer up; one that is dropped before its end is read and thrown
+//! away, up to a bound, so that the connection goes on; one that ends because the connection does says so. Deadlines of
+//! requests start anew with each chunk. A connection has at most 1,024 bodies on the way in each direction: while it
+//! sends that many, messages wait, also cancellations and pings; a peer that sends more loses it. Only requests,
+//! answers and pushes have bodies; those of pushes come one after the other, as bodies of id 0, and the pushes behind
+//! one that waits for the one before wait with it.
 //!
-//! A multiplexed server whose slots are all taken by requests that read their bodies refuses further ones, since the rest of
-//! the bodies comes behind them. If the protocol has no refusal ([`Frame::refuse`](super::multiplex::Frame::refuse)) it waits
-//! for a slot, and moves no body meanwhile: more uploads at once than it has slots come to a halt, and end with the deadline
-//! of requests. A client of such a protocol keeps fewer in flight than the server has slots.
+//! A multiplexed server whose slots are all taken by requests that read their bodies refuses further ones, since the
+//! rest of the bodies comes behind them. If the protocol has no refusal
+//! ([`Frame::refuse`](super::multiplex::Frame::refuse)) it waits for a slot, and moves no body meanwhile: more uploads
+//! at once than it has slots come to a halt, and end with the deadline of requests. A client of such a protocol keeps
+//! fewer in flight than the server has slots.
 //!
-//! An adapter of the transport instead of a parameter of the dispatchers: the protocol library of 2016 had seven associated
-//! types for it, in all its users' signatures.
+//! An adapter of the transport instead of a parameter of the dispatchers: the protocol library of 2016 had seven
+//! associated types for it, in all its users' signatures.
 //!
 //! # Examples
 //!

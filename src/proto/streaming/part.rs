@@ -13,7 +13,7 @@ pub enum Part<Head, Chunk> {
     Chunk(u64, Chunk),
     /// The end of that body.
     End(u64),
-    /// The body ends before its end: whoever made it has failed. A codec whose protocol has no word for it returns an error
-    /// for it, which ends the connection.
+    /// The body ends before its end: whoever made it has failed. A codec whose protocol has no word for it returns an
+    /// error for it, which ends the connection.
     Cut(u64),
 }

@@ -1,22 +1,22 @@
 //! The adapter: parts below, messages with bodies above.
 //!
 //! Used as the transport of a client or server, which asks it for messages and hands it messages; between them it moves
-//! chunks. It reads no further than there is room for in the bodies, and asks the bodies that it sends for no more than there
-//! is room to write.
+//! chunks. It reads no further than there is room for in the bodies, and asks the bodies that it sends for no more than
+//! there is room to write.
 //!
-//! In order, one body is sent at a time and the next message waits for its end; by ids, bodies and messages take turns. While
-//! one body that arrives is full nothing is read, by ids neither: a protocol whose bodies must not hold each other up has
-//! windows, in its codec.
+//! In order, one body is sent at a time and the next message waits for its end; by ids, bodies and messages take turns.
+//! While one body that arrives is full nothing is read, by ids neither: a protocol whose bodies must not hold each
+//! other up has windows, in its codec.
 //!
-//! Pushes have no ids, so their bodies come one after the other, as id 0: until that of the one before has ended, a push with a
-//! body waits, and the pushes behind it; answers, pongs and the like do not. A protocol that has such pushes gives that id to
-//! no call.
+//! Pushes have no ids, so their bodies come one after the other, as id 0: until that of the one before has ended, a
+//! push with a body waits, and the pushes behind it; answers, pongs and the like do not. A protocol that has such
+//! pushes gives that id to no call.
 //!
-//! By ids as well there are at most [`BODIES_MAX`] on the way. Until one of those that are sent ends, no message is; a peer that
-//! sends more has failed.
+//! By ids as well there are at most [`BODIES_MAX`] on the way. Until one of those that are sent ends, no message is; a
+//! peer that sends more has failed.
 //!
-//! A body that nobody reads any more is thrown away as it comes, and counted: a peer that goes on for longer than that is
-//! not worth a connection.
+//! A body that nobody reads any more is thrown away as it comes, and counted: a peer that goes on for longer than that
+//! is not worth a connection.
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -33,27 +33,28 @@ use crate::proto::transport::{Bodies, Transport};
 /// The most parts that are moved in one direction before others have their turn.
 const PARTS_PER_POLL: usize = 128;
 
-/// The most bodies that are sent at once, and the most that arrive: more than a client has requests in flight by default. Not
-/// many more, for all of them are looked at whenever one has a chunk.
+/// The most bodies that are sent at once, and the most that arrive: more than a client has requests in flight by
+/// default. Not many more, for all of them are looked at whenever one has a chunk.
 const BODIES_MAX: usize = 1_024;
 
 /// The id of the bodies of pushes, which have none.
 const PUSH: u64 = 0;
 
-/// The most pushes that wait for the body of one before. A server of [`multiplex`](crate::proto::multiplex) has one at most,
-/// since it asks for no further push then.
+/// The most pushes that wait for the body of one before. A server of [`multiplex`](crate::proto::multiplex) has one at
+/// most, since it asks for no further push then.
 const HELD_MAX: usize = 16;
 
-/// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of a
-/// usual read, 8 MiB.
+/// The most chunks of one body that are thrown away, unless [`Streaming::max_discarded`] says otherwise: with chunks of
+/// a usual read, 8 MiB.
 const DISCARDED_MAX: usize = 1_024;
 
 /// A transport of messages with bodies, over one of [`Part`]s. `I` and `O` are the heads that arrive and that are sent.
 ///
 /// # Errors
 ///
-/// Those of the transport below; [`InvalidData`](io::ErrorKind::InvalidData) for a chunk or an end where there is no body,
-/// a head within a body in order, for a body that goes on and on while nobody reads it, and for more than 1,024 bodies at once.
+/// Those of the transport below; [`InvalidData`](io::ErrorKind::InvalidData) for a chunk or an end where there is no
+/// body, a head within a body in order, for a body that goes on and on while nobody reads it, and for more than 1,024
+/// bodies at once.
 pub struct Streaming<T, I, O, C> {
     transport: T,
     /// Bodies that arrive, by their ids. In order, at most one.
@@ -62,8 +63,8 @@ pub struct Streaming<T, I, O, C> {
     stashed: Option<Received<I, C, io::Error>>,
     /// Bodies that are sent, the next one first.
     leaving: VecDeque<(Whose, Body<C>)>,
-    /// A push with a body, while that of the one before is sent: they have no ids by which they could be told apart. And the
-    /// pushes behind it, of which a server sends none.
+    /// A push with a body, while that of the one before is sent: they have no ids by which they could be told apart.
+    /// And the pushes behind it, of which a server sends none.
     held: VecDeque<(O, Body<C>)>,
     /// Whether bodies come one after the other.
     in_order: bool,
@@ -128,9 +129,9 @@ impl<T, I, O, C> Streaming<T, I, O, C> {
         self
     }
 
-    /// Sets from how many `bytes` on that have arrived of a body and are not read, the peer is held up, and how many a chunk
-    /// has; so there is one chunk more in memory at most. By default chunks are counted alone, [`CHUNKS_MAX`](super::CHUNKS_MAX)
-    /// of them, each as large as the codec takes. At least a byte.
+    /// Sets from how many `bytes` on that have arrived of a body and are not read, the peer is held up, and how many a
+    /// chunk has; so there is one chunk more in memory at most. By default chunks are counted alone,
+    /// [`CHUNKS_MAX`](super::CHUNKS_MAX) of them, each as large as the codec takes. At least a byte.
     ///
     /// ```
     /// use mainspring::proto::streaming::Streaming;

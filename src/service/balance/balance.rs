@@ -1,17 +1,18 @@
 //! The service that sends each call to one of several endpoints.
 //!
-//! See [the module](super) for where it belongs. A call chooses its endpoint at its first poll, is counted as its load until it
-//! ends or is dropped, and leaves there what it took. A call that failed counts as slow, five seconds or what was set and for
-//! so long, since what fails fast would otherwise look best; one that was dropped counts for as long as it has taken.
+//! See [the module](super) for where it belongs. A call chooses its endpoint at its first poll, is counted as its load
+//! until it ends or is dropped, and leaves there what it took. A call that failed counts as slow, five seconds or what
+//! was set and for so long, since what fails fast would otherwise look best; one that was dropped counts for as long as
+//! it has taken.
 //!
-//! Guarantees: an endpoint that is not open is not called while one of four pairs at random has one that is; then the least bad
-//! that was seen is called, so no call fails for bad endpoints alone, and few that are left are not run over by the load of
-//! all. One whose priority makes it a reserve is called only if none is open of those that come before. Its own error is [`Rejected::NoEndpoint`], when the set is empty. Choosing takes the same time for any number of
-//! endpoints, but in turns, and before a
-//! reserve is called, which looks at all.
+//! Guarantees: an endpoint that is not open is not called while one of four pairs at random has one that is; then the
+//! least bad that was seen is called, so no call fails for bad endpoints alone, and few that are left are not run over
+//! by the load of all. One whose priority makes it a reserve is called only if none is open of those that come before.
+//! Its own error is [`Rejected::NoEndpoint`], when the set is empty. Choosing takes the same time for any number of
+//! endpoints, but in turns, and before a reserve is called, which looks at all.
 //!
-//! The trade-off: the future holds its endpoint, and with it the request twice, before and after the choice, as an `async` block
-//! does. A pointer into a set that changes cannot be had without.
+//! The trade-off: the future holds its endpoint, and with it the request twice, before and after the choice, as an
+//! `async` block does. A pointer into a set that changes cannot be had without.
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -88,8 +89,8 @@ impl<K, S> Balance<K, S> {
         Self::by(endpoints, By::Peak(nanoseconds(DECAY)))
     }
 
-    /// The better of two at random, by the calls in flight: for calls whose latency says nothing of the endpoint, as when they
-    /// wait for something to happen.
+    /// The better of two at random, by the calls in flight: for calls whose latency says nothing of the endpoint, as
+    /// when they wait for something to happen.
     pub fn least_loaded(endpoints: Endpoints<K, S>) -> Self {
         Self::by(endpoints, By::InFlight)
     }
@@ -121,8 +122,8 @@ impl<K, S, C> Balance<K, S, C> {
         self
     }
 
-    /// How slow a call counts that has failed, if it was faster, and for how long from then on: what is left of that time is
-    /// what the endpoint costs. Zero takes failures for what they took.
+    /// How slow a call counts that has failed, if it was faster, and for how long from then on: what is left of that
+    /// time is what the endpoint costs. Zero takes failures for what they took.
     #[must_use]
     pub fn penalty(mut self, penalty: Duration) -> Self {
         self.penalty = nanoseconds(penalty);
@@ -130,9 +131,9 @@ impl<K, S, C> Balance<K, S, C> {
     }
 
     /// What is a failure: [`Class::Failure`](super::super::Class::Failure) and
-    /// [`Class::Retryable`](super::super::Class::Retryable) of `classifier`. One for endpoints that have a limit of their own
-    /// may say [`Class::Ignored`](super::super::Class::Ignored) of [`Rejected::Full`]: it is no failure of what is behind it, and
-    /// who is full is Busy anyway.
+    /// [`Class::Retryable`](super::super::Class::Retryable) of `classifier`. One for endpoints that have a limit of
+    /// their own may say [`Class::Ignored`](super::super::Class::Ignored) of [`Rejected::Full`]: it is no failure of
+    /// what is behind it, and who is full is Busy anyway.
     #[must_use]
     pub fn classifier<D>(self, classifier: D) -> Balance<K, S, D> {
         let Self { endpoints, by, penalty, random, panics, .. } = self;
@@ -179,8 +180,8 @@ impl<K, S, C> Balance<K, S, C> {
         Some(chosen.clone())
     }
 
-    /// The better of two, of which one at least is open, or the best of several pairs, or of all where there is a reserve. There
-    /// are two at least.
+    /// The better of two, of which one at least is open, or the best of several pairs, or of all where there is a
+    /// reserve. There are two at least.
     fn better_of_two<'s, Request>(&self, tier: &Tier<'s, K, S>, now: u64) -> (&'s Rc<Endpoint<K, S>>, Status)
     where
         S: Service<Request>,
@@ -238,8 +239,8 @@ fn is_better(one: &Rank, other: &Rank) -> bool {
     (one.0, one.1) < (other.0, other.1)
 }
 
-/// The one whose turn it is, of those with the best status; in "smooth" turns, as nginx takes them: each gains its weight, and
-/// the one that has most pays what all have gained.
+/// The one whose turn it is, of those with the best status; in "smooth" turns, as nginx takes them: each gains its
+/// weight, and the one that has most pays what all have gained.
 fn next_in_turn<Request, K, S: Service<Request>>(tier: &[Rc<Endpoint<K, S>>]) -> (&Rc<Endpoint<K, S>>, Status) {
     let best = tier.iter().map(|endpoint| endpoint.status()).min().unwrap_or_default();
     let mut gained = 0.0;

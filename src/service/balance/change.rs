@@ -1,7 +1,7 @@
 //! What a resolver says about a set of endpoints.
 //!
-//! The items of the stream that [`Endpoints::follow`](super::Endpoints::follow) applies, as they are found out: by DNS, from a
-//! registry, from a file. Two cases are enough: an endpoint that has changed is inserted again.
+//! The items of the stream that [`Endpoints::follow`](super::Endpoints::follow) applies, as they are found out: by DNS,
+//! from a registry, from a file. Two cases are enough: an endpoint that has changed is inserted again.
 use std::future::poll_fn;
 use std::ops::DerefMut;
 use std::pin::Pin;
@@ -22,8 +22,8 @@ pub enum Change<K, S> {
         service: S,
         /// Its share of the calls, relative to the others; finite and more than zero.
         weight: f64,
-        /// Zero is the first choice. Any other is a reserve: it is called if none of a lower number is open, and none of those
-        /// has as good a status.
+        /// Zero is the first choice. Any other is a reserve: it is called if none of a lower number is open, and none
+        /// of those has as good a status.
         priority: u16,
     },
     /// There is none called so any more. Calls that it has in flight go on.
@@ -37,7 +37,8 @@ impl<K, S> Change<K, S> {
     }
 }
 
-/// The next item of a resolver. It costs a unit of the budget: one that always has another must let the others have their turns.
+/// The next item of a resolver. It costs a unit of the budget: one that always has another must let the others have
+/// their turns.
 pub(crate) async fn next<P: DerefMut<Target: Stream>>(changes: &mut Pin<P>) -> Option<<P::Target as Stream>::Item> {
     poll_fn(|cx| {
         ready!(scope::poll_admit(cx));

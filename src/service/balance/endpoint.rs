@@ -1,9 +1,10 @@
 //! One of the services that are balanced, and what is known of it.
 //!
-//! Made when a resolver says that it is there, kept by the set and by each call that it has in flight: one that is removed
-//! finishes what it has begun, and is dropped with the last call.
+//! Made when a resolver says that it is there, kept by the set and by each call that it has in flight: one that is
+//! removed finishes what it has begun, and is dropped with the last call.
 //!
-//! Both loads are kept whichever is asked for, since they are a few words, so that one set may be balanced in several ways.
+//! Both loads are kept whichever is asked for, since they are a few words, so that one set may be balanced in several
+//! ways.
 use std::cell::Cell;
 
 use super::super::{Service, Status};

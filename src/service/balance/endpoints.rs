@@ -3,12 +3,13 @@
 //! Filled by who knows of them: by hand, from a list, or by a stream of changes that a task follows; read by
 //! [`Balance`](super::Balance) for each call.
 //!
-//! Guarantees: a change is seen by the next call; calls in flight keep their endpoint, also when it was removed. Nothing else
-//! than what is said here removes one. The set has no bound of its own, since it is as large as the resolver says.
+//! Guarantees: a change is seen by the next call; calls in flight keep their endpoint, also when it was removed.
+//! Nothing else than what is said here removes one. The set has no bound of its own, since it is as large as the
+//! resolver says.
 //!
 //! The trade-off: a change copies the list, a pointer for each endpoint, so that a call reads it with nothing borrowed.
-//! Changes are rare and calls are not. Nobody polls a resolver but the task that follows it: a balancer that did so in its
-//! calls would learn nothing while there are none.
+//! Changes are rare and calls are not. Nobody polls a resolver but the task that follows it: a balancer that did so in
+//! its calls would learn nothing while there are none.
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::pin;
@@ -51,8 +52,8 @@ pub struct Endpoints<K, S> {
 pub(super) struct Set<K, S> {
     /// In the order of their priorities.
     endpoints: Vec<Rc<Endpoint<K, S>>>,
-    /// For each priority where its endpoints end, and for each of those the sum of its weight and of those before it; no sums
-    /// if all weigh the same.
+    /// For each priority where its endpoints end, and for each of those the sum of its weight and of those before it;
+    /// no sums if all weigh the same.
     tiers: Vec<(usize, Vec<f64>)>,
 }
 
@@ -131,8 +132,8 @@ impl<K, S> Endpoints<K, S> {
 }
 
 impl<K: PartialEq, S> Endpoints<K, S> {
-    /// An endpoint called `key`, with a weight of one. It takes the place of one that was called so before, of which nothing
-    /// that was known is kept.
+    /// An endpoint called `key`, with a weight of one. It takes the place of one that was called so before, of which
+    /// nothing that was known is kept.
     pub fn insert(&self, key: K, service: S) {
         self.insert_weighted(key, service, 1.0);
     }
@@ -156,7 +157,8 @@ impl<K: PartialEq, S> Endpoints<K, S> {
         self.replace(endpoints);
     }
 
-    /// The endpoint called `key` has another share of the calls, and keeps all that is known of it; false if there is none.
+    /// The endpoint called `key` has another share of the calls, and keeps all that is known of it; false if there is
+    /// none.
     ///
     /// # Panics
     ///
@@ -169,8 +171,8 @@ impl<K: PartialEq, S> Endpoints<K, S> {
         true
     }
 
-    /// The endpoint called `key` belongs to another tier, and keeps all that is known of it; false if there is none. Those that
-    /// are [inserted](Self::insert) are of the first choice, which is zero.
+    /// The endpoint called `key` belongs to another tier, and keeps all that is known of it; false if there is none.
+    /// Those that are [inserted](Self::insert) are of the first choice, which is zero.
     pub fn prioritise(&self, key: &K, priority: u16) -> bool {
         let endpoints = self.now().endpoints.clone();
         let Some(endpoint) = endpoints.iter().find(|known| known.key == *key) else { return false };
@@ -228,8 +230,8 @@ impl<K, S> Default for Endpoints<K, S> {
 }
 
 impl<K: PartialEq, S> FromIterator<(K, S)> for Endpoints<K, S> {
-    /// A set that does not change unless somebody changes it, all with a weight of one. Of two with the same key the first
-    /// one is found when it is removed.
+    /// A set that does not change unless somebody changes it, all with a weight of one. Of two with the same key the
+    /// first one is found when it is removed.
     fn from_iter<I: IntoIterator<Item = (K, S)>>(endpoints: I) -> Self {
         let all = Self::new();
         all.replace(endpoints.into_iter().map(|(key, service)| Rc::new(Endpoint::new(key, service, 1.0, 0))).collect());

@@ -1,20 +1,23 @@
 //! What a call to an endpoint is likely to cost, by what the last ones took.
 //!
-//! The core of the load of [`Balance`](super::Balance): a pure structure, whose time is a parameter. The cost is the largest of
-//! all latencies, each of which weighs less the older it is, `exp(-age / decay)`: what the peak-sensitive moving average of
-//! Finagle comes to when it is asked for each call. Samples come unevenly, so it is time that weighs and not their number.
+//! The core of the load of [`Balance`](super::Balance): a pure structure, whose time is a parameter. The cost is the
+//! largest of all latencies, each of which weighs less the older it is, `exp(-age / decay)`: what the peak-sensitive
+//! moving average of Finagle comes to when it is asked for each call. Samples come unevenly, so it is time that weighs
+//! and not their number.
 //!
-//! A failure is a penalty beside it, which is over as a call that took so long would be: what is left of it is the cost until
-//! then. As a latency it would be forgotten as slowly as one, and a service that answers in a millisecond would for 85 s have
-//! no call for one failure that counts five seconds, nor the probe by which it is found to be back.
+//! A failure is a penalty beside it, which is over as a call that took so long would be: what is left of it is the cost
+//! until then. As a latency it would be forgotten as slowly as one, and a service that answers in a millisecond would
+//! for 85 s have no call for one failure that counts five seconds, nor the probe by which it is found to be back.
 //!
-//! Guarantees: one call that was slow is known at once, and forgotten in a few times `decay`, also if nobody calls; so an
-//! endpoint that was slow is tried again. The cost is a word and two times.
+//! Guarantees: one call that was slow is known at once, and forgotten in a few times `decay`, also if nobody calls; so
+//! an endpoint that was slow is tried again. The cost is a word and two times.
 //!
-//! The trade-off: a peak, and not a mean. A mean needs many calls to see that an endpoint has become slow, which all wait.
+//! The trade-off: a peak, and not a mean. A mean needs many calls to see that an endpoint has become slow, which all
+//! wait.
 
-/// The cost of a call whose endpoint has none that has ended, and one in flight: above all others, so that the first call
-/// remains the only one until it has ended. In nanoseconds, a day and a half, so that calls in flight can still be added.
+/// The cost of a call whose endpoint has none that has ended, and one in flight: above all others, so that the first
+/// call remains the only one until it has ended. In nanoseconds, a day and a half, so that calls in flight can still be
+/// added.
 const UNKNOWN: f64 = (1_u64 << 47) as f64;
 
 /// What calls to an endpoint cost.

@@ -3,8 +3,8 @@
 //! Used at the inner end of a stack, around a client of that ecosystem, or in its middle, around a layer of it.
 //!
 //! Guarantees: each call has a clone of the service to itself, which is asked until it is ready and called once, as the
-//! contract of tower demands; a call that is dropped before that gives its clone back and has reserved nothing. The future is
-//! that of the service, or the clone and the request that wait, in the same memory.
+//! contract of tower demands; a call that is dropped before that gives its clone back and has reserved nothing. The
+//! future is that of the service, or the clone and the request that wait, in the same memory.
 //!
 //! The trade-off: a clone for each call. One service in a cell would be polled by several calls at once, of which its
 //! contract knows nothing.

@@ -2,11 +2,11 @@
 //!
 //! Used to hand a stack to a library of that ecosystem which runs on one thread, or asks for no `Send`.
 //!
-//! Guarantees: clones share the service; it is always ready, since capacity is taken inside the call; each call allocates its
-//! future, which keeps the service alive.
+//! Guarantees: clones share the service; it is always ready, since capacity is taken inside the call; each call
+//! allocates its future, which keeps the service alive.
 //!
-//! The trade-off: the future is not `Send`. One that is has to be boxed where its type is known to be, which a generic adapter
-//! is not; a user writes that one for a concrete stack in the ten lines of this file.
+//! The trade-off: the future is not `Send`. One that is has to be boxed where its type is known to be, which a generic
+//! adapter is not; a user writes that one for a concrete stack in the ten lines of this file.
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

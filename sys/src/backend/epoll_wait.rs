@@ -59,8 +59,8 @@ fn wait_fine(epoll: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout) -> io
     let no_set = std::ptr::null::<libc::sigset_t>();
     let fd = epoll.as_raw_fd();
     // SAFETY: the list is writable for `room` records, the capacity of the vector, and the kernel fills as many as it
-    // says. The time lives until the end of this function, and is two 64-bit numbers on every 64-bit target, as the kernel
-    // wants it.
+    // says. The time lives until the end of this function, and is two 64-bit numbers on every 64-bit target, as the
+    // kernel wants it.
     unsafe {
         let make = || libc::syscall(libc::SYS_epoll_pwait2, fd, list, room, time, no_set, SIGNAL_SET_SIZE);
         match check(Call::Select, make) {

@@ -1,7 +1,7 @@
 //! The selector on kqueue(2): Apple and the BSDs.
 //!
-//! One `kevent` per registration, with all its changes, or for many of them, and one per select. No lock, no
-//! mirror of what is registered, no allocation. The items stand in the same order as in `epoll.rs`; the call itself is in
+//! One `kevent` per registration, with all its changes, or for many of them, and one per select. No lock, no mirror of
+//! what is registered, no allocation. The items stand in the same order as in `epoll.rs`; the call itself is in
 //! `kqueue_call.rs`.
 //!
 //! What a change is in the words of kqueue, and why, stands in `kqueue_change.rs`. A descriptor has a filter for each

@@ -114,8 +114,8 @@ pub(super) fn wait(kqueue: &OwnedFd, records: &mut Vec<Record>, timeout: Timeout
     }
 }
 
-/// Tells the kernel these records in their order by a call of the kind, and leaves their receipts in their place. If the
-/// call fails, that is what became of each.
+/// Tells the kernel these records in their order by a call of the kind, and leaves their receipts in their place. If
+/// the call fails, that is what became of each.
 pub(super) fn control(call: Call, kqueue: &OwnedFd, records: &mut [Record]) {
     records.iter_mut().for_each(|record| record.0.flags |= os::EV_RECEIPT);
     let (fd, both, count) = (kqueue.as_raw_fd(), records.as_mut_ptr().cast(), records.len());

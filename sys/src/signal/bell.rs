@@ -1,15 +1,17 @@
 //! What a signal handler rings, and a selector hears: a pair of connected sockets.
 //!
-//! The slots of the table of subscriptions have one each, and so has every [`Notifier`](super::Notifier). [`Bell::ring`] is
-//! async-signal-safe, signal-safety(7): atomics and one write(2), and none if the bell rings already.
+//! The slots of the table of subscriptions have one each, and so has every [`Notifier`](super::Notifier).
+//! [`Bell::ring`] is async-signal-safe, signal-safety(7): atomics and one write(2), and none if the bell rings already.
 //!
-//! Ringing says only when to look; what there is to see is counted elsewhere, before. The owner calls [`Bell::look`] first
-//! and reads the count second, so what is counted after that rings again. `SeqCst` throughout: signals are rare, and each
-//! argument about order then is about one sequence.
+//! Ringing says only when to look; what there is to see is counted elsewhere, before. The owner calls [`Bell::look`]
+//! first and reads the count second, so what is counted after that rings again. `SeqCst` throughout: signals are rare,
+//! and each argument about order then is about one sequence.
 //!
-//! A child after fork(2) shares the pair with its parent, and so neither rings nor hears it: it has to make bells of its own.
+//! A child after fork(2) shares the pair with its parent, and so neither rings nor hears it: it has to make bells of
+//! its own.
 //!
-//! A pair of Unix sockets and not an eventfd or a pipe, because the standard library makes it close-on-exec on every system.
+//! A pair of Unix sockets and not an eventfd or a pipe, because the standard library makes it close-on-exec on every
+//! system.
 
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -88,8 +90,8 @@ impl Bell {
             return;
         }
         let byte = 1_u8;
-        // SAFETY: `byte` is readable for its one byte. The descriptor is closed with this bell and not before, or is -1; its
-        // peer likewise, so there is no SIGPIPE.
+        // SAFETY: `byte` is readable for its one byte. The descriptor is closed with this bell and not before, or is
+        // -1; its peer likewise, so there is no SIGPIPE.
         let written = unsafe { libc::write(self.write_end.load(SeqCst), ptr::from_ref(&byte).cast(), 1) };
         if written != 1 {
             // The next ring tries again.

@@ -1,8 +1,8 @@
 //! The signals that can be subscribed to, and how many of each have come.
 //!
-//! A kind is the number of a signal that was checked: a handler can be installed for it, and a program may go on after the
-//! handler has returned. A number and not an enum, since a system has more signals than there are names for, and the
-//! real-time ones of Linux have none.
+//! A kind is the number of a signal that was checked: a handler can be installed for it, and a program may go on after
+//! the handler has returned. A number and not an enum, since a system has more signals than there are names for, and
+//! the real-time ones of Linux have none.
 //!
 //! The counts are what is exact: a subscription compares them with what it has seen. Its descriptor only says when to
 //! look. They are written by the handler alone.
@@ -31,8 +31,8 @@ const STANDARD: RangeInclusive<c_int> = 1..=31;
 /// One more than the highest number of any system, MIPS having most.
 const NUMBERS: usize = 129;
 
-/// What no handler is for: those that the system lets nobody handle, and those by which it says that an instruction cannot
-/// go on, which it would run again when the handler returns.
+/// What no handler is for: those that the system lets nobody handle, and those by which it says that an instruction
+/// cannot go on, which it would run again when the handler returns.
 const REFUSED: [(c_int, &str); 6] = [
     (libc::SIGKILL, "SIGKILL cannot be handled"),
     (libc::SIGSTOP, "SIGSTOP cannot be handled"),
@@ -74,8 +74,8 @@ impl Kind {
     /// # Errors
     ///
     /// `InvalidInput`, with the reason: for `SIGKILL` and `SIGSTOP`, which cannot be handled; for `SIGSEGV`, `SIGILL`,
-    /// `SIGFPE` and `SIGBUS`, after which a program cannot go on; for what is no signal's number, or one that the C library
-    /// keeps to itself. Allowed are 1 to 31, and on Linux the real-time signals.
+    /// `SIGFPE` and `SIGBUS`, after which a program cannot go on; for what is no signal's number, or one that the C
+    /// library keeps to itself. Allowed are 1 to 31, and on Linux the real-time signals.
     pub fn from_raw(number: i32) -> io::Result<Self> {
         let why = match REFUSED.iter().find(|(refused, _)| *refused == number) {
             Some((_, why)) => why,
@@ -86,13 +86,13 @@ impl Kind {
         Err(io::Error::new(io::ErrorKind::InvalidInput, message))
     }
 
-    /// Real-time signal number `index`, from 0: `SIGRTMIN` and up, signal(7). Several that come before they are looked at
-    /// count as one here too.
+    /// Real-time signal number `index`, from 0: `SIGRTMIN` and up, signal(7). Several that come before they are looked
+    /// at count as one here too.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` beyond `SIGRTMAX`; Linux has some 30. `Unsupported` where the system has none, or this crate does not
-    /// know them: everywhere but on Linux and Android.
+    /// `InvalidInput` beyond `SIGRTMAX`; Linux has some 30. `Unsupported` where the system has none, or this crate does
+    /// not know them: everywhere but on Linux and Android.
     pub fn real_time(index: u8) -> io::Result<Self> {
         let numbers = real_time();
         if numbers.is_empty() {

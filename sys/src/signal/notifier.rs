@@ -1,8 +1,8 @@
 //! A descriptor that a program's own signal handler makes readable.
 //!
 //! For signals that this crate does not handle: those with a handler of the program's, or of a library. It is what the
-//! handler of this crate is made of, a bell and a count. It is made without a system call, so that it can be a static, where
-//! a handler finds it; the descriptor comes when somebody wants to be told.
+//! handler of this crate is made of, a bell and a count. It is made without a system call, so that it can be a static,
+//! where a handler finds it; the descriptor comes when somebody wants to be told.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -47,8 +47,8 @@ impl Notifier {
         Self { bell: Bell::new(), count: AtomicU64::new(0), seen: AtomicU64::new(0) }
     }
 
-    /// A descriptor that is non-blocking and close-on-exec, to be registered for reading and not to be read. It is made in
-    /// the first call: what was notified before is found by [`drain`](Self::drain) alone.
+    /// A descriptor that is non-blocking and close-on-exec, to be registered for reading and not to be read. It is made
+    /// in the first call: what was notified before is found by [`drain`](Self::drain) alone.
     ///
     /// # Errors
     ///
@@ -57,9 +57,9 @@ impl Notifier {
         self.bell.install().map(AsFd::as_fd)
     }
 
-    /// Makes the descriptor readable, unless it was notified since it was last drained. From any thread, and from a signal
-    /// handler: it is async-signal-safe, signal-safety(7), touches atomics and write(2) alone, never waits, and leaves errno
-    /// as it was. In a child after fork(2) whose parent has made the descriptor it tells nobody.
+    /// Makes the descriptor readable, unless it was notified since it was last drained. From any thread, and from a
+    /// signal handler: it is async-signal-safe, signal-safety(7), touches atomics and write(2) alone, never waits, and
+    /// leaves errno as it was. In a child after fork(2) whose parent has made the descriptor it tells nobody.
     pub fn notify(&self) {
         let saved = errno::get();
         self.count.fetch_add(1, SeqCst);
@@ -67,8 +67,8 @@ impl Notifier {
         errno::set(saved);
     }
 
-    /// True if it was notified since the last call. Any number of times in between count as one. A readable descriptor may
-    /// yield false: it is a hint.
+    /// True if it was notified since the last call. Any number of times in between count as one. A readable descriptor
+    /// may yield false: it is a hint.
     pub fn drain(&self) -> bool {
         self.bell.look();
         let count = self.count.load(SeqCst);

@@ -1,8 +1,9 @@
 //! The table that the signal handler goes over, and the handler.
 //!
-//! A fixed number of slots, each with a bell (`bell.rs`) that is made when the slot is first used and lives as long as the
-//! process. A subscription owns a slot while it lives; then the slot, with its bell, waits for the next. So the descriptor
-//! that the handler writes to never becomes another file, however long a handler is held up on another thread.
+//! A fixed number of slots, each with a bell (`bell.rs`) that is made when the slot is first used and lives as long as
+//! the process. A subscription owns a slot while it lives; then the slot, with its bell, waits for the next. So the
+//! descriptor that the handler writes to never becomes another file, however long a handler is held up on another
+//! thread.
 //!
 //! A late ring in a slot that has a new owner makes that owner look, and find by the counts in `kind.rs` that nothing
 //! came. No lock guards the table: a slot is claimed by a compare-and-swap, and belongs to whoever it succeeded for.

@@ -52,7 +52,8 @@ impl Subscription {
     ///
     /// At the 65th subscription at one time; `EMFILE` or `ENFILE`.
     pub fn new(kind: Kind) -> io::Result<Self> {
-        // Read first: from when the handler is installed a signal is told, if not by the bell then by the first `drain`.
+        // Read first: from when the handler is installed a signal is told, if not by the bell then by the first
+        // `drain`.
         let seen = AtomicU64::new(kind.delivered());
         let (slot, reader) = Slot::claim(kind)?;
         Ok(Self { kind, slot, reader, seen })

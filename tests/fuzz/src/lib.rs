@@ -1,5 +1,5 @@
-//! What holds for every codec, whatever arrives: any split of the bytes gives the same items and errors, no step goes on for
-//! ever, what is kept is bounded, and what was decoded is decoded again from its encoding.
+//! What holds for every codec, whatever arrives: any split of the bytes gives the same items and errors, no step goes
+//! on for ever, what is kept is bounded, and what was decoded is decoded again from its encoding.
 //!
 //! An input is a byte for the settings of the codec, four bytes for where it is split, and the bytes that arrive.
 

@@ -1,8 +1,8 @@
-//! What all that speak the least of HTTP have in common: each request is parsed with httparse, nothing of it is looked at, and
-//! the answer is the same bytes.
+//! What all that speak the least of HTTP have in common: each request is parsed with httparse, nothing of it is looked
+//! at, and the answer is the same bytes.
 //!
-//! Right for a client that sends requests without bodies, and for no other. The answer has the headers of the others, with
-//! a date that stands still, so that all of them send as many bytes.
+//! Right for a client that sends requests without bodies, and for no other. The answer has the headers of the others,
+//! with a date that stands still, so that all of them send as many bytes.
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind};

@@ -1,5 +1,5 @@
-//! The calls that the standard library does not make as a server wants them: epoll_create1, epoll_ctl, epoll_wait, accept4
-//! with flags, and the settings of a listener.
+//! The calls that the standard library does not make as a server wants them: epoll_create1, epoll_ctl, epoll_wait,
+//! accept4 with flags, and the settings of a listener.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -70,8 +70,8 @@ pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     owned(unsafe { libc::accept4(listener.as_raw_fd(), ptr::null_mut(), ptr::null_mut(), flags) }).map(TcpStream::from)
 }
 
-/// No delays on the connections that it accepts: the option is inherited, tcp(7), which saves a call for each. And as many
-/// that wait as with the other servers: the standard library has 128.
+/// No delays on the connections that it accepts: the option is inherited, tcp(7), which saves a call for each. And as
+/// many that wait as with the other servers: the standard library has 128.
 pub(crate) fn prepare(listener: &TcpListener) -> io::Result<()> {
     let on: libc::c_int = 1;
     let size = size_of_val(&on) as libc::socklen_t;

@@ -1,11 +1,11 @@
 //! The floor: a loop by hand on epoll(7), with nothing beneath it but the C library.
 //!
-//! Each connection is registered once, edge-triggered, for both directions, and has a buffer of so many bytes. A read that
-//! comes back short has taken all there was, unless the peer has closed, so the read that would say so is not made. Prints
-//! `ready PORT`, and ends when its first connection does.
+//! Each connection is registered once, edge-triggered, for both directions, and has a buffer of so many bytes. A read
+//! that comes back short has taken all there was, unless the peer has closed, so the read that would say so is not
+//! made. Prints `ready PORT`, and ends when its first connection does.
 //!
-//! This is the one program of the benchmarks with unsafe code: a floor that stood on `mainspring-sys` would hide what that
-//! costs, and any other crate for epoll would be a peer and not a floor.
+//! This is the one program of the benchmarks with unsafe code: a floor that stood on `mainspring-sys` would hide what
+//! that costs, and any other crate for epoll would be a peer and not a floor.
 
 mod epoll;
 

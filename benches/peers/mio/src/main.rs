@@ -1,7 +1,7 @@
 //! The echo on mio, as its own examples write it: `echo-mio BUFFER`.
 //!
-//! Edge-triggered, so each event is followed until the system says "not yet". Prints `ready PORT`, and ends when its first
-//! connection does.
+//! Edge-triggered, so each event is followed until the system says "not yet". Prints `ready PORT`, and ends when its
+//! first connection does.
 #![forbid(unsafe_code)]
 
 use std::env;

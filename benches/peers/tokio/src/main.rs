@@ -1,7 +1,7 @@
 //! The echo on tokio, as its own documentation writes it: `echo-tokio FLAVOUR THREADS BUFFER`.
 //!
-//! `current` and `multi` are its two schedulers; `reuseport` is as many schedulers of the first kind as threads, each with a
-//! listener of its own on the same port. Prints `ready PORT`, and ends when its first connection does.
+//! `current` and `multi` are its two schedulers; `reuseport` is as many schedulers of the first kind as threads, each
+//! with a listener of its own on the same port. Prints `ready PORT`, and ends when its first connection does.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Headless Chromium, by its remote control: JSON in messages of a WebSocket, on a client of Mainspring.
 //!
-//! The protocol is that of Chrome DevTools, of which a handful of methods is used here. All pages share one connection; each
-//! has a session, and an answer the number of its question.
+//! The protocol is that of Chrome DevTools, of which a handful of methods is used here. All pages share one connection;
+//! each has a session, and an answer the number of its question.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

@@ -1,8 +1,8 @@
 //! The codec of a connection to a server.
 //!
-//! An answer is found by the request that it is to, since that to a `HEAD` has no body whatever it says; and what has two
-//! readings is an error, as in a request. So is whatever comes before anything was asked, a part of an answer too: an idle
-//! connection goes from one client to another.
+//! An answer is found by the request that it is to, since that to a `HEAD` has no body whatever it says; and what has
+//! two readings is an error, as in a request. So is whatever comes before anything was asked, a part of an answer too:
+//! an idle connection goes from one client to another.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,7 +1,7 @@
 //! The same service on hyper and one reactor of Mainspring: `http-hyper-mainspring default|pipelined|timed`.
 //!
-//! `timed` has hyper's timeout for the head of a request in force, which the others leave off as the one on tokio does. The
-//! rest is as there: `ready PORT` is printed, and the first connection is the leash.
+//! `timed` has hyper's timeout for the head of a request in force, which the others leave off as the one on tokio does.
+//! The rest is as there: `ready PORT` is printed, and the first connection is the leash.
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
