@@ -65,12 +65,19 @@ fn converse(said: &'static str, later: &'static str) -> (String, io::Result<()>)
         let (stream, _peer) = listener.accept().await.unwrap();
         let mut framed = Framed::new(stream, Speech::default());
         pipeline::serve(&mut framed, &service_fn(async |line: String| io::Result::Ok(line))).await.unwrap();
-        let (stream, _codec, buffer) = framed.into_parts();
-        let went_on = shout(&stream, buffer).await;
+        let (stream, codec, buffer) = framed.into_parts();
+        let went_on = if codec.leaves_open() { shout(&stream, buffer).await } else { say_more(&stream).await };
         drop(stream);
         (peer.join().unwrap(), went_on)
     })
     .unwrap()
+}
+
+/// Writes on, and then waits for the peer to have closed.
+async fn say_more(stream: &TcpStream) -> io::Result<()> {
+    let written = stream.write_all(b"more").await;
+    while stream.read(&mut [0; 64]).await.unwrap() > 0 {}
+    written
 }
 
 async fn shout(stream: &TcpStream, mut early: Buffer) -> io::Result<()> {
