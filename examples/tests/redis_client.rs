@@ -221,10 +221,11 @@ fn a_batch_is_made_again_when_a_server_that_loads_has_refused_all_of_it_and_not_
             let sent = String::from_utf8_lossy(&bytes[..count]).into_owned();
             // It has loaded everything after the first command, or never.
             let second = if sent.contains("INCR") { b":1\r\n" } else { LOADING };
-            stream.write_all(&[LOADING, second].concat()).expect("room");
+            // Told before the answer, by which the client goes on.
             if heard.send(sent).is_err() {
                 return;
             }
+            stream.write_all(&[LOADING, second].concat()).expect("room");
         }
     });
     mainspring::run(async {
