@@ -34,15 +34,15 @@ Commands:
                  and a hand-written loop and its work in tasks, with 64 and 1,000 connections and 16
                  requests at a time (wrk): twelve minutes
   churn          Connections that come and go, and storms of them: system calls per connection (strace),
-                 processor time, connections per second; six minutes
+                 processor time, connections per second; two minutes
   lean           Crates, clean build, stripped size and lines of unsafe of an echo server alone, beside
                  the peers' (builds each from nothing): four minutes
   udp            Datagrams in a second, one by one and in batches: two minutes
-  latency        p50, p99 and p99.9 at 10,000 and 40,000 requests a second, sent when due: five minutes
+  latency        p50, p99 and p99.9 at 10,000 and 40,000 requests a second, sent when due: four minutes
   implicit       The same echo by hand, as tick, future, service and pipelined service: instructions,
                  system calls, time; three minutes
   curves         The cost of an operation among 10 to 18,000 connections, 100 to 10,000,000 timers and
-                 10 to 1,000,000 tasks; six minutes
+                 10 to 1,000,000 tasks; a quarter of an hour
   memory         Bytes per idle connection, in use (valgrind) and resident
   scale          What 1, 10 and 100 million connections need of memory, descriptors and processors, from
                  what one needs, and which limit of this system comes first; half a minute

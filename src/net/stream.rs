@@ -147,13 +147,13 @@ impl Stream {
     }
 }
 
-/// How many bytes the buffers have room for. Of how many bytes in so many buffers the system was asked: of all, unless
-/// it takes only a part of them in one call. Then it counts as if it had been asked for the `count` that it has done,
-/// since a transfer that is short says nothing.
+/// Of how many bytes in so many buffers the system was asked: of all, unless it takes only a part of them in one call.
+/// Then it counts as if it had been asked for the `count` that it has done, since a transfer that is short says nothing.
 const fn asked_for(buffers: usize, bytes: usize, count: usize) -> usize {
     if buffers > Socket::BUFFERS_MAX || bytes > Socket::BYTES_MAX { count } else { bytes }
 }
 
+/// How many bytes the buffers have room for.
 pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }

@@ -9,7 +9,7 @@
 //! Poll methods on `&mut self` instead of `Stream` and `Sink`: the two traits cannot be asked for buffered
 //! messages alone, know no half-close, and want a pin that no connection needs.
 use std::io::{Read, Write};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::codec::{Decoder, Encoder, Framed, HalfClose};
 
@@ -130,6 +130,21 @@ pub trait Transport<Outgoing> {
         let _ = cx;
         Poll::Ready(())
     }
+}
+
+/// Tells the peer that there will be no more, once, which sets `closed`; then waits until the transport can be dropped
+/// without a loss.
+#[cold]
+pub(super) fn poll_end<T: Transport<O>, O>(
+    transport: &mut T,
+    closed: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), T::Error>> {
+    if !*closed {
+        ready!(transport.poll_close(cx))?;
+        *closed = true;
+    }
+    transport.poll_linger(cx).map(Ok)
 }
 
 /// Bodies of messages that are on the way, of a transport that has some.

@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
@@ -30,6 +30,7 @@ use super::{CONTROLS_MAX, Frame, Role, ServeError};
 use crate::proto::last::{Last, MESSAGES_MAX};
 use crate::proto::phase::{Phase, Progress};
 use crate::proto::pressure::Heard;
+use crate::proto::transport::poll_end;
 use crate::proto::watchdog::Watchdog;
 use crate::proto::{Deadlines, Pressure, Transport};
 
@@ -119,7 +120,7 @@ where
         // 4. and 5.
         loop {
             if self.is_closing() && self.controls.is_empty() {
-                if let Poll::Ready(end) = self.poll_close(cx) {
+                if let Poll::Ready(end) = poll_end(&mut self.transport, &mut self.closed, cx) {
                     return Poll::Ready(self.outcome(end));
                 }
             }
@@ -346,16 +347,6 @@ where
 
     fn stop_reading(&mut self) {
         self.source = Source::Nothing;
-    }
-
-    /// Tells the peer that there will be no more, and waits until the transport can be dropped without a loss.
-    #[cold]
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if !self.closed {
-            ready!(self.transport.poll_close(cx))?;
-            self.closed = true;
-        }
-        self.transport.poll_linger(cx).map(Ok)
     }
 
     /// What is reported when the connection has ended with `end`.

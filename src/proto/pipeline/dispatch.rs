@@ -15,13 +15,14 @@
 //! blocked write: a peer that writes all its requests before it reads would otherwise never finish.
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::ServeError;
 use super::slots::Slots;
 use crate::proto::last::Last;
 use crate::proto::phase::{Phase, Progress};
 use crate::proto::pressure::Heard;
+use crate::proto::transport::poll_end;
 use crate::proto::watchdog::Watchdog;
 use crate::proto::{Deadlines, Pressure, Transport};
 
@@ -103,7 +104,7 @@ where
         // 4. and 5.
         loop {
             if self.is_closing() {
-                if let Poll::Ready(end) = self.poll_close(cx) {
+                if let Poll::Ready(end) = poll_end(&mut self.transport, &mut self.closed, cx) {
                     return Poll::Ready(self.outcome(end));
                 }
             }
@@ -242,16 +243,6 @@ where
     fn stop(&mut self) {
         self.source = Source::Nothing;
         self.slots.clear();
-    }
-
-    /// Tells the peer that there will be no more, and waits until the transport can be dropped without a loss.
-    #[cold]
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if !self.closed {
-            ready!(self.transport.poll_close(cx))?;
-            self.closed = true;
-        }
-        self.transport.poll_linger(cx).map(Ok)
     }
 
     /// What is reported when the connection has ended with `end`.
