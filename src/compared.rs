@@ -61,6 +61,7 @@
 //! | wanted | here |
 //! |---|---|
 //! | `mpsc`, `oneshot`, on any threads | [`channel`](crate::channel) |
+//! | the same on one thread, without a lock | [`channel::local`](crate::channel::local) |
 //! | `Notify`, `Semaphore` | [`sync`](crate::sync), within one reactor; between threads tokio's feature `sync` alone |
 //! | `watch`, `broadcast` | tokio's feature `sync` alone, which needs no runtime |
 //! | several receivers | crate `async-channel` |

@@ -20,6 +20,8 @@ use loom::sync as imported;
 #[cfg(not(loom))]
 use std::sync as imported;
 
+use std::cell::RefCell;
+use std::ops::DerefMut;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -29,9 +31,51 @@ pub(crate) use std::sync::Mutex as StaticMutex;
 /// The guard of a [`Mutex`].
 pub(crate) use imported::MutexGuard;
 
+/// A state that is changed through a shared reference: by one thread at a time, or on one thread.
+///
+/// No code of a user runs while it is locked, so nobody locks it twice.
+pub trait Lock<S> {
+    /// An unlocked one.
+    fn new(state: S) -> Self;
+    /// The state, until this is dropped.
+    fn lock(&self) -> impl DerefMut<Target = S>;
+    /// The state, which nobody else can reach.
+    fn get_mut(&mut self) -> &mut S;
+}
+
+impl<S> Lock<S> for Mutex<S> {
+    fn new(state: S) -> Self {
+        Self::new(state)
+    }
+
+    #[inline]
+    fn lock(&self) -> impl DerefMut<Target = S> {
+        self.lock()
+    }
+
+    fn get_mut(&mut self) -> &mut S {
+        self.get_mut()
+    }
+}
+
+impl<S> Lock<S> for RefCell<S> {
+    fn new(state: S) -> Self {
+        Self::new(state)
+    }
+
+    #[inline]
+    fn lock(&self) -> impl DerefMut<Target = S> {
+        self.borrow_mut()
+    }
+
+    fn get_mut(&mut self) -> &mut S {
+        self.get_mut()
+    }
+}
+
 /// A lock that ignores poisoning.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(imported::Mutex<T>);
+pub struct Mutex<T>(imported::Mutex<T>);
 
 impl<T> Mutex<T> {
     /// An unlocked mutex around `value`.

@@ -1,4 +1,4 @@
-//! Random operations on a bounded queue against a naive model of it, seed printed on failure.
+//! Random operations on a bounded queue, between threads and on one, against a naive model of it, seed printed on failure.
 //!
 //! The model is a queue of values and a line of waiting sends. After each operation the lengths agree, every value that
 //! comes out is the one the model expects, and nobody who could go on is left unwoken.
@@ -12,11 +12,15 @@ use std::task::Poll;
 
 use futures::StreamExt;
 use mainspring::channel::mpsc::{self, TrySendError};
+use mainspring::channel::{Reach, local};
 
 use util::counting_waker::CountingWaker;
 use util::random::Random;
 
 type Send<'a> = Pin<Box<dyn Future<Output = Result<(), mpsc::SendError<u64>>> + 'a>>;
+
+/// Both ends of a queue.
+type Ends<R> = (mpsc::Sender<u64, R>, mpsc::Receiver<u64, R>);
 
 /// A send that waits, and what the model knows of it.
 struct Waiting<'a> {
@@ -53,10 +57,10 @@ impl Model<'_> {
     }
 }
 
-fn run(seed: u64) {
+fn run<R: Reach>(seed: u64, bounded: fn(usize) -> Ends<R>) {
     let mut random = Random::new(seed);
     let bound = 1 + random.below(5);
-    let (sender, mut receiver) = mpsc::bounded(bound);
+    let (sender, mut receiver) = bounded(bound);
     let receiving = CountingWaker::new();
     let mut model = Model { bound, queue: VecDeque::new(), waiting: Vec::new() };
     for value in 0..400 {
@@ -111,12 +115,21 @@ fn run(seed: u64) {
     }
 }
 
-#[test]
-fn a_bounded_queue_behaves_like_a_queue_and_a_line() {
+fn run_many(run: impl Fn(u64) + std::panic::RefUnwindSafe) {
     for seed in 0..500 {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+#[test]
+fn a_bounded_queue_behaves_like_a_queue_and_a_line() {
+    run_many(|seed| run(seed, mpsc::bounded));
+}
+
+#[test]
+fn a_bounded_queue_of_one_thread_behaves_like_a_queue_and_a_line() {
+    run_many(|seed| run(seed, local::mpsc::bounded));
 }

@@ -4,13 +4,15 @@
 //! held would not return, so the tests would not end; one that broke would fail the exchange at the end.
 mod util;
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use mainspring::channel::{mpsc, oneshot};
+use mainspring::channel::{Reach, local, mpsc, oneshot};
 
 use util::counting_waker::CountingWaker;
 use util::hook_waker::{Event, hook_waker};
@@ -42,7 +44,7 @@ fn panic_once() {
 }
 
 /// Begins every wait of a queue with `waker`, replaces it, and ends the waits by values, by cancelling and by closing.
-fn exercise_queue(sender: &mpsc::Sender<u32>, receiver: &Mutex<mpsc::Receiver<u32>>, waker: &Waker) {
+fn exercise_queue<R: Reach>(sender: &mpsc::Sender<u32, R>, receiver: &Mutex<mpsc::Receiver<u32, R>>, waker: &Waker) {
     let survive = |step: &mut dyn FnMut()| {
         let _ = catch_unwind(AssertUnwindSafe(step));
     };
@@ -71,19 +73,46 @@ fn exercise_queue(sender: &mpsc::Sender<u32>, receiver: &Mutex<mpsc::Receiver<u3
     while let Ok(Some(_)) = receiver.try_recv() {}
 }
 
+/// Uses the queue in each way that a sender has.
+fn send_in_each_way<R: Reach>(sender: &mpsc::Sender<u32, R>) {
+    let _ = sender.try_send(9);
+    let _ = sender.len();
+    let _ = poll(pin!(sender.send(9)), Waker::noop());
+    let _ = poll(pin!(sender.closed()), Waker::noop());
+    drop(sender.clone());
+}
+
+#[test]
+fn a_waker_may_use_the_queue_of_its_thread_when_it_is_cloned_woken_or_dropped() {
+    thread_local! {
+        static SENDER: RefCell<Option<local::mpsc::Sender<u32>>> = const { RefCell::new(None) };
+    }
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    static USED: AtomicUsize = AtomicUsize::new(0);
+    let (sender, receiver) = local::mpsc::bounded::<u32>(1);
+    SENDER.set(Some(sender.clone()));
+    let receiver = Mutex::new(receiver);
+    let hook = || {
+        CALLED.fetch_add(1, Ordering::Relaxed);
+        SENDER.with_borrow(|sender| send_in_each_way(sender.as_ref().unwrap()));
+        USED.fetch_add(1, Ordering::Relaxed);
+    };
+    with_each_event(hook, |waker| exercise_queue(&sender, &receiver, waker));
+    // A queue that was borrowed at that time would have panicked in between.
+    let (called, used) = (CALLED.load(Ordering::Relaxed), USED.load(Ordering::Relaxed));
+    assert!(called > 0 && used == called, "{used} of {called}");
+    let mut receiver = receiver.into_inner().unwrap();
+    sender.try_send(7).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(Some(7)));
+}
+
 #[test]
 fn a_waker_may_use_the_queue_when_it_is_cloned_woken_or_dropped() {
     let (sender, receiver) = mpsc::bounded::<u32>(1);
     let receiver = Arc::new(Mutex::new(receiver));
     let hook = {
         let sender = sender.clone();
-        move || {
-            let _ = sender.try_send(9);
-            let _ = sender.len();
-            let _ = poll(pin!(sender.send(9)), Waker::noop());
-            let _ = poll(pin!(sender.closed()), Waker::noop());
-            drop(sender.clone());
-        }
+        move || send_in_each_way(&sender)
     };
     with_each_event(hook, |waker| exercise_queue(&sender, &receiver, waker));
     let mut receiver = receiver.lock().unwrap();

@@ -14,9 +14,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use super::Closed;
 use super::wait::{Wakers, poll_locked, wake};
-use crate::locks::{Arc, Mutex};
+use super::{AnyThread, Closed, Reach};
+use crate::locks::Lock;
 use crate::scope;
 
 /// Makes a channel for one value.
@@ -32,14 +32,18 @@ use crate::scope;
 /// ```
 #[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let shared = Arc::new(Mutex::new(State {
+    make()
+}
+
+pub(super) fn make<T, R: Reach>() -> (Sender<T, R>, Receiver<T, R>) {
+    let shared = R::point(R::Lock::new(State {
         value: None,
         sender_gone: false,
         receiver_closed: false,
         receiver: None,
         sender: None,
     }));
-    let sender = Sender { shared: Some(Arc::clone(&shared)) };
+    let sender = Sender { shared: Some(shared.clone()) };
     (sender, Receiver { shared, done: false })
 }
 
@@ -60,12 +64,12 @@ struct State<T> {
 /// The end that sends the value.
 ///
 /// Dropping it without [`send`](Self::send) completes the receiver with [`Closed`].
-pub struct Sender<T> {
+pub struct Sender<T, R: Reach = AnyThread> {
     /// `None` once `send` has taken it, so that the drop afterwards has nothing to do.
-    shared: Option<Arc<Mutex<State<T>>>>,
+    shared: Option<R::Pointer<R::Lock<State<T>>>>,
 }
 
-impl<T> Sender<T> {
+impl<T, R: Reach> Sender<T, R> {
     /// Sends the value and wakes the receiver. Never waits.
     ///
     /// `Ok` means that the receiver still wanted the value, not that it has taken it.
@@ -149,7 +153,7 @@ impl<T> Sender<T> {
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(scope::poll_admit(cx));
         if let Some(shared) = &self.shared {
-            ready!(poll_locked(shared, Some(cx.waker()), |state| {
+            ready!(poll_locked(&**shared, Some(cx.waker()), |state| {
                 if state.receiver_closed { Ok(()) } else { Err(&mut state.sender) }
             }));
         }
@@ -158,7 +162,7 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else {
             return;
@@ -175,16 +179,16 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-impl<T> fmt::Debug for Sender<T> {
+impl<T, R: Reach> fmt::Debug for Sender<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
     }
 }
 
 /// The future of [`Sender::closed`].
-struct Closing<'a, T>(&'a mut Sender<T>);
+struct Closing<'a, T, R: Reach>(&'a mut Sender<T, R>);
 
-impl<T> Future for Closing<'_, T> {
+impl<T, R: Reach> Future for Closing<'_, T, R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -192,7 +196,7 @@ impl<T> Future for Closing<'_, T> {
     }
 }
 
-impl<T> Drop for Closing<'_, T> {
+impl<T, R: Reach> Drop for Closing<'_, T, R> {
     fn drop(&mut self) {
         let Some(shared) = &self.0.shared else { return };
         // A statement of its own: the guard is gone before the waker is dropped.
@@ -209,14 +213,14 @@ impl<T> Drop for Closing<'_, T> {
 /// # Cancel safety
 ///
 /// `&mut receiver` can be awaited, dropped and awaited again: the value stays in the channel until it is returned.
-pub struct Receiver<T> {
+pub struct Receiver<T, R: Reach = AnyThread> {
     /// The channel.
-    shared: Arc<Mutex<State<T>>>,
+    shared: R::Pointer<R::Lock<State<T>>>,
     /// Set once the receiver has got its last answer: nothing is left to close or to drop.
     done: bool,
 }
 
-impl<T> Receiver<T> {
+impl<T, R: Reach> Receiver<T, R> {
     /// Takes the value if it is there.
     ///
     /// `Ok(None)` means "not yet". Inside a tick the task then runs again when the value has been sent or the sender is
@@ -263,14 +267,12 @@ impl<T> Receiver<T> {
 
     /// The value, the end, or "not yet" with `waker` left in the channel.
     fn receive(&mut self, waker: Option<&Waker>) -> Poll<Result<T, Closed>> {
-        // The sender has gone: nobody is left to lock out. Why the count first: it is read, and `get_mut` writes.
-        if Arc::strong_count(&self.shared) == 1 {
-            if let Some(state) = Arc::get_mut(&mut self.shared) {
-                self.done = true;
-                return Poll::Ready(state.get_mut().value.take().ok_or(Closed));
-            }
+        // The sender has gone: nobody is left to lock out.
+        if let Some(state) = R::only(&mut self.shared) {
+            self.done = true;
+            return Poll::Ready(state.get_mut().value.take().ok_or(Closed));
         }
-        let received = poll_locked(&self.shared, waker, |state| match state.value.take() {
+        let received = poll_locked(&*self.shared, waker, |state| match state.value.take() {
             Some(value) => Ok(Ok(value)),
             None if state.sender_gone || state.receiver_closed => Ok(Err(Closed)),
             None => Err(&mut state.receiver),
@@ -281,7 +283,7 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> Future for Receiver<T> {
+impl<T, R: Reach> Future for Receiver<T, R> {
     type Output = Result<T, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -292,7 +294,7 @@ impl<T> Future for Receiver<T> {
     }
 }
 
-impl<T> Drop for Receiver<T> {
+impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         if self.done {
             return;
@@ -310,7 +312,7 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
+impl<T, R: Reach> fmt::Debug for Receiver<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("done", &self.done).finish_non_exhaustive()
     }

@@ -1,7 +1,8 @@
-//! Waiting on a lock-protected state: the loop that every channel operation is made of, and the waking after it.
+//! Waiting on a locked state: the loop that every operation that may wait is made of, and the waking after it.
 //!
-//! The operations of `oneshot` and `mpsc` are all the same shape: look at the state under the lock; if the answer is
-//! "not yet", leave a waker there. `poll_locked` is that shape, `Wakers` what a change of the state has to wake.
+//! The operations of channels, of signals and of semaphores are all the same shape: look at the state under its lock;
+//! if the answer is "not yet", leave a waker there. `poll_locked` is that shape, `Wakers` what a change of the state
+//! has to wake. The lock is one between threads, or a borrow on one thread.
 //!
 //! Both keep one rule: no code of a user runs under a lock. Cloning, waking and dropping a waker may re-enter the same
 //! channel or panic, so a waker is cloned before the lock is taken again, and woken or dropped after it is released.
@@ -14,7 +15,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use crate::contain::contain;
-use crate::locks::Mutex;
+use crate::locks::Lock;
 use crate::waker::Number;
 
 /// Runs `attempt` under the lock until it has an answer or `waker` stands in the slot that `attempt` points at.
@@ -22,11 +23,11 @@ use crate::waker::Number;
 /// `attempt` answers `Ok` with the result, or `Err` with the slot in which to wait. Without a waker nothing is stored.
 /// A stored waker is replaced only if it would not wake the same task. `attempt` may run twice.
 #[inline(always)]
-pub(crate) fn poll_locked<S, R>(
-    state: &Mutex<S>,
+pub(crate) fn poll_locked<S, A>(
+    state: &impl Lock<S>,
     waker: Option<&Waker>,
-    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,
-) -> Poll<R> {
+    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<A, &'s mut Option<Waker>>,
+) -> Poll<A> {
     let mut locked = state.lock();
     let slot = match attempt(&mut locked) {
         Ok(result) => return Poll::Ready(result),
@@ -52,11 +53,11 @@ pub(crate) fn poll_locked<S, R>(
 /// The same with a clone of the waker, which is made before the lock is taken; what it replaces is dropped after.
 #[cold]
 #[inline(never)]
-fn poll_cloned<S, R>(
-    state: &Mutex<S>,
+fn poll_cloned<S, A>(
+    state: &impl Lock<S>,
     waker: &Waker,
-    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,
-) -> Poll<R> {
+    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<A, &'s mut Option<Waker>>,
+) -> Poll<A> {
     let cloned = waker.clone();
     let mut locked = state.lock();
     let slot = match attempt(&mut locked) {

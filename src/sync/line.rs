@@ -8,8 +8,7 @@
 //! that has had its length once allocates no more. A map ordered by tickets is shorter, and allocates and frees with
 //! each waiter that comes to an empty line, which is the common case.
 
-use std::cell::RefCell;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use slab::Slab;
 
@@ -126,36 +125,5 @@ impl Line {
             Some(place) => place.before = before,
             None => self.last = before,
         }
-    }
-}
-
-/// Asks `attempt` until it has an answer, or `waker` stands where `attempt` points at. Without a waker nothing is
-/// stored.
-///
-/// `attempt` may be called twice. A waker is cloned and dropped with nothing borrowed, since both may call back.
-pub(super) fn poll<S, R>(
-    state: &RefCell<S>,
-    waker: Option<&Waker>,
-    mut attempt: impl for<'s> FnMut(&'s mut S) -> Result<R, &'s mut Option<Waker>>,
-) -> Poll<R> {
-    let mut spare = None;
-    loop {
-        let mut borrowed = state.borrow_mut();
-        let slot = match attempt(&mut borrowed) {
-            Ok(answer) => return Poll::Ready(answer),
-            Err(slot) => slot,
-        };
-        let Some(waker) = waker else { return Poll::Pending };
-        if slot.as_ref().is_some_and(|stored| stored.will_wake(waker)) {
-            return Poll::Pending;
-        }
-        if spare.is_some() {
-            // What stood there is dropped when this function ends, after the borrow.
-            std::mem::swap(slot, &mut spare);
-            drop(borrowed);
-            return Poll::Pending;
-        }
-        drop(borrowed);
-        spare = Some(waker.clone());
     }
 }

@@ -4,6 +4,8 @@
 //! Both serve in the order of arrival, and a waiter that is dropped after its turn had come passes it on, so nothing is
 //! lost to a `select` or a timeout. Both can be awaited, and tried from a tick.
 //!
+//! Values go by the channels of [`channel::local`](crate::channel::local).
+//!
 //! There is no more than filters and connections need. Between threads, [`channel`](crate::channel) and
 //! [`CancellationToken`](crate::task::CancellationToken) serve. For the rest, crates that belong to no runtime work as
 //! they are (a test of this repository shows it):

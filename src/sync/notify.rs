@@ -14,7 +14,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::line::{self, Line, Turn};
+use super::line::{Line, Turn};
+use crate::channel::wait::poll_locked;
 use crate::scope;
 use crate::wake::wake;
 
@@ -158,7 +159,7 @@ impl Notified {
 
     fn poll_with(&mut self, waker: Option<&Waker>) -> Poll<()> {
         let Self { notify, times, place, done } = self;
-        line::poll(&notify.state, waker, |state| {
+        poll_locked(&*notify.state, waker, |state| {
             let key = match *place {
                 Some(key) if state.line.turn(key) == Turn::Waits => key,
                 Some(key) => {

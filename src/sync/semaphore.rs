@@ -15,7 +15,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::Closed;
-use super::line::{self, Line, Turn};
+use super::line::{Line, Turn};
+use crate::channel::wait::poll_locked;
 use crate::scope;
 use crate::wake::wake;
 use crate::waker::{self, Number};
@@ -100,7 +101,7 @@ impl Semaphore {
     pub fn try_acquire(&self, permits: usize) -> Result<Option<Permit>, Closed> {
         let mut early = Vec::new();
         let taken = scope::attempt(|waker| {
-            line::poll(&self.state, waker, |state| {
+            poll_locked(&*self.state, waker, |state| {
                 if state.closed {
                     return Ok(Err(Closed));
                 }
@@ -247,7 +248,7 @@ impl Acquire {
     fn poll_with(&mut self, waker: Option<&Waker>) -> Poll<Result<Permit, Closed>> {
         let Self { semaphore, permits, place, done } = self;
         assert!(!*done, "an Acquire of {permits} permits was polled after it was ready");
-        let taken = line::poll(&semaphore.state, waker, |state| {
+        let taken = poll_locked(&*semaphore.state, waker, |state| {
             let key = match *place {
                 Some(key) if state.line.turn(key) == Turn::Waits => key,
                 Some(key) => {

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use mainspring::channel::{mpsc, oneshot};
+use mainspring::channel::{local, mpsc, oneshot};
 use mainspring::net;
 use mainspring::sync::{Notify, Semaphore};
 use mainspring::time::{Instant, Sleep, sleep, sleep_until};
@@ -108,6 +108,24 @@ impl Runtime for Mainspring {
 
     fn receive<T: Send + 'static>(receiver: &mut Self::Receiver<T>) -> impl Future<Output = Option<T>> + Send {
         receiver.recv()
+    }
+
+    fn local_round_trip(&self, count: usize) -> Duration {
+        self.block_on(async {
+            let (to, mut requests) = local::mpsc::bounded(32);
+            let (back, mut answers) = local::mpsc::bounded(32);
+            spawn(async move {
+                while let Some(request) = requests.recv().await {
+                    assert!(back.send(request).await.is_ok());
+                }
+            });
+            let start = Instant::now();
+            for nth in 0..count {
+                assert!(to.send(nth).await.is_ok());
+                assert_eq!(answers.recv().await, Some(nth));
+            }
+            start.elapsed()
+        })
     }
 
     type Promise<T: Send + 'static> = oneshot::Sender<T>;

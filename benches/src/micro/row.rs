@@ -35,6 +35,7 @@ pub(super) enum Work {
     Lives(usize),
     PingPong,
     RoundTrip,
+    LocalRoundTrip,
     Mpsc11,
     MpscN1,
     MpscFull,
@@ -87,14 +88,21 @@ impl Row {
 }
 
 /// All of them, in the order of the table.
-pub(super) const ROWS: [Row; 27] = [
+pub(super) const ROWS: [Row; 28] = [
     row("spawn", "start a task and await it", Work::Spawn, Length::Short).at_most(100.0),
     row("spawn_batch", "start 1,000 tasks, then await them, per task", Work::SpawnBatch, Length::Short),
     row("chained_spawn", "a task starts the next, 1,000 deep, per task", Work::ChainedSpawn, Length::Short),
     row("yield_1", "the only task gives way", Work::Yield1, Length::Short).at_most(25.0),
     row("yield_200", "200 tasks give way in turns", Work::Yield200, Length::Short),
     row("ping_pong", "a task starts another, two oneshots forth and back", Work::PingPong, Length::Sleeping),
-    row("round_trip", "two tasks, two queues, forth and back", Work::RoundTrip, Length::Short).at_most(80.0),
+    row("round_trip", "two tasks, two queues, forth and back", Work::RoundTrip, Length::Short),
+    row(
+        "local_round_trip",
+        "ours: the same by queues of one thread; theirs: round_trip",
+        Work::LocalRoundTrip,
+        Length::Short,
+    )
+    .at_most(80.0),
     row("mpsc_1_1", "queue of 1,024, one sender, per value", Work::Mpsc11, Length::Short),
     row("mpsc_n_1", "queue that is never full, five senders, per value", Work::MpscN1, Length::Short),
     row("mpsc_full", "queue of 16, five senders, per value", Work::MpscFull, Length::Short),
@@ -152,6 +160,7 @@ pub(super) fn contender<'a, R: Runtime>(runtime: &'a R, work: Work, count: usize
         Work::Lives(tasks) => Contender::new(R::NAME, move || each(runtime.run(tasks::lives::<R>(tasks, count)))),
         Work::PingPong => Contender::new(R::NAME, move || each(runtime.run(tasks::ping_pong::<R>(count)))),
         Work::RoundTrip => Contender::new(R::NAME, move || each(runtime.run(channels::round_trip::<R>(count)))),
+        Work::LocalRoundTrip => Contender::new(R::NAME, move || each(runtime.local_round_trip(count))),
         Work::Mpsc11 => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_1_1::<R>(count)))),
         Work::MpscN1 => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_n_1::<R>(count)))),
         Work::MpscFull => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_full::<R>(count)))),

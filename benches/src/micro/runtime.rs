@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::timers;
+use super::{channels, timers};
 
 /// A runtime, as it stands on the thread that measures.
 pub(super) trait Runtime: Sized + 'static {
@@ -65,6 +65,11 @@ pub(super) trait Runtime: Sized + 'static {
     fn send<T: Send + 'static>(sender: &Self::Sender<T>, value: T) -> impl Future<Output = bool> + Send;
 
     fn receive<T: Send + 'static>(receiver: &mut Self::Receiver<T>) -> impl Future<Output = Option<T>> + Send;
+
+    /// The work `round_trip` of [`channels`], by queues that stay on one thread, if there are any.
+    fn local_round_trip(&self, count: usize) -> Duration {
+        self.run(channels::round_trip::<Self>(count))
+    }
 
     type Promise<T: Send + 'static>: Send + 'static;
     type Answer<T: Send + 'static>: Send + 'static;

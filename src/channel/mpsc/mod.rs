@@ -17,7 +17,7 @@ mod sender;
 mod shared;
 mod try_send_error;
 
-use crate::locks::Arc;
+use super::Reach;
 
 pub use receiver::Receiver;
 pub use send_error::SendError;
@@ -46,8 +46,7 @@ use shared::Shared;
 /// ```
 #[must_use]
 pub fn bounded<T>(bound: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(bound > 0, "the bound of a channel must be at least 1, not {bound}");
-    channel(Some(bound))
+    channel(Some(checked(bound)))
 }
 
 /// Makes a queue without a bound: sending never waits.
@@ -70,7 +69,13 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     channel(None)
 }
 
-fn channel<T>(bound: Option<usize>) -> (Sender<T>, Receiver<T>) {
-    let shared = Arc::new(Shared::new(bound));
-    (Sender::first(Arc::clone(&shared)), Receiver::new(shared))
+/// A bound, which is not zero.
+pub(super) const fn checked(bound: usize) -> usize {
+    assert!(bound > 0, "the bound of a channel must be at least 1, not 0");
+    bound
+}
+
+pub(super) fn channel<T, R: Reach>(bound: Option<usize>) -> (Sender<T, R>, Receiver<T, R>) {
+    let shared = R::point(Shared::new(bound));
+    (Sender::first(shared.clone()), Receiver::new(shared))
 }

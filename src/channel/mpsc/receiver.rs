@@ -16,21 +16,21 @@ use futures_core::Stream;
 
 use super::shared::Shared;
 use crate::channel::Closed;
-use crate::locks::Arc;
+use crate::channel::{AnyThread, Reach};
 use crate::scope;
 
 /// The end that receives values, also as a [`Stream`].
 ///
 /// Dropping it drops the values that the queue holds, and gives waiting senders theirs back.
-pub struct Receiver<T> {
+pub struct Receiver<T, R: Reach = AnyThread> {
     /// The queue.
-    shared: Arc<Shared<T>>,
+    shared: R::Pointer<Shared<T, R>>,
     /// Set once a try has been told of the end, which is progress once.
     told: bool,
 }
 
-impl<T> Receiver<T> {
-    pub(super) const fn new(shared: Arc<Shared<T>>) -> Self {
+impl<T, R: Reach> Receiver<T, R> {
+    pub(super) const fn new(shared: R::Pointer<Shared<T, R>>) -> Self {
         Self { shared, told: false }
     }
 
@@ -147,7 +147,7 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> Stream for Receiver<T> {
+impl<T, R: Reach> Stream for Receiver<T, R> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -159,27 +159,27 @@ impl<T> Stream for Receiver<T> {
     }
 }
 
-impl<T> Drop for Receiver<T> {
+impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         self.shared.close(true);
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
+impl<T, R: Reach> fmt::Debug for Receiver<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
 /// The future of [`Receiver::recv`].
-struct Receiving<'a, T> {
+struct Receiving<'a, T, R: Reach> {
     /// The end that receives.
-    receiver: &'a mut Receiver<T>,
+    receiver: &'a mut Receiver<T, R>,
     /// Set while a waker may stand in the queue for this future.
     waits: bool,
 }
 
-impl<T> Future for Receiving<'_, T> {
+impl<T, R: Reach> Future for Receiving<'_, T, R> {
     type Output = Option<T>;
 
     #[inline]
@@ -193,7 +193,7 @@ impl<T> Future for Receiving<'_, T> {
     }
 }
 
-impl<T> Drop for Receiving<'_, T> {
+impl<T, R: Reach> Drop for Receiving<'_, T, R> {
     fn drop(&mut self) {
         if self.waits {
             self.receiver.shared.cancel_receive();

@@ -15,20 +15,20 @@ use std::task::{Context, Poll, ready};
 
 use super::shared::{Shared, Ticket};
 use super::{SendError, TrySendError};
-use crate::locks::Arc;
+use crate::channel::{AnyThread, Reach};
 use crate::scope;
 
 /// The end that sends values; clones send into the same queue.
 ///
 /// The receiver gets the end once the last clone has been dropped and the queue is empty.
-pub struct Sender<T> {
+pub struct Sender<T, R: Reach = AnyThread> {
     /// The queue, in whose count of senders this one is included.
-    shared: Arc<Shared<T>>,
+    shared: R::Pointer<Shared<T, R>>,
 }
 
-impl<T> Sender<T> {
+impl<T, R: Reach> Sender<T, R> {
     /// The sender that a new queue counts already.
-    pub(super) const fn first(shared: Arc<Shared<T>>) -> Self {
+    pub(super) const fn first(shared: R::Pointer<Shared<T, R>>) -> Self {
         Self { shared }
     }
 
@@ -172,29 +172,29 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T> Clone for Sender<T> {
+impl<T, R: Reach> Clone for Sender<T, R> {
     fn clone(&self) -> Self {
         self.shared.add_sender();
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: self.shared.clone() }
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
         self.shared.remove_sender();
     }
 }
 
-impl<T> fmt::Debug for Sender<T> {
+impl<T, R: Reach> fmt::Debug for Sender<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").field("capacity", &self.capacity()).field("len", &self.len()).finish()
     }
 }
 
 /// The future of [`Sender::send`].
-struct Sending<'a, T> {
+struct Sending<'a, T, R: Reach> {
     /// The queue.
-    shared: &'a Shared<T>,
+    shared: &'a Shared<T, R>,
     /// The value; `None` once the future was ready.
     value: Option<T>,
     /// The place in line; `None` before the wait and after it.
@@ -202,9 +202,9 @@ struct Sending<'a, T> {
 }
 
 // The value is moved into the queue and never pinned.
-impl<T> Unpin for Sending<'_, T> {}
+impl<T, R: Reach> Unpin for Sending<'_, T, R> {}
 
-impl<T> Future for Sending<'_, T> {
+impl<T, R: Reach> Future for Sending<'_, T, R> {
     type Output = Result<(), SendError<T>>;
 
     #[inline]
@@ -218,7 +218,7 @@ impl<T> Future for Sending<'_, T> {
     }
 }
 
-impl<T> Drop for Sending<'_, T> {
+impl<T, R: Reach> Drop for Sending<'_, T, R> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.shared.cancel_send(ticket);
@@ -227,14 +227,14 @@ impl<T> Drop for Sending<'_, T> {
 }
 
 /// The future of [`Sender::closed`].
-struct Closing<'a, T> {
+struct Closing<'a, T, R: Reach> {
     /// The queue.
-    shared: &'a Shared<T>,
+    shared: &'a Shared<T, R>,
     /// Under which it waits; `None` before the wait and after it.
     ticket: Option<Ticket>,
 }
 
-impl<T> Future for Closing<'_, T> {
+impl<T, R: Reach> Future for Closing<'_, T, R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -246,7 +246,7 @@ impl<T> Future for Closing<'_, T> {
     }
 }
 
-impl<T> Drop for Closing<'_, T> {
+impl<T, R: Reach> Drop for Closing<'_, T, R> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.shared.cancel_closed(ticket);

@@ -14,8 +14,9 @@ use std::mem;
 use std::task::{Poll, Waker, ready};
 
 use super::{SendError, TrySendError};
+use crate::channel::reach::Reach;
 use crate::channel::wait::{Wakers, poll_locked, wake};
-use crate::locks::Mutex;
+use crate::locks::Lock;
 
 /// An emptied queue keeps memory for this many values: steady small traffic never allocates.
 const KEEP_ITEMS: usize = 32;
@@ -29,11 +30,11 @@ const EXTRA_TICKS: usize = 1024;
 pub(super) type Ticket = u64;
 
 /// One queue.
-pub(super) struct Shared<T> {
+pub(super) struct Shared<T, R: Reach> {
     /// The most values the queue may hold; `None` is no bound.
     bound: Option<usize>,
     /// Everything that changes.
-    state: Mutex<State<T>>,
+    state: R::Lock<State<T>>,
 }
 
 struct State<T> {
@@ -57,10 +58,10 @@ struct State<T> {
     next_ticket: Ticket,
 }
 
-impl<T> Shared<T> {
+impl<T, R: Reach> Shared<T, R> {
     /// An open queue with one sender.
     pub(super) fn new(bound: Option<usize>) -> Self {
-        let state = Mutex::new(State {
+        let state = R::Lock::new(State {
             queue: VecDeque::new(),
             reserved: 0,
             senders: 1,
