@@ -63,7 +63,8 @@ struct State<T> {
 
 /// The end that sends the value.
 ///
-/// Dropping it without [`send`](Self::send) completes the receiver with [`Closed`].
+/// Dropping it without [`send`](Self::send) completes the receiver with [`Closed`]. A `Sender<T>` is `Send` if `T` is;
+/// one of [`local`](crate::channel::local) is not, and takes no lock.
 pub struct Sender<T, R: Reach = AnyThread> {
     /// `None` once `send` has taken it, so that the drop afterwards has nothing to do.
     shared: Option<R::Pointer<R::Lock<State<T>>>>,

@@ -21,7 +21,8 @@ use crate::scope;
 
 /// The end that receives values, also as a [`Stream`].
 ///
-/// Dropping it drops the values that the queue holds, and gives waiting senders theirs back.
+/// Dropping it drops the values that the queue holds, and gives waiting senders theirs back. A `Receiver<T>` is `Send`
+/// if `T` is; one of [`local`](crate::channel::local) is not, and takes no lock.
 pub struct Receiver<T, R: Reach = AnyThread> {
     /// The queue.
     shared: R::Pointer<Shared<T, R>>,

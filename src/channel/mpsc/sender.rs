@@ -20,7 +20,8 @@ use crate::scope;
 
 /// The end that sends values; clones send into the same queue.
 ///
-/// The receiver gets the end once the last clone has been dropped and the queue is empty.
+/// The receiver gets the end once the last clone has been dropped and the queue is empty. A `Sender<T>` is `Send` if
+/// `T` is; one of [`local`](crate::channel::local) is not, and takes no lock.
 pub struct Sender<T, R: Reach = AnyThread> {
     /// The queue, in whose count of senders this one is included.
     shared: R::Pointer<Shared<T, R>>,
