@@ -150,6 +150,7 @@ fn what_reaches_a_reactor_goes_anywhere() {
         ("oneshot::Sender<u8>", <Is<oneshot::Sender<u8>>>::SEND, <Is<oneshot::Sender<u8>>>::SYNC),
         ("oneshot::Receiver<u8>", <Is<oneshot::Receiver<u8>>>::SEND, <Is<oneshot::Receiver<u8>>>::SYNC),
         ("ListenOptions", <Is<ListenOptions>>::SEND, <Is<ListenOptions>>::SYNC),
+        ("ConnectOptions", <Is<ConnectOptions>>::SEND, <Is<ConnectOptions>>::SYNC),
         ("BindOptions", <Is<BindOptions>>::SEND, <Is<BindOptions>>::SYNC),
         ("UnixListenOptions", <Is<UnixListenOptions>>::SEND, <Is<UnixListenOptions>>::SYNC),
         ("Datagrams", <Is<Datagrams>>::SEND, <Is<Datagrams>>::SYNC),

@@ -23,7 +23,7 @@ use super::not_full::NotFull;
 use super::pool::Pool;
 use super::{Client, NotDone};
 use crate::core::Core;
-use crate::net::{Addresses, TcpStream, ToAddresses};
+use crate::net::{Addresses, ConnectOptions, TcpStream, ToAddresses};
 use crate::service::balance::{Balance, Change, Endpoints, next};
 use crate::service::{
     Backoff, ConcurrencyLimit, Deadline, FailFast, FailureAccrual, Filtered, Retry, RetryBudget, Timeout,
@@ -80,6 +80,8 @@ pub struct ClientBuilder<C = NotDone> {
     attempt_timeout: Option<Duration>,
     /// How long connecting may take; none for as long as the system tries.
     connect_timeout: Option<Duration>,
+    /// What is set before connecting.
+    connect_options: ConnectOptions,
     /// How many attempts there are in all.
     attempts: u32,
     /// What they add at most; none for one of the client's own.
@@ -129,6 +131,7 @@ impl ClientBuilder {
             timeout: Some(TOTAL),
             attempt_timeout: Some(ATTEMPT),
             connect_timeout: Some(CONNECT),
+            connect_options: TcpStream::options().or_nodelay(),
             attempts: 3,
             budget: None,
             accrual: None,
@@ -159,6 +162,27 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// What is set on the connections before they are made: the address of this machine that they come from, the sizes
+    /// of their buffers. `TCP_NODELAY` stays on unless the options say otherwise.
+    ///
+    /// Servers of the other family than the local address are left out. One that a resolver of one's own
+    /// [inserts](Self::follow) is an endpoint like any other, to which no connection can be made.
+    ///
+    /// ```
+    /// use mainspring::Client;
+    /// use mainspring::net::TcpStream;
+    /// use std::time::Duration;
+    ///
+    /// let local = "192.0.2.7:0".parse().expect("an address");
+    /// let options = TcpStream::options().local_addr(local).keepalive(Some(Duration::from_secs(60)));
+    /// let settings = Client::builder().connect_options(options);
+    /// # drop(settings);
+    /// ```
+    pub fn connect_options(mut self, options: ConnectOptions) -> Self {
+        self.connect_options = options.or_nodelay();
+        self
+    }
+
     /// How many attempts a call has, the first among them: 3 by default; zero and one make none again.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
@@ -175,8 +199,18 @@ impl<C> ClientBuilder<C> {
     /// What may be made again, and what is a failure of an endpoint: [`NotDone`] by default, which makes only such
     /// calls again as were not sent; [`Idempotent`](crate::service::Idempotent) makes all again that have failed.
     pub fn classifier<D>(self, classifier: D) -> ClientBuilder<D> {
-        let Self { timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup, .. } = self;
-        ClientBuilder { classifier, timeout, attempt_timeout, connect_timeout, attempts, budget, accrual, pool, lookup }
+        ClientBuilder {
+            classifier,
+            timeout: self.timeout,
+            attempt_timeout: self.attempt_timeout,
+            connect_timeout: self.connect_timeout,
+            connect_options: self.connect_options,
+            attempts: self.attempts,
+            budget: self.budget,
+            accrual: self.accrual,
+            pool: self.pool,
+            lookup: self.lookup,
+        }
     }
 
     /// When an endpoint is taken for dead and left alone, and for how long: as a [`FailureAccrual`] has it by default.
@@ -308,7 +342,8 @@ impl<C> ClientBuilder<C> {
     ///
     /// # Errors
     ///
-    /// That of the lookup, `NotFound` if it finds no address, and when no reactor is running on this thread.
+    /// That of the lookup, `NotFound` if it finds no address, `InvalidInput` if none is of the family of the
+    /// [local one](Self::connect_options), and when no reactor is running on this thread.
     ///
     /// # Cancel safety
     ///
@@ -321,7 +356,7 @@ impl<C> ClientBuilder<C> {
         C: Clone + 'static,
     {
         let addresses = addresses.to_addresses()?;
-        let found = addresses.clone().resolve().await?;
+        let found = self.connect_options.reachable(addresses.clone().resolve().await?)?;
         if found.is_empty() {
             return Err(no_address(&addresses));
         }
@@ -330,7 +365,8 @@ impl<C> ClientBuilder<C> {
         let endpoints = members.endpoints();
         let is_name = matches!(addresses, Addresses::Lookup(..));
         let follows = self.lookup.filter(|_| is_name).map(|every| {
-            let lookup = async move || addresses.clone().resolve().await;
+            let options = self.connect_options.clone();
+            let lookup = async move || options.reachable(addresses.clone().resolve().await?);
             spawn(members.follow(every, lookup)).abort_handle()
         });
         Ok(self.client(endpoints, follows))
@@ -341,7 +377,8 @@ impl<C> ClientBuilder<C> {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is no address.
+    /// `NotFound` if there is no address, `InvalidInput` if none is of the family of the
+    /// [local one](Self::connect_options).
     ///
     /// ```
     /// use mainspring::service::{Service, service_fn};
@@ -367,7 +404,7 @@ impl<C> ClientBuilder<C> {
             return Err(no_address(&addresses));
         }
         let mut members = self.members(make);
-        members.update(addresses.to_vec());
+        members.update(self.connect_options.reachable(addresses.to_vec())?);
         let endpoints = members.endpoints();
         Ok(self.client(endpoints, None))
     }
@@ -483,7 +520,8 @@ impl<C> ClientBuilder<C> {
         C: Clone,
     {
         let PoolSettings { connections, calls, keep, waiters, idle, age, reuses_failed, backoff } = self.pool;
-        let connector = Connector { address, timeout: self.connect_timeout, make };
+        let options = self.connect_options.clone();
+        let connector = Connector { address, options, timeout: self.connect_timeout, make };
         let fail_fast = backoff.map_or_else(FailFast::new, |backoff| FailFast::new().backoff(backoff));
         let pool = Pool::new(connector, fail_fast, is_alone, keep, idle);
         let pool = pool.age(age).reuses_failed(reuses_failed).calls(calls);
@@ -506,6 +544,7 @@ impl<C> fmt::Debug for ClientBuilder<C> {
             .field("timeout", &self.timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("connect_options", &self.connect_options)
             .field("attempts", &self.attempts)
             .field("accrual", &self.accrual)
             .field("pool", &self.pool)

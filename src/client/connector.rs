@@ -4,8 +4,8 @@
 //! the [pool](super::pool::Pool) when no connection is idle.
 //!
 //! Guarantees: connecting and what the user's closure does with the stream (a handshake, most often) take no longer
-//! than the timeout together; a future that is dropped closes the socket. `TCP_NODELAY` is on, as requests are written
-//! whole.
+//! than the timeout together; a future that is dropped closes the socket. `TCP_NODELAY` is on unless told otherwise,
+//! as requests are written whole.
 //!
 //! The trade-off: the closure's future is boxed, an allocation for each connection, and in return its type is not part
 //! of that of the client, which can be named.
@@ -18,13 +18,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Error;
-use crate::net::TcpStream;
+use crate::net::{ConnectOptions, TcpStream};
 use crate::service::Service;
 use crate::time::timeout;
 
 /// Makes connections to one address.
 pub(super) struct Connector<S> {
     pub(super) address: SocketAddr,
+    /// What is set before.
+    pub(super) options: ConnectOptions,
     /// How long it may take; none for ever.
     pub(super) timeout: Option<Duration>,
     /// What makes a service of a stream.
@@ -37,8 +39,7 @@ impl<S> Service<()> for Connector<S> {
 
     async fn call(&self, (): ()) -> Result<S, Error<Infallible>> {
         let connecting = async {
-            let stream = TcpStream::connect(self.address).await?;
-            stream.set_nodelay(true)?;
+            let stream = self.options.clone().connect(self.address).await?;
             self.make.make(stream).await
         };
         let made = match self.timeout {

@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mainspring_sys::{Connect, Socket};
+use mainspring_sys::Connect;
 
 use super::attempt::Attempt;
+use super::connect_options::ConnectOptions;
 use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
@@ -44,10 +45,10 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    pub(super) fn start(address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn start(options: &ConnectOptions, address: &SocketAddr) -> io::Result<Self> {
         let core = Core::running("a TcpStream")?;
-        let socket = Socket::tcp(&address)?;
-        let stream = match socket.connect(&address)? {
+        let socket = options.open(address)?;
+        let stream = match socket.connect(address)? {
             Connect::Done => Stream::connected(&core, socket, true)?,
             _ => Stream::connecting(&core, socket, true)?,
         };

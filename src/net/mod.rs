@@ -16,6 +16,7 @@
 mod addresses;
 mod attempt;
 mod connect;
+mod connect_options;
 mod full_receivers;
 mod incoming;
 mod inherited;
@@ -47,6 +48,7 @@ mod unix_stream;
 
 pub use addresses::{Addresses, ToAddresses};
 pub use connect::Connecting;
+pub use connect_options::ConnectOptions;
 pub use incoming::Incoming;
 pub use inherited::{Inherited, InheritedListener, inherited_listeners};
 pub(crate) use listener::BACKLOG;

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::connect::Connecting;
+use super::connect_options::ConnectOptions;
 use super::tcp_stream::TcpStream;
 use crate::sentence::sentence;
 use crate::time::{Sleep, sleep};
@@ -30,6 +31,8 @@ const ATTEMPTS_MAX: usize = 8;
 
 /// Attempts to connect to any of several addresses; a future of the first connection, or of the last error.
 pub(super) struct Race {
+    /// What each attempt is made with.
+    options: ConnectOptions,
     /// Addresses that were not tried, in order.
     untried: VecDeque<SocketAddr>,
     /// Attempts that are under way, in order.
@@ -41,8 +44,8 @@ pub(super) struct Race {
 }
 
 impl Race {
-    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { untried: interleave(addresses), attempts: Vec::new(), delay: None, last: None }
+    pub(super) fn new(options: ConnectOptions, addresses: Vec<SocketAddr>) -> Self {
+        Self { options, untried: interleave(addresses), attempts: Vec::new(), delay: None, last: None }
     }
 
     /// Polls the attempts, and takes out those that have failed.
@@ -92,7 +95,7 @@ impl Future for Race {
                 break;
             }
             let Some(address) = this.untried.pop_front() else { break };
-            match Connecting::start(address) {
+            match Connecting::start(&this.options, &address) {
                 Ok(attempt) => {
                     this.attempts.push(attempt);
                     this.delay = (!this.untried.is_empty()).then(|| sleep(ATTEMPT_DELAY));

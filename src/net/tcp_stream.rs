@@ -16,7 +16,7 @@ use mainspring_sys::Socket;
 
 use super::addresses::ToAddresses;
 use super::connect::Connecting;
-use super::race::Race;
+use super::connect_options::ConnectOptions;
 use super::stream::Stream;
 use crate::core::Core;
 use crate::io::HalfClose;
@@ -57,7 +57,13 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
+    /// The defaults of a connection that is to be made: whatever is the system's, and `TCP_NODELAY` off.
+    pub const fn options() -> ConnectOptions {
+        ConnectOptions::new()
+    }
+
     /// Connects to the first of `addresses` that answers. A host name is looked up off this thread.
+    /// [`options`](Self::options) are for what has to be set before.
     ///
     /// Several addresses are tried by turns of their families, IPv6 and IPv4, each 250 ms after the one before or as
     /// soon as that has failed; the first connection wins, and the others are closed ("Happy Eyeballs", RFC 8305).
@@ -69,8 +75,8 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Dropping the future closes the sockets that were connecting.
-    pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
-        Race::new(addresses.to_addresses()?.resolve().await?).await
+    pub fn connect(addresses: impl ToAddresses) -> impl Future<Output = io::Result<Self>> {
+        Self::options().connect(addresses)
     }
 
     /// Starts to connect to one address, without waiting: for ticks.
@@ -79,7 +85,7 @@ impl TcpStream {
     ///
     /// When no socket can be had, the address is refused at once, or no reactor is running on this thread.
     pub fn start_connect(address: SocketAddr) -> io::Result<Connecting> {
-        Connecting::start(address)
+        Self::options().start_connect(address)
     }
 
     /// Takes over a connection of the standard library, which becomes non-blocking.

@@ -32,6 +32,7 @@ pub(crate) struct OptionTable {
     pub(crate) incoming_cpu: Number,
     pub(crate) mark: Number,
     pub(crate) bind_device: Number,
+    pub(crate) bind_address_no_port: Number,
 }
 
 #[allow(dead_code, reason = "not every system leaves something out")]
@@ -48,6 +49,7 @@ const NONE: OptionTable = OptionTable {
     incoming_cpu: None,
     mark: None,
     bind_device: None,
+    bind_address_no_port: None,
 };
 
 #[allow(dead_code, reason = "OpenBSD has no such option")]
@@ -75,6 +77,7 @@ pub(crate) const OPTIONS: OptionTable = OptionTable {
     incoming_cpu: socket(SO_INCOMING_CPU),
     mark: socket(libc::SO_MARK),
     bind_device: socket(libc::SO_BINDTODEVICE),
+    bind_address_no_port: Some((libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT)),
 };
 /// Linux's number on every architecture but Alpha, PA-RISC and SPARC; the crate `libc` leaves it out for Android.
 #[cfg(target_os = "android")]

@@ -26,6 +26,7 @@ use crate::address::Address;
 use crate::call::Call;
 use crate::check::{attempt, check, retry};
 use crate::message::{BUFFERS_MAX, Incoming, LENGTH_MAX, Outgoing, SEND_FLAGS, fitting, send_error};
+use crate::option_table::OPTIONS;
 use crate::seam::cut;
 
 /// How many bytes of several buffers are put side by side, so that they leave by send(2).
@@ -105,6 +106,21 @@ impl Socket {
     /// bind(2): `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for a port below 1024.
     pub fn bind(&self, address: &SocketAddr) -> io::Result<()> {
         self.bind_to(&SockAddr::from(*address))
+    }
+
+    /// Gives a socket that is going to connect an address of this machine. With port 0, Linux and Android choose the
+    /// port only in [`connect`](Self::connect) (`IP_BIND_ADDRESS_NO_PORT`, ip(7)), and then one that other connections
+    /// may have as well, to another peer; elsewhere a port is chosen here, that nobody else has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    pub fn bind_to_connect(&self, address: &SocketAddr) -> io::Result<()> {
+        if address.port() == 0 && OPTIONS.bind_address_no_port.is_some() {
+            // Why ignored: where it cannot be set, as before Linux 4.2, a port is chosen here as elsewhere.
+            let _ = self.set_number("IP_BIND_ADDRESS_NO_PORT", OPTIONS.bind_address_no_port, 1);
+        }
+        self.bind(address)
     }
 
     pub(crate) fn bind_to(&self, address: &SockAddr) -> io::Result<()> {
