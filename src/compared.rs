@@ -30,7 +30,7 @@
 //! | wanted | here |
 //! |---|---|
 //! | TCP, UDP, Unix sockets | [`net`](crate::net) |
-//! | `TcpSocket`: a local address, options before connecting | not yet: `socket2` inside [`unblock`](fn@crate::unblock), then [`TcpStream::from_std`](crate::net::TcpStream::from_std); options of what is connected by `socket2::SockRef` |
+//! | `TcpSocket`: a local address, options before connecting | [`TcpStream::options`](crate::net::TcpStream::options), for a client [`ClientBuilder::connect_options`](crate::client::ClientBuilder::connect_options); other options by `socket2::SockRef` once it is connected |
 //! | pipes | [`net::pipe`](crate::net::pipe()); a named one is opened by `std` and given to [`Source`](crate::net::Source) |
 //! | any descriptor, as `AsyncFd` and `Async<T>` | [`Source`](crate::net::Source) |
 //! | vectored reads and writes, batches of datagrams | [`TcpStream::read_vectored`](crate::net::TcpStream::read_vectored), [`UdpSocket`](crate::net::UdpSocket) |

@@ -182,16 +182,32 @@ fn options_are_set_on_the_connection() {
     });
 }
 
+/// The first bytes of an option.
+#[cfg(target_os = "linux")]
+fn option<const N: usize>(stream: &TcpStream, level: i32, name: i32) -> [u8; N] {
+    use std::os::fd::AsRawFd;
+    let mut bytes = [0; N];
+    let (value, mut length) = (bytes.as_mut_ptr().cast(), N as libc::socklen_t);
+    // SAFETY: the value is writable for its length.
+    let result = unsafe { libc::getsockopt(stream.as_raw_fd(), level, name, value, &mut length) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    bytes
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn linux_is_told_that_ports_may_be_shared() {
+    run(async {
+        let (_listener, address) = listener();
+        let client = from(home(2)).connect(address).await.unwrap();
+        assert_eq!(option(&client, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT), 1_i32.to_ne_bytes());
+    });
+}
+
 /// By how many bits the receive window of a connection is shifted, as its SYN has told.
 #[cfg(target_os = "linux")]
 fn window_scale(stream: &TcpStream) -> u8 {
-    use std::os::fd::AsRawFd;
-    let mut info = [0_u8; 8];
-    let mut length = info.len() as libc::socklen_t;
-    let value = info.as_mut_ptr().cast();
-    // SAFETY: the value is writable for its length.
-    let result = unsafe { libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &mut length) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    let info: [u8; 8] = option(stream, libc::IPPROTO_TCP, libc::TCP_INFO);
     // Two bit fields of four, that of sending first.
     if cfg!(target_endian = "little") { info[6] >> 4 } else { info[6] & 15 }
 }

@@ -6,6 +6,7 @@
 mod util;
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use libc::{
     EACCES, EADDRINUSE, EADDRNOTAVAIL, EALREADY, EBADF, ECONNREFUSED, ECONNRESET, EEXIST, EFAULT, EHOSTUNREACH,
-    EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOENT, ENOMEM, ENOSPC, ENOTCONN,
-    ETIMEDOUT,
+    EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOENT, ENOMEM, ENOPROTOOPT,
+    ENOSPC, ENOTCONN, ETIMEDOUT,
 };
 use mainspring::net::{TcpListener, TcpStream, ToAddresses};
 use mainspring::time::{sleep, timeout};
@@ -93,6 +94,44 @@ fn a_connect_that_fails_is_the_only_one_and_keeps_its_code() {
                 assert_eq!((failed, hits), (vec![code], vec![1]), "{call:?} {nth} failed with {code}");
             }
         }
+        assert_closed(open);
+    });
+}
+
+#[test]
+fn a_setting_that_is_refused_leaves_nothing_open_and_one_that_is_a_hint_is_left_out() {
+    in_child("a_setting_that_is_refused_leaves_nothing_open_and_one_that_is_a_hint_is_left_out", || {
+        let address = peers::echo();
+        let options = TcpStream::options().local_addr(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let options = options.nodelay(true).recv_buffer_size(4096).send_buffer_size(4096).reuse_address(true);
+        let connect = |fault: Fault| {
+            let outcome = run(async {
+                let plan = Plan::new([fault]);
+                let outcome = options.clone().connect(address).await.map(drop);
+                assert_eq!((plan.hits(), stats().sources), (vec![1], 0));
+                outcome
+            });
+            outcome.0
+        };
+        let code = |error: io::Error, words: &str| {
+            assert!(error.to_string().starts_with(words), "{error}");
+            let system = error.source().and_then(|source| source.downcast_ref::<io::Error>()).expect("a source");
+            system.raw_os_error()
+        };
+        // What is made once.
+        connections(address, &[]);
+        let open = open_descriptors();
+        let settings = ["TCP_NODELAY true", "a receive buffer of 4096", "a send buffer of 4096", "SO_REUSEADDR true"];
+        for (nth, setting) in (1..).zip(settings) {
+            let error = connect(Fault::fail(Call::Option, ENOBUFS).nth(nth)).unwrap_err();
+            assert_eq!(code(error, &format!("cannot connect with {setting}: ")), Some(ENOBUFS));
+        }
+        for expected in [EADDRINUSE, EACCES, EADDRNOTAVAIL] {
+            let error = connect(Fault::fail(Call::Bind, expected)).unwrap_err();
+            assert_eq!(code(error, "cannot connect from 127.0.0.1:0: "), Some(expected));
+        }
+        // A kernel that does not know of IP_BIND_ADDRESS_NO_PORT.
+        connect(Fault::fail(Call::Option, ENOPROTOOPT).nth(settings.len() as u64 + 1)).unwrap();
         assert_closed(open);
     });
 }

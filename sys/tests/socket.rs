@@ -66,6 +66,55 @@ fn an_ipv6_connection_has_ipv6_addresses() {
 }
 
 #[test]
+fn linux_chooses_a_port_to_connect_from_as_late_as_it_can() {
+    for home in ["127.0.0.1:0", "[::1]:0"] {
+        let home: SocketAddr = home.parse().unwrap();
+        let Ok(listener) = Socket::listen(home, 16, false) else {
+            // A machine without IPv6 has nothing to test.
+            return assert!(TcpListener::bind(home).is_err());
+        };
+        let client = Socket::tcp(&home).unwrap();
+        client.bind_to_connect(&home).unwrap();
+        let bound = client.local_addr().unwrap();
+        assert_eq!(bound.ip(), home.ip());
+        assert_eq!(bound.port() == 0, cfg!(any(target_os = "linux", target_os = "android")), "{bound}");
+        client.connect(&listener.local_addr().unwrap()).unwrap();
+        let (_server, peer) = util::accept(&listener);
+        assert_eq!(peer, client.local_addr().unwrap());
+        // A port that was asked for is had at once.
+        let client = Socket::tcp(&home).unwrap();
+        let port = TcpListener::bind(home).unwrap().local_addr().unwrap();
+        client.bind_to_connect(&port).unwrap();
+        assert_eq!(client.local_addr().unwrap(), port);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_to_two_peers_share_the_one_port_that_there_is() {
+    // An address of which no other test takes a port.
+    let home: SocketAddr = "127.0.0.9:0".parse().unwrap();
+    let port = TcpListener::bind(home).unwrap().local_addr().unwrap().port();
+    // IP_LOCAL_PORT_RANGE, ip(7): the highest port, then the lowest.
+    let range = (u32::from(port) << 16 | u32::from(port)).to_ne_bytes();
+    let (value, length) = (range.as_ptr().cast(), range.len() as libc::socklen_t);
+    let (listeners, mut connected) = ([listener(), listener()], Vec::new());
+    for listener in &listeners {
+        let client = Socket::tcp(&home).unwrap();
+        // SAFETY: the value is readable for its length.
+        if unsafe { libc::setsockopt(client.as_raw_fd(), libc::IPPROTO_IP, 51, value, length) } != 0 {
+            // Before Linux 6.3 the range is that of the whole machine, which is not a test's to change.
+            return assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::ENOPROTOOPT));
+        }
+        client.bind_to_connect(&home).unwrap();
+        client.connect(&listener.local_addr().unwrap()).unwrap();
+        let (server, peer) = util::accept(listener);
+        assert_eq!(peer, SocketAddr::new(home.ip(), port));
+        connected.push((client, server));
+    }
+}
+
+#[test]
 fn an_empty_queue_of_connections_would_block() {
     assert_eq!(listener().accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
