@@ -20,7 +20,8 @@ use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use crate::core::Core;
 
-/// A connection that is being made; a future of the [`TcpStream`]. Made by [`TcpStream::start_connect`].
+/// A connection that is being made; a future of the [`TcpStream`]. Made by [`TcpStream::start_connect`], and with
+/// settings by [`ConnectOptions::start_connect`].
 ///
 /// # Cancel safety
 ///

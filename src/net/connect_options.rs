@@ -4,8 +4,8 @@
 //! concerns. The local address has to be bound before connecting, and how the receive window is scaled is told in the
 //! SYN. Options that can as well be set afterwards are here if programs set them on every connection.
 //!
-//! There is one way to connect: [`TcpStream::connect`] is this one, with nothing set. Each setting that is made is one
-//! system call for each attempt of the race, and those that are not made are none.
+//! There is one way to connect: [`TcpStream::connect`] is this one, with nothing set. A setting that is made is a system
+//! call of each attempt of the race; one that is not made is none.
 //!
 //! A socket to be bound and configured step by step, as other runtimes have it, was turned down: a host has several
 //! addresses, and each attempt needs a socket of its own.
@@ -76,9 +76,9 @@ impl ConnectOptions {
     /// The address of this machine that the connection comes from: the system's choice by default. Addresses of the
     /// other family cannot be reached from it, and are left out.
     ///
-    /// With port 0 the system chooses one. Linux and Android do so in `connect(2)`, so that connections from one
-    /// address to several peers can have one port (`IP_BIND_ADDRESS_NO_PORT`, ip(7)), and there may be as many to each
-    /// peer as there are ports. Elsewhere each has a port that no other has, so there are as many in all.
+    /// With port 0 the system chooses one. Linux and Android do so in `connect(2)`, when the peer is known
+    /// (`IP_BIND_ADDRESS_NO_PORT`, ip(7)): connections to different peers may have the same port, so there can be as
+    /// many to each of them as there are ports. Elsewhere no two have the same, and there are as many in all.
     pub const fn local_addr(mut self, address: SocketAddr) -> Self {
         self.local_addr = Some(address);
         self
@@ -93,8 +93,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`). Off by default; on by default for a
-    /// `ClientBuilder::connect_options`.
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Off by default, but on for the connections of a `Client`.
     pub const fn nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = Some(nodelay);
         self
@@ -169,17 +168,13 @@ impl ConnectOptions {
     ///
     /// As [`TcpStream::start_connect`], and those of the settings as of [`connect`](Self::connect).
     pub fn start_connect(self, address: SocketAddr) -> io::Result<Connecting> {
-        if !self.reaches(&address) {
-            return Err(self.out_of_reach(&[address]));
-        }
+        self.check(&[address])?;
         Connecting::start(&self, &address)
     }
 
     /// Those of the addresses that are of the family of the local one, in their order.
     pub(crate) fn reachable(&self, mut addresses: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
-        if !addresses.is_empty() && !addresses.iter().any(|address| self.reaches(address)) {
-            return Err(self.out_of_reach(&addresses));
-        }
+        self.check(&addresses)?;
         addresses.retain(|address| self.reaches(address));
         Ok(addresses)
     }
@@ -188,11 +183,15 @@ impl ConnectOptions {
         self.local_addr.is_none_or(|local| local.is_ipv6() == address.is_ipv6())
     }
 
-    #[cold]
-    fn out_of_reach(&self, addresses: &[SocketAddr]) -> io::Error {
-        let from = self.local_addr.map(|local| format!(" from {local}")).unwrap_or_default();
-        let message = format!("cannot connect{from}: no address of its family among {addresses:?}");
-        io::Error::new(io::ErrorKind::InvalidInput, message)
+    /// An error if there are addresses, and none is of the family of the local one.
+    fn check(&self, addresses: &[SocketAddr]) -> io::Result<()> {
+        match self.local_addr {
+            Some(local) if !addresses.is_empty() && !addresses.iter().any(|address| self.reaches(address)) => {
+                let message = format!("cannot connect from {local}: no address of its family among {addresses:?}");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Small writes are sent at once unless it was said otherwise.

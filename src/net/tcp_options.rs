@@ -4,7 +4,8 @@
 //! handed out for them: a stream whose descriptor nobody has seen is closed without a word to the selector.
 //!
 //! For users, in the names of std where std has them. None waits, and none looks at readiness, so each may be called at
-//! any time. A struct of options, given when a stream is made, would come too late for accepted ones.
+//! any time. What has to be set before a connection is made stands in `connect_options.rs`; to have all options there
+//! was turned down, as accepted connections would have none.
 
 use std::io;
 use std::net::SocketAddr;
@@ -69,7 +70,8 @@ impl TcpStream {
         self.stream.socket().set_keepalive(idle)
     }
 
-    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it).
+    /// The size of the receive buffer in bytes, as a request to the system (`SO_RCVBUF`; Linux doubles it). What is to
+    /// be more than 64 KiB is better [set before connecting](super::ConnectOptions::recv_buffer_size).
     ///
     /// # Errors
     ///
