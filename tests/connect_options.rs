@@ -282,8 +282,8 @@ async fn called(options: ConnectOptions, home: SocketAddr) -> Vec<bool> {
     let (listener, address) = listener();
     let six = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
     let accepting = spawn(async move {
-        while let Ok((_stream, peer)) = listener.accept().await {
-            assert_eq!(peer.ip(), home.ip());
+        for _ in 0..3 {
+            assert_eq!(listener.accept().await.unwrap().1.ip(), home.ip());
         }
     });
     let make = async |stream: TcpStream| {
@@ -306,8 +306,7 @@ async fn called(options: ConnectOptions, home: SocketAddr) -> Vec<bool> {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().starts_with(&format!("cannot connect from {home}: ")), "{error}");
     }
-    accepting.abort();
-    assert!(accepting.await.unwrap_err().is_aborted(), "no connection came from elsewhere");
+    accepting.await.unwrap();
     answers
 }
 
