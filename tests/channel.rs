@@ -151,7 +151,7 @@ fn a_bounded_queue_is_full_at_its_bound_and_has_room_after_each_receive() {
 #[test]
 fn a_bound_of_zero_panics_with_the_value() {
     let panic = catch_unwind(|| mpsc::bounded::<u8>(0)).unwrap_err();
-    let message = panic.downcast_ref::<String>().unwrap();
+    let message = panic.downcast_ref::<&str>().unwrap();
     assert!(message.contains("not 0"), "{message}");
 }
 
