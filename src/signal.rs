@@ -80,6 +80,7 @@ pub fn terminate() -> Signal {
 /// As [`ctrl_c`].
 ///
 /// ```no_run
+/// # #[cfg(feature = "service")] {
 /// use mainspring::{Server, server::Connection, signal};
 ///
 /// async fn serve(connection: Connection) -> std::io::Result<()> {
@@ -87,6 +88,7 @@ pub fn terminate() -> Signal {
 /// }
 ///
 /// Server::bind("127.0.0.1:7000")?.run(|| serve, signal::stop())?;
+/// # }
 /// # std::io::Result::Ok(())
 /// ```
 pub fn stop() -> impl Future<Output = io::Result<()>> {

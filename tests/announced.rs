@@ -2,6 +2,7 @@
 //!
 //! The table is what the tests of that reactor and of its companions asked for. The defects could be read in its
 //! source; a test that is about one says what happened in 2016.
+#![cfg(feature = "service")]
 mod util;
 
 use futures::StreamExt;

@@ -1,4 +1,5 @@
 //! What may go wrong between the reactor and the code of its users: wakers, drops and panics that come at a bad moment.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::net::TcpStream;

@@ -1,4 +1,5 @@
 //! Endpoints that come, go, fail and are avoided: who takes the next call.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,5 @@
 //! Endpoints that are a reserve: called while none of the first choice is open.
+#![cfg(feature = "service")]
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;

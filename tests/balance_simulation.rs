@@ -8,6 +8,7 @@
 //! `SIMULATION_CALLS` is the number of calls a second (250 by default, 1,250 in Finagle's) and `SIMULATION_SEED` the
 //! seed. It is the same sequence of arrivals and latencies for every algorithm. `SIMULATION_REPORT` names a file, to
 //! which the table goes as points that `benches -- charts` draws.
+#![cfg(feature = "service")]
 
 use std::cell::RefCell;
 use std::fmt::Write;

@@ -1,4 +1,5 @@
 //! Binding to an address that is taken: the text says which, and the code of the system is kept.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};

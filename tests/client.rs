@@ -1,4 +1,5 @@
 //! The client over real sockets: its connections, its limits, and servers that die, refuse and come back.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;

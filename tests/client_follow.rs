@@ -1,4 +1,5 @@
 //! A client whose servers are named by a resolver of the test's own.
+#![cfg(feature = "service")]
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;

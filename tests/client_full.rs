@@ -1,4 +1,5 @@
 //! A client all of whose places are taken: that is no failure of the endpoints behind it.
+#![cfg(feature = "service")]
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;

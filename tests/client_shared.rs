@@ -1,4 +1,5 @@
 //! Connections of a client that serve several calls at one time: who gets which, and what becomes of one that fails.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;

@@ -1,5 +1,6 @@
 //! How a served connection ends whose peer has sent more than was read: what was written arrives, and nobody holds the
 //! end up for ever.
+#![cfg(feature = "service")]
 
 mod util;
 

@@ -2,6 +2,7 @@
 //!
 //! Everything runs on sources that follow a script, in the tick style, where "not yet" parks nobody. The
 //! random tests print their seed.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod random;

@@ -1,5 +1,6 @@
 //! What a peer can make a codec do: how much memory a length that it declares takes, and how much work bytes that come
 //! one by one are.
+#![cfg(feature = "service")]
 
 mod util;
 

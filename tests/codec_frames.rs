@@ -3,6 +3,7 @@
 //!
 //! The random tests compare with what slices say, and print their seed. That no byte is looked at twice is tested
 //! beside the codecs, where the bytes that were looked at can be overwritten.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod random;

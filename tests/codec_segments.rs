@@ -1,4 +1,5 @@
 //! What is written: small bytes together, large ones as they were given, all of them in one vectored write.
+#![cfg(feature = "service")]
 
 mod util;
 

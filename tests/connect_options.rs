@@ -1,4 +1,5 @@
 //! What is set before connecting: where a connection comes from, and the options that it has from its first packet on.
+#![cfg(feature = "service")]
 mod util;
 
 use std::error::Error;

@@ -1,4 +1,5 @@
 //! Futures of making connections and of what runs over them, dropped at each point of their lives (`util/dropped.rs`).
+#![cfg(feature = "service")]
 mod util;
 
 use std::cell::{Cell, RefCell};

@@ -1,4 +1,5 @@
 //! Futures of datagram sockets, dropped at each point of their lives (`util/dropped.rs`).
+#![cfg(feature = "service")]
 mod util;
 
 use std::io::{IoSlice, IoSliceMut};

@@ -1,4 +1,5 @@
 //! Calls through filters, dropped at each point of their lives (`util/dropped.rs`).
+#![cfg(feature = "service")]
 mod util;
 
 use std::cell::RefCell;

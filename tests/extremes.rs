@@ -2,6 +2,7 @@
 //!
 //! Timers have theirs in `time.rs`, deadlines of sources in `deadline.rs`, those of pipelines in
 //! `pipeline_deadlines.rs`.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::channel::mpsc;

@@ -1,5 +1,6 @@
 //! The least and the most of what sockets, pools and queues take: empty buffers, no time and all time, no items and all
 //! items.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::channel::mpsc;

@@ -1,7 +1,7 @@
 //! What comes of errors where a service in full work does not meet them: connecting, listening, the reactor itself.
 //!
 //! `--cfg mainspring_faults`.
-#![cfg(mainspring_faults)]
+#![cfg(all(mainspring_faults, feature = "service"))]
 
 mod util;
 

@@ -6,7 +6,7 @@
 //!
 //! Not over the stand-in for kqueue: strace names the calls of the epoll backend, and the calls that the stand-in makes
 //! are no part of the product.
-#![cfg(all(target_os = "linux", not(mainspring_faults), not(mainspring_force_kqueue)))]
+#![cfg(all(feature = "service", target_os = "linux", not(mainspring_faults), not(mainspring_force_kqueue)))]
 
 mod util;
 

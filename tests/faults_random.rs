@@ -3,7 +3,7 @@
 //!
 //! `--cfg mainspring_faults`. The seed is printed, and taken from `MAINSPRING_SEED`; `FAULTS_RUNS` says how many plans
 //! are tried in each style.
-#![cfg(mainspring_faults)]
+#![cfg(all(mainspring_faults, feature = "service"))]
 
 mod util;
 

@@ -2,7 +2,7 @@
 //!
 //! `--cfg mainspring_faults`. A row is run for each style of service in which the call is made, and for the first to
 //! the twentieth call. What a service in full work cannot show stands in `faults_connect.rs` and `sys/tests/faults.rs`.
-#![cfg(mainspring_faults)]
+#![cfg(all(mainspring_faults, feature = "service"))]
 
 mod util;
 

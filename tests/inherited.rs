@@ -1,4 +1,5 @@
 //! Listeners that a process is started with, and a server that restarts while clients keep connecting.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::Server;

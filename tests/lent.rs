@@ -1,5 +1,6 @@
 //! A transport that is lent by `&mut` is asked everything that it would be asked itself, also what the trait has an
 //! answer for.
+#![cfg(feature = "service")]
 
 use std::io;
 use std::task::{Context, Poll, Waker};

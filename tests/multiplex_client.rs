@@ -2,6 +2,7 @@
 //!
 //! The rules M1 to M10 of multiplexing in a row each. Everything is polled only when it was woken, so an outcome
 //! that arrives shows that nothing was lost.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

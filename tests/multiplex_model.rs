@@ -8,6 +8,7 @@
 //! waker may be left.
 //!
 //! `MULTIPLEX_OPERATIONS` sets the number of operations, `MULTIPLEX_SEED` repeats a run.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

@@ -2,6 +2,7 @@
 //!
 //! The rules S2 to S8 and the two of ids and cancellations. A task is polled only when it was woken, so an answer that
 //! arrives shows that nothing was lost.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

@@ -7,6 +7,7 @@
 //! call, no message and no waker is left.
 //!
 //! `MULTIPLEX_OPERATIONS` sets the number of operations, `MULTIPLEX_SEED` repeats a run.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

@@ -3,6 +3,7 @@
 //!
 //! The four settings differ, so the time of an end tells which of them was at work. What is tested is the root of the
 //! reactor and polled only when it was woken; the peer is a task of its own.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod end;

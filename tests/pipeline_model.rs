@@ -6,6 +6,7 @@
 //! that can finish has to, polled only when woken, and no request and no answer may be left in memory.
 //!
 //! `PIPELINE_OPERATIONS` sets the number of operations, `PIPELINE_SEED` repeats a run.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

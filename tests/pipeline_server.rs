@@ -1,6 +1,7 @@
 //! The answering side of a pipelined connection, over a transport in the hands of the test.
 //!
 //! A task is polled only when it was woken, so an answer that arrives shows that nothing was lost.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

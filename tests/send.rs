@@ -2,6 +2,7 @@
 //!
 //! A type that became `Send` by a change of its fields would let a socket go where its reactor is not; one that is not
 //! any more breaks whoever sends it.
+#![cfg(feature = "service")]
 use std::marker::PhantomData;
 use std::rc::Rc;
 

@@ -1,4 +1,5 @@
 //! The server: its accept loop, its limits, and how it ends.
+#![cfg(feature = "service")]
 
 use std::cell::Cell;
 use std::future::pending;

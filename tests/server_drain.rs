@@ -1,4 +1,5 @@
 //! Draining under load: what was accepted is answered, and what was never asked for is not waited for.
+#![cfg(feature = "service")]
 
 mod util;
 

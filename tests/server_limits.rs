@@ -1,4 +1,5 @@
 //! What a server holds its connections to unless it is told otherwise: deadlines, age, and what it does under pressure.
+#![cfg(feature = "service")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Services and filters through the public API: composition, status, errors, clones and the size of futures.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;

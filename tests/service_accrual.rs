@@ -1,4 +1,5 @@
 //! Services that are taken for dead: by failure accrual, which lets calls through, and by fail-fast, which does not.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! A limit that finds itself, against a backend of known capacity.
+#![cfg(feature = "service")]
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;

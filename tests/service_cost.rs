@@ -1,5 +1,6 @@
 //! What a call costs that answers at once: no allocation in any filter that says so, and as much memory as its own
 //! state.
+#![cfg(feature = "service")]
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::pending;

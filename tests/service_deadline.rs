@@ -1,4 +1,5 @@
 //! Deadlines of calls: what is inside sees them, and what comes too late fails.
+#![cfg(feature = "service")]
 use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,5 @@
 //! Second calls for those that are late: when, how many, and who wins.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;

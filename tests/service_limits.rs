@@ -1,4 +1,5 @@
 //! What lets calls in: limits of concurrency and of rate, and shedding.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;

@@ -1,4 +1,5 @@
 //! Calls that are made again: which, how often, after how long, and how many in all.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
 //! Calls that several share, and calls that outlive their callers: coalescing and shields.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;

@@ -1,4 +1,5 @@
 //! What is counted of calls, and how it is written for Prometheus.
+#![cfg(feature = "service")]
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
 //! What a tracer is told of calls.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

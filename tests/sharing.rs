@@ -1,4 +1,5 @@
 //! How the connections of a server come to its threads, and that none is lost on the way.
+#![cfg(feature = "service")]
 mod util;
 
 use mainspring::server::{Connection, Drained, Sharing};

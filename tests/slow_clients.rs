@@ -1,5 +1,6 @@
 //! Clients that dribble, say nothing or do not read, by the hundred, at a server without a setting. `SLOW_CLIENTS` says
 //! by how many hundreds or thousands; each takes two descriptors of this process.
+#![cfg(feature = "service")]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! Peers that read a long answer slowly, and one that does not: the first have it whole, the other has an end.
+#![cfg(feature = "service")]
 
 mod util;
 

@@ -1,5 +1,6 @@
 //! Stacks through the public API: what maps requests, responses and errors, what chooses, what builds, and the size of
 //! it all.
+#![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};

@@ -7,6 +7,7 @@
 //! may be left in memory.
 //!
 //! `STREAMING_OPERATIONS` sets the number of operations, `STREAMING_SEED` repeats a run.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

@@ -1,4 +1,5 @@
 //! Bodies that stream on multiplexed connections, both sides, over a transport in the hands of the test.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

@@ -1,4 +1,5 @@
 //! Pushes with bodies, which have no ids of their own, over a transport in the hands of the test.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

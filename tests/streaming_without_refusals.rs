@@ -1,5 +1,6 @@
 //! Bodies that stream on multiplexed connections whose protocol cannot refuse a request: what comes between their parts
 //! waits.
+#![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;

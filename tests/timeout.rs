@@ -1,4 +1,5 @@
 //! The timeout filter through the public API: on a service, in a stack, at the limits of a duration.
+#![cfg(feature = "service")]
 use std::future::pending;
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Datagrams as items: each with its sender, and none that another one spoils.
+#![cfg(feature = "service")]
 mod util;
 
 use std::future::poll_fn;

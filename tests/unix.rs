@@ -1,4 +1,5 @@
 //! Unix streams and listeners: paths and names, who the peer is, full queues, half-close, std I/O.
+#![cfg(feature = "service")]
 mod util;
 
 use std::cell::Cell;

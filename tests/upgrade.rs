@@ -1,4 +1,5 @@
 //! A connection that goes on in another protocol, once a served request has asked for it.
+#![cfg(feature = "service")]
 
 use std::io::{self, Read, Write};
 

@@ -43,6 +43,7 @@ pub enum InheritedListener {
 /// `AlreadyExists` if they were taken before. Nothing has been taken then, nor changed.
 ///
 /// ```
+/// # #[cfg(feature = "service")] {
 /// use mainspring::{Server, net::{InheritedListener, inherited_listeners}};
 ///
 /// let mut server = None;
@@ -54,6 +55,7 @@ pub enum InheritedListener {
 /// }
 /// // Started by hand, it opens its own.
 /// let server = server.map_or_else(|| Server::bind("127.0.0.1:0"), Ok)?;
+/// # }
 /// # std::io::Result::Ok(())
 /// ```
 pub fn inherited_listeners() -> io::Result<Vec<Inherited>> {
