@@ -16,20 +16,26 @@ use util::program::example;
 /// Gets `path` from a server that answers with `answer`, and returns what came of it and the request as it arrived.
 fn get(path: &str, arguments: &[&str], answer: impl FnOnce(TcpStream) + Send + 'static) -> (Output, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}{path}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
         let mut head = String::new();
         let mut reader = BufReader::new(stream);
         while !head.ends_with("\r\n\r\n") {
-            assert!(reader.read_line(&mut head).unwrap() > 0, "{head:?}");
+            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                return head;
+            }
         }
         answer(reader.into_inner());
         head
     });
-    let output = example("get").arg(url).args(arguments).output().unwrap();
-    (output, server.join().unwrap())
+    let output = example("get").arg(format!("http://{address}{path}")).args(arguments).output().unwrap();
+    // In place of a program that has ended before it connected, so that nobody waits for it.
+    drop(TcpStream::connect(address));
+    let head = server.join().unwrap();
+    assert!(head.ends_with("\r\n\r\n"), "it asked {head:?}, ended with {}: {}", output.status, text(&output.stderr));
+    (output, head)
 }
 
 /// An answer that is written in parts of `size` bytes.
@@ -46,6 +52,12 @@ fn parts(answer: &'static str, size: usize) -> impl FnOnce(TcpStream) {
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+#[should_panic = "it asked \"\", ended with exit status: 2: error: unexpected argument '--nonsense'"]
+fn a_program_that_ends_early_fails_its_test_with_what_it_said() {
+    get("/", &["--nonsense"], parts("", 1));
 }
 
 #[test]
