@@ -129,10 +129,11 @@ impl Store {
         now: Instant,
     ) -> Result<usize, Full> {
         let size: usize = items.iter().map(|item| item.len() + OVERHEAD).sum();
-        self.make_room(key.len() + OVERHEAD + size, None, now)?;
-        if self.live(&key, now).is_none() {
-            self.used += key.len() + OVERHEAD;
-        }
+        let size = match self.live(&key, now) {
+            Some(_) => size,
+            None => size + key.len() + OVERHEAD,
+        };
+        self.make_room(size, None, now)?;
         let entry = self.entries.entry(key);
         let entry = entry.or_insert_with(|| Entry { data: Data::List(VecDeque::new()), ends: None });
         let Data::List(list) = &mut entry.data else { return Ok(0) };

@@ -206,6 +206,29 @@ fn memory_and_answers_have_a_bound() {
     .expect("a reactor");
 }
 
+#[test]
+fn a_key_that_is_there_counts_once_however_much_is_pushed_to_it() {
+    let program = Program::start("redis_server", &["--memory", "1"]);
+    mainspring::run(async {
+        let redis = Redis::connect(program.address, Settings::default()).await.expect("an address");
+        let push = async |name, item: &[u8]| {
+            let key = vec![b'k'; 600 * 1024];
+            redis.command(Command::new(name).arg(&key).arg(item)).await
+        };
+        for (count, name) in (1..).zip(["RPUSH", "RPUSH", "LPUSH"]) {
+            assert_eq!(push(name, b"x").await.expect("it fits"), Value::Integer(count));
+        }
+        for name in ["RPUSH", "LPUSH"] {
+            let refused = push(name, &[b'x'; 500 * 1024]).await.unwrap_err().to_string();
+            assert!(refused.contains("OOM command not allowed"), "{refused}");
+        }
+        assert_eq!(push("RPUSH", &[b'x'; 400 * 1024]).await.expect("it fits"), Value::Integer(4));
+        assert_eq!(redis.delete([vec![b'k'; 600 * 1024]]).await.expect("an answer"), 1);
+    })
+    .expect("a reactor");
+    assert!(cli(program.address, &["info"]).contains("used_memory:0"), "all that was stored is counted out");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn answers_that_nobody_reads_yet_are_not_made() {
