@@ -10,10 +10,14 @@
 
 #[cfg(all(test, loom))]
 mod model;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::collections::BinaryHeap;
 use std::io;
 use std::mem;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use mainspring_sys::{OsSelector, Selector, Waker, fork};
@@ -45,6 +49,11 @@ type Chunk = [OnceLock<Slot>; CHUNK];
 /// cell that is empty is not all zeros.
 static CHUNKS: [OnceLock<Box<Chunk>>; REACTORS_MAX / CHUNK] = [const { OnceLock::new() }; REACTORS_MAX / CHUNK];
 
+/// How many slots have been begun, by this process and those that it comes from. Written under the lock of a directory,
+/// and before the slot is touched: one that a thread was making as its process forked stays half made in the child,
+/// where whoever made it again would wait for ever. The child passes over it, or over the chunk if that is half made.
+static BEGUN: AtomicU16 = AtomicU16::new(0);
+
 /// How many forks may lie between a process and the first one that has made a reactor: as many as no program nests.
 const FORKS_MAX: usize = 256;
 
@@ -52,19 +61,10 @@ const FORKS_MAX: usize = 256;
 /// zeros, so that these 4 KiB do not stand in the file of every program.
 static DIRECTORIES: [StaticMutex<Option<Box<Directory>>>; FORKS_MAX] = [const { StaticMutex::new(None) }; FORKS_MAX];
 
+#[derive(Default)]
 struct Directory {
-    /// How many slots have been made, those of parent processes included.
-    made: u16,
     /// Slots whose reactor has ended.
     free: Vec<Lease>,
-}
-
-impl Directory {
-    /// The first of a process.
-    fn new() -> Box<Self> {
-        let made = (0..REACTORS_MAX as u16).take_while(|number| slot(*number).is_some()).count();
-        Box::new(Self { made: made as u16, free: Vec::new() })
-    }
 }
 
 /// The place for the directory of a process.
@@ -131,10 +131,9 @@ impl Lease {
         forked::watch()?;
         let made_in = fork::generation();
         let mut guard = directory(made_in)?;
-        let directory = guard.get_or_insert_with(Directory::new);
-        let lease = match directory.free.pop() {
+        let lease = match guard.get_or_insert_default().free.pop() {
             Some(lease) => lease,
-            None => Self::make(made_in, directory)?,
+            None => Self::make(made_in)?,
         };
         drop(guard);
         let slot = slot(lease.number).ok_or(io::ErrorKind::NotFound)?;
@@ -142,18 +141,22 @@ impl Lease {
         Ok((lease, slot, epoch))
     }
 
-    /// Makes a slot, and takes it.
-    fn make(made_in: u32, directory: &mut Directory) -> io::Result<Self> {
-        if directory.made as usize == REACTORS_MAX {
-            return Err(sentence(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
+    /// Makes a slot, and takes it. The lock of the directory is held.
+    fn make(made_in: u32) -> io::Result<Self> {
+        let mut number = BEGUN.load(SeqCst);
+        let is_chunk_begun = usize::from(number) % CHUNK > 0;
+        if is_chunk_begun && CHUNKS[usize::from(number) / CHUNK].get().is_none() {
+            // It was being made as a parent forked.
+            number = number.next_multiple_of(CHUNK as u16);
         }
+        let Some(chunk) = CHUNKS.get(usize::from(number) / CHUNK) else {
+            return Err(sentence(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
+        };
         let selector = OsSelector::new()?;
         let waker = selector.waker()?;
-        let number = directory.made;
-        directory.made += 1;
-        let (chunk, cell) = (number as usize / CHUNK, number as usize % CHUNK);
-        let chunk = CHUNKS[chunk].get_or_init(|| Box::new([const { OnceLock::new() }; CHUNK]));
-        chunk[cell].get_or_init(|| Slot::new(made_in, waker));
+        BEGUN.store(number + 1, SeqCst);
+        let chunk = chunk.get_or_init(|| Box::new([const { OnceLock::new() }; CHUNK]));
+        chunk[usize::from(number) % CHUNK].get_or_init(|| Slot::new(made_in, waker));
         Ok(Self { number, made_in, selector: Arc::new(selector), generation: 0 })
     }
 
