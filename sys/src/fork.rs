@@ -27,6 +27,10 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 /// What else to do in a child.
 static HOOK: OnceLock<fn()> = OnceLock::new();
 
+/// Whether somebody sets the hook, or has. To ask the hook itself would be to wait for whoever is setting it: a thread
+/// that a child of that moment does not have. Such a child, and its own, go without.
+static HOOKED: AtomicBool = AtomicBool::new(false);
+
 /// The generation of this process: 0, in a child of it 1, and so on. It counts from the first [`watch`] on.
 ///
 /// ```
@@ -69,8 +73,10 @@ pub fn watch() -> io::Result<()> {
 /// Calls `hook` in each child too, on the thread that forks and before its `fork` returns. It must do no more than a
 /// signal handler may, signal-safety(7). The first hook of the process stays.
 pub fn in_child(hook: fn()) {
-    // Why ignored: a second one is refused, as documented.
-    let _ = HOOK.set(hook);
+    if !HOOKED.swap(true, Ordering::SeqCst) {
+        // Why ignored: nobody else sets it.
+        let _ = HOOK.set(hook);
+    }
 }
 
 /// Runs in the child.
