@@ -254,6 +254,9 @@ impl<C> ClientBuilder<C> {
     /// call that has failed is closed behind the others that it has, unless [`reuse_failed`](Self::reuse_failed) is
     /// set.
     ///
+    /// They are counted in items and not in bytes; how large each is,
+    /// [`max_in_flight`](crate::proto::pipeline::Connection::max_in_flight) of one connection says.
+    ///
     /// ```
     /// use mainspring::codec::{Framed, Lines};
     /// use mainspring::proto::pipeline;

@@ -161,6 +161,9 @@ impl ServerBuilder {
     /// It is the bound of a filter, [`Connection::pressure`](super::Connection::pressure)`.admission()`, which the
     /// handler puts around its service, as in the example of [`Connection::pipeline`](super::Connection::pipeline).
     /// Without that no request is counted and none rejected, since a protocol does not know which answer says so.
+    ///
+    /// They are counted in items and not in bytes; how large each is,
+    /// [`max_in_flight`](crate::proto::pipeline::Server::max_in_flight) of one connection says.
     pub const fn in_flight(mut self, requests: usize) -> Self {
         self.in_flight = requests;
         self

@@ -152,6 +152,11 @@ where
     /// Sets how many `requests` may be written and not answered. Default 1,000, and never more than there are ids
     /// ([`Frame::IDS`]).
     ///
+    /// They are counted in items and not in bytes, as are the calls that wait. A request is as large as the caller makes
+    /// it, and of those that are written never more bytes wait here than the
+    /// [watermarks](crate::codec::Framed::watermarks) and one request; an answer is as large as the codec takes
+    /// ([`max_frame`](crate::codec::Framed::max_frame), or less), and is kept until its caller is polled.
+    ///
     /// # Panics
     ///
     /// If `requests` is 0.

@@ -119,6 +119,12 @@ impl<D: Future<Output = ()>> Server<D> {
     /// [stream](crate::proto::streaming), it goes on: further requests are refused, if the protocol can, and pushes
     /// dropped.
     ///
+    /// They are counted in items and not in bytes. Each is a request, as large as the codec takes
+    /// ([`max_frame`](crate::codec::Framed::max_frame), or less), and then its answer, as large as the service makes it;
+    /// of answers that are encoded there are never more bytes than the
+    /// [watermarks](crate::codec::Framed::watermarks) and one answer. If either may be large, set fewer, or have bodies
+    /// stream.
+    ///
     /// # Panics
     ///
     /// If `requests` is 0.

@@ -110,6 +110,12 @@ impl<D: Future<Output = ()>> Server<D> {
     ///
     /// When they are, reading stops until the oldest is answered. 1 handles one request after the other.
     ///
+    /// They are counted in items and not in bytes. Each is a request, as large as the codec takes
+    /// ([`max_frame`](crate::codec::Framed::max_frame), or less), and then its answer, as large as the service makes it;
+    /// of answers that are encoded there are never more bytes than the
+    /// [watermarks](crate::codec::Framed::watermarks) and one answer. If either may be large, set fewer, or have bodies
+    /// [stream](crate::proto::streaming).
+    ///
     /// # Panics
     ///
     /// If `requests` is 0 or more than 32.
