@@ -53,7 +53,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// `Read` is implemented for `PipeReader` and `&PipeReader`, for use inside [`ready`](crate::ready) and ticks. Dropping
 /// it closes it: the writer then gets `BrokenPipe`.
 ///
-/// It stays on its thread:
+/// It stays on its thread, and goes to another one by [`into_fd`](Self::into_fd) and [`from_fd`](Self::from_fd):
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>() {}
@@ -184,7 +184,7 @@ impl PipeReader {
 /// `Write` is implemented for `PipeWriter` and `&PipeWriter`, for use inside [`ready`](crate::ready) and ticks.
 /// Dropping it closes it: the reader then comes to the end.
 ///
-/// It stays on its thread:
+/// It stays on its thread, and goes to another one by [`into_fd`](Self::into_fd) and [`from_fd`](Self::from_fd):
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>() {}

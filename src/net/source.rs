@@ -56,7 +56,7 @@ use crate::direction::Direction;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// It stays on its thread:
+/// It stays on its thread, and what it was made of goes to another one by [`into_inner`](Self::into_inner):
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>() {}

@@ -45,7 +45,7 @@ use crate::io::HalfClose;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// It stays on its thread:
+/// It stays on its thread, and goes to another one by [`into_std`](Self::into_std) and [`from_std`](Self::from_std):
 ///
 /// ```compile_fail,E0277
 /// fn send<T: Send>() {}
