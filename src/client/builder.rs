@@ -17,11 +17,11 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::attempt::Attempt;
-use super::connector::{Connector, Make};
+use super::connector::{Connector, Make, Target};
 use super::members::Members;
 use super::not_full::NotFull;
 use super::pool::Pool;
-use super::{Client, NotDone};
+use super::{Client, Key, NotDone};
 use crate::core::Core;
 use crate::net::{Addresses, ConnectOptions, TcpStream, ToAddresses};
 use crate::service::balance::{Balance, Change, Endpoints, next};
@@ -497,13 +497,19 @@ impl<C> ClientBuilder<C> {
         S: 'static,
         C: Clone + 'static,
     {
-        let (make, is_alone): (Rc<dyn Make<S>>, _) = (Rc::new(make), Rc::new(Cell::new(false)));
+        let (make, is_alone): (Rc<dyn Make<TcpStream, S>>, _) = (Rc::new(make), Rc::new(Cell::new(false)));
         let (settings, alone) = (self.clone(), is_alone.clone());
-        Members::new(is_alone, move |address| settings.endpoint(address, make.clone(), alone.clone()))
+        Members::new(is_alone, move |address| {
+            settings.endpoint(Target::Tcp(address, settings.connect_options.clone(), make.clone()), alone.clone())
+        })
     }
 
     /// What stands above the endpoints.
-    fn client<S>(self, endpoints: Endpoints<SocketAddr, Attempt<S, C>>, follows: Option<AbortHandle>) -> Client<S, C>
+    pub(super) fn client<S>(
+        self,
+        endpoints: Endpoints<Key, Attempt<S, C>>,
+        follows: Option<AbortHandle>,
+    ) -> Client<S, C>
     where
         C: Clone,
     {
@@ -518,13 +524,12 @@ impl<C> ClientBuilder<C> {
     }
 
     /// What belongs to one endpoint.
-    fn endpoint<S>(&self, address: SocketAddr, make: Rc<dyn Make<S>>, is_alone: Rc<Cell<bool>>) -> Attempt<S, C>
+    pub(super) fn endpoint<S>(&self, target: Target<S>, is_alone: Rc<Cell<bool>>) -> Attempt<S, C>
     where
         C: Clone,
     {
         let PoolSettings { connections, calls, keep, waiters, idle, age, reuses_failed, backoff } = self.pool;
-        let options = self.connect_options.clone();
-        let connector = Connector { address, options, timeout: self.connect_timeout, make };
+        let connector = Connector { target, timeout: self.connect_timeout };
         let fail_fast = backoff.map_or_else(FailFast::new, |backoff| FailFast::new().backoff(backoff));
         let pool = Pool::new(connector, fail_fast, is_alone, keep, idle);
         let pool = pool.age(age).reuses_failed(reuses_failed).calls(calls);

@@ -13,24 +13,28 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Error;
-use crate::net::{ConnectOptions, TcpStream};
+use crate::net::{ConnectOptions, TcpStream, UnixStream};
 use crate::service::Service;
 use crate::time::timeout;
 
 /// Makes connections to one address.
 pub(super) struct Connector<S> {
-    pub(super) address: SocketAddr,
-    /// What is set before.
-    pub(super) options: ConnectOptions,
+    pub(super) target: Target<S>,
     /// How long it may take; none for ever.
     pub(super) timeout: Option<Duration>,
-    /// What makes a service of a stream.
-    pub(super) make: Rc<dyn Make<S>>,
+}
+
+/// Where to connect, and what makes a service of the stream.
+pub(super) enum Target<S> {
+    /// With what is set before.
+    Tcp(SocketAddr, ConnectOptions, Rc<dyn Make<TcpStream, S>>),
+    Unix(PathBuf, Rc<dyn Make<UnixStream, S>>),
 }
 
 impl<S> Service<()> for Connector<S> {
@@ -39,8 +43,10 @@ impl<S> Service<()> for Connector<S> {
 
     async fn call(&self, (): ()) -> Result<S, Error<Infallible>> {
         let connecting = async {
-            let stream = self.options.clone().connect(self.address).await?;
-            self.make.make(stream).await
+            match &self.target {
+                Target::Tcp(address, options, make) => make.make(options.clone().connect(*address).await?).await,
+                Target::Unix(path, make) => make.make(UnixStream::connect(path).await?).await,
+            }
         };
         let made = match self.timeout {
             Some(limit) => timeout(limit, connecting).await.unwrap_or_else(|_elapsed| {
@@ -49,20 +55,23 @@ impl<S> Service<()> for Connector<S> {
             }),
             None => connecting.await,
         };
-        made.map_err(|error| Error::Connect(self.address, error))
+        made.map_err(|error| match &self.target {
+            Target::Tcp(address, ..) => Error::Connect(*address, error),
+            Target::Unix(path, _) => Error::ConnectUnix(path.clone(), error),
+        })
     }
 }
 
 /// A closure that makes a service of a stream, with a boxed future, which makes it dyn-compatible.
-pub(super) trait Make<S> {
-    fn make(&self, stream: TcpStream) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>>;
+pub(super) trait Make<T: 'static, S> {
+    fn make(&self, stream: T) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>>;
 }
 
-impl<F, S> Make<S> for F
+impl<F, T: 'static, S> Make<T, S> for F
 where
-    F: AsyncFn(TcpStream) -> io::Result<S>,
+    F: AsyncFn(T) -> io::Result<S>,
 {
-    fn make(&self, stream: TcpStream) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>> {
+    fn make(&self, stream: T) -> Pin<Box<dyn Future<Output = io::Result<S>> + '_>> {
         Box::pin(self(stream))
     }
 }

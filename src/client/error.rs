@@ -4,8 +4,8 @@
 //! told apart from it by a variant, since it can be made again whatever it does. That is what
 //! [`NotDone`](super::NotDone) goes by.
 //!
-//! Guarantees: [`Rejected`](Error::Rejected) and [`Connect`](Error::Connect) have sent nothing; the error of the system
-//! keeps its raw code.
+//! Guarantees: [`Rejected`](Error::Rejected), [`Connect`](Error::Connect) and [`ConnectUnix`](Error::ConnectUnix) have
+//! sent nothing; the error of the system keeps its raw code.
 //!
 //! The trade-off: a type of its own around the error of the protocol. To ask of that for conversions from all that a
 //! client adds would shut out errors of other crates, and could not say which of them was sent.
@@ -14,6 +14,7 @@ use std::error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::service::Rejected;
 use crate::time::Elapsed;
@@ -38,6 +39,8 @@ pub enum Error<E> {
     Rejected(Rejected),
     /// There was no connection to be had to this address, in time or at all.
     Connect(SocketAddr, io::Error),
+    /// There was no connection to be had to the Unix socket at this path, in time or at all.
+    ConnectUnix(PathBuf, io::Error),
     /// It took too long, an attempt or the whole: it may have been done.
     Elapsed(Elapsed),
     /// The call itself failed.
@@ -50,6 +53,7 @@ impl Error<Infallible> {
         match self {
             Self::Rejected(rejected) => Error::Rejected(rejected),
             Self::Connect(address, error) => Error::Connect(address, error),
+            Self::ConnectUnix(path, error) => Error::ConnectUnix(path, error),
             Self::Elapsed(elapsed) => Error::Elapsed(elapsed),
             Self::Call(never) => match never {},
         }
@@ -59,16 +63,18 @@ impl Error<Infallible> {
     pub(super) fn again(&self) -> Self {
         match self {
             Self::Rejected(rejected) => Self::Rejected(*rejected),
-            Self::Connect(address, error) => Self::Connect(
-                *address,
-                match error.raw_os_error() {
-                    Some(code) => io::Error::from_raw_os_error(code),
-                    None => io::Error::new(error.kind(), error.to_string()),
-                },
-            ),
+            Self::Connect(address, error) => Self::Connect(*address, again(error)),
+            Self::ConnectUnix(path, error) => Self::ConnectUnix(path.clone(), again(error)),
             Self::Elapsed(elapsed) => Self::Elapsed(*elapsed),
             Self::Call(never) => match *never {},
         }
+    }
+}
+
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
@@ -77,6 +83,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match self {
             Self::Rejected(rejected) => rejected.fmt(f),
             Self::Connect(address, error) => write!(f, "cannot connect to {address}: {error}"),
+            Self::ConnectUnix(path, error) => write!(f, "cannot connect to {}: {error}", path.display()),
             Self::Elapsed(elapsed) => elapsed.fmt(f),
             Self::Call(error) => error.fmt(f),
         }
@@ -87,7 +94,7 @@ impl<E: error::Error + 'static> error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Rejected(rejected) => Some(rejected),
-            Self::Connect(_, error) => Some(error),
+            Self::Connect(_, error) | Self::ConnectUnix(_, error) => Some(error),
             Self::Elapsed(elapsed) => Some(elapsed),
             Self::Call(error) => Some(error),
         }
@@ -110,7 +117,7 @@ impl<E: error::Error + Send + Sync + 'static> From<Error<E>> for io::Error {
     fn from(error: Error<E>) -> Self {
         match error {
             Error::Rejected(rejected) => rejected.into(),
-            Error::Connect(_, ref cause) => Self::new(cause.kind(), error),
+            Error::Connect(_, ref cause) | Error::ConnectUnix(_, ref cause) => Self::new(cause.kind(), error),
             Error::Elapsed(elapsed) => elapsed.into(),
             Error::Call(error) => Self::other(error),
         }

@@ -19,12 +19,13 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::Key;
 use crate::service::balance::{Change, Endpoints, next};
 use crate::time::sleep;
 
 /// A set of endpoints by their addresses.
 pub(super) struct Members<T> {
-    endpoints: Endpoints<SocketAddr, T>,
+    endpoints: Endpoints<Key, T>,
     /// Those that are in it, what they weigh, and their priorities.
     known: Vec<(SocketAddr, f64, u16)>,
     /// Whether that is one; read by its pool.
@@ -39,7 +40,7 @@ impl<T> Members<T> {
     }
 
     /// The set, which is shared.
-    pub(super) fn endpoints(&self) -> Endpoints<SocketAddr, T> {
+    pub(super) fn endpoints(&self) -> Endpoints<Key, T> {
         self.endpoints.clone()
     }
 
@@ -73,13 +74,13 @@ impl<T> Members<T> {
         match self.known.iter_mut().find(|(known, ..)| *known == address) {
             Some(known) if *known == (address, weight, priority) => return,
             Some(known) => {
-                self.endpoints.reweigh(&address, weight);
-                self.endpoints.prioritise(&address, priority);
+                self.endpoints.reweigh(&Some(address), weight);
+                self.endpoints.prioritise(&Some(address), priority);
                 *known = (address, weight, priority);
             }
             None => {
                 let service = (self.make)(address);
-                self.endpoints.apply(Change::Insert { key: address, service, weight, priority });
+                self.endpoints.apply(Change::Insert { key: Some(address), service, weight, priority });
                 self.known.push((address, weight, priority));
             }
         }
@@ -87,7 +88,7 @@ impl<T> Members<T> {
     }
 
     fn remove(&mut self, address: SocketAddr) {
-        self.endpoints.remove(&address);
+        self.endpoints.remove(&Some(address));
         self.known.retain(|(known, ..)| *known != address);
         self.is_alone.set(self.known.len() == 1);
     }
@@ -141,7 +142,7 @@ mod tests {
             }));
             sleep(every / 2).await;
             for expected in [&[1][..], &[1, 2], &[1, 2], &[1, 2], &[2, 3], &[2, 3]] {
-                let expected: Vec<_> = addresses(expected).iter().map(ToString::to_string).collect();
+                let expected: Vec<_> = addresses(expected).iter().map(|address| format!("Some({address})")).collect();
                 assert_eq!(format!("{endpoints:?}"), format!("{{{}}}", expected.join(", ")));
                 sleep(every).await;
             }

@@ -21,6 +21,7 @@
 //! A call is dropped with its future: it gives its place and its connection back, and leaves nothing running.
 mod attempt;
 mod builder;
+mod connect_unix;
 mod connector;
 mod error;
 mod making;
@@ -45,7 +46,10 @@ use attempt::Attempt;
 use not_full::NotFull;
 
 /// The whole.
-type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<SocketAddr, Attempt<S, C>, NotFull<C>>>>;
+type Stack<S, C> = Filtered<Option<Deadline>, Filtered<Retry<C>, Balance<Key, Attempt<S, C>, NotFull<C>>>>;
+
+/// An endpoint is known by its address; none for a path, which is the only endpoint of its client.
+type Key = Option<SocketAddr>;
 
 /// Calls servers over connections, each of which is an `S`. Clones are the same client; when the last one is dropped,
 /// so are the connections.

@@ -30,7 +30,7 @@ impl<Response, E> Classifier<Response, Error<E>> for NotDone {
     fn classify(&self, result: &Result<Response, Error<E>>) -> Class {
         match result {
             Ok(_) => Class::Success,
-            Err(Error::Rejected(_) | Error::Connect(..)) => Class::Retryable,
+            Err(Error::Rejected(_) | Error::Connect(..) | Error::ConnectUnix(..)) => Class::Retryable,
             Err(Error::Elapsed(_) | Error::Call(_)) => Class::Failure,
         }
     }

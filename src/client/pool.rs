@@ -304,6 +304,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::client::connector::Target;
     use crate::net::{TcpListener, TcpStream};
     use crate::service::{ServiceFn, service_fn};
     use crate::testing;
@@ -315,7 +316,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             type Echo = ServiceFn<fn(u8) -> std::future::Ready<io::Result<u8>>>;
             let make = Rc::new(async |_: TcpStream| -> io::Result<Echo> { Err(io::ErrorKind::ConnectionReset.into()) });
-            let connector = Connector { address, options: TcpStream::options(), timeout: None, make };
+            let connector = Connector { target: Target::Tcp(address, TcpStream::options(), make), timeout: None };
             let pool = Pool::new(connector, FailFast::new(), Rc::default(), 0, None).calls(2);
             let service: Echo = service_fn(|byte| std::future::ready(Ok(byte)));
             let connection = Rc::new(Shared { service, ends: None, calls: Cell::new(0), is_good: Cell::new(true) });
