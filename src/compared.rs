@@ -82,7 +82,7 @@
 //! | `failureAccrual`, deadlines, statistics, as Finagle has them | [`FailureAccrual`](crate::service::FailureAccrual), [`Deadline`](crate::service::Deadline), [`Statistics`](crate::service::Statistics) |
 //! | services of tower | the feature `tower-service`, both ways |
 //! | an accept loop that survives, limits, a drain | [`Server`](crate::Server) |
-//! | a server or a client over Unix sockets | not yet: [`Server`](crate::Server) and [`Client`](crate::Client) are of TCP alone. A loop over [`UnixListener::accept`](crate::net::UnixListener::accept) with [`proto`](crate::proto), which takes any stream |
+//! | a server or a client over Unix sockets | the same, by [`ServerBuilder::bind_unix`](crate::server::ServerBuilder::bind_unix) and [`ClientBuilder::connect_unix`](crate::client::ClientBuilder::connect_unix); a handler of both kinds is generic over [`StreamSocket`](crate::net::StreamSocket) |
 //! | a pool of connections, as `deadpool`, `bb8` and hyper's client have it | [`Client`](crate::Client), for any protocol; over all addresses of a name, with timeouts and retries |
 //! | pipelined requests, both sides | [`proto::pipeline`](crate::proto::pipeline) |
 //! | multiplexed requests, both sides | [`proto::multiplex`](crate::proto::multiplex) |

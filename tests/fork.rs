@@ -17,7 +17,8 @@ use std::time::Duration;
 use mainspring::net::{TcpListener, TcpStream, UdpSocket};
 use mainspring::signal::{self, Kind};
 use mainspring::time::sleep;
-use mainspring::{Reactor, process, spawn, unblock, yield_now};
+use mainspring::{Reactor, Server, process, spawn, unblock, yield_now};
+use util::folder::Folder;
 use util::runtime::*;
 
 const TEXT: &str = "the reactor was made before fork(2), in a parent of this process: make a new one here";
@@ -296,6 +297,19 @@ async fn passed_in_passing(pid: libc::pid_t) {
             ended => return assert_eq!((ended, status), (pid, 0)),
         }
     }
+}
+
+#[test]
+fn a_child_that_drops_a_server_of_a_path_leaves_the_file_to_its_parent() {
+    in_child("a_child_that_drops_a_server_of_a_path_leaves_the_file_to_its_parent", || {
+        let folder = Folder::new();
+        let path = folder.join("socket");
+        let mut server = Some(Server::builder().bind_unix(&path).unwrap());
+        passed(fork(|| drop(server.take())));
+        assert!(path.exists());
+        drop(server);
+        assert!(!path.exists());
+    });
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub enum InheritedListener {
     /// For [`ServerBuilder::listener`](crate::server::ServerBuilder::listener), or
     /// [`TcpListener::from_std`](super::TcpListener::from_std).
     Tcp(std::net::TcpListener),
-    /// For [`UnixListener::from_std`](super::UnixListener::from_std).
+    /// For [`ServerBuilder::unix_listener`](crate::server::ServerBuilder::unix_listener), or
+    /// [`UnixListener::from_std`](super::UnixListener::from_std).
     Unix(std::os::unix::net::UnixListener),
 }
 

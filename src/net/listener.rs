@@ -6,11 +6,13 @@
 //! listener itself. Returning `EMFILE` to the caller, as other libraries do, makes every accept loop either spin or
 //! end.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use mainspring_sys::{AcceptError, Interest, Readiness, Socket};
 
+use super::leaf;
 use super::pause::Pause;
 use super::registered::Registered;
 use super::stream::Stream;
@@ -32,7 +34,7 @@ const PAUSE_MIN: u64 = 10_000_000;
 const PAUSE_MAX: u64 = 500_000_000;
 
 /// A listening socket of any kind.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
     /// What is taken when descriptors run out.
@@ -40,13 +42,13 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(core: &Core, socket: Socket) -> io::Result<Self> {
+    pub(crate) fn new(core: &Core, socket: Socket) -> io::Result<Self> {
         let io = Registered::believed(core, socket, Interest::READABLE, Readiness::READABLE, false)?;
         Ok(Self { io, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
     }
 
     /// Registers a listener that other reactors have too.
-    pub(super) fn exclusive(core: &Core, socket: Socket) -> io::Result<Self> {
+    pub(crate) fn exclusive(core: &Core, socket: Socket) -> io::Result<Self> {
         Ok(Self { io: Registered::exclusive(core, socket)?, pause: Pause::new(PAUSE_MIN, PAUSE_MAX) })
     }
 
@@ -64,12 +66,31 @@ impl Listener {
         accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
         drains: bool,
     ) -> io::Result<(Stream, A)> {
-        self.accept_as(accept, |core, socket| Stream::connected(core, socket, drains))
+        self.try_accept_as(accept, |core, socket| Stream::connected(core, socket, drains))
+    }
+
+    /// Waits for a connection, of which `make` makes what it is to be here. An error of it is that there is no room.
+    pub(crate) fn accept_as<S, A>(
+        &self,
+        accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
+        make: impl Fn(&Core, Socket) -> io::Result<S>,
+    ) -> impl Future<Output = io::Result<(S, A)>> {
+        leaf::reading(self.io.source(), move || self.try_accept_as(&accept, &make))
+    }
+
+    /// Makes the next try ask the system, whatever is believed: the event of a connection may not have been taken yet.
+    pub(crate) fn ask_again(&self) {
+        self.io.wake_all();
+    }
+
+    /// The socket itself.
+    pub(crate) const fn socket(&self) -> &Socket {
+        self.io.descriptor()
     }
 
     /// Takes one connection by `accept`, and makes what it becomes by `make`.
     #[inline]
-    pub(super) fn accept_as<S, A>(
+    fn try_accept_as<S, A>(
         &self,
         accept: impl Fn(&Socket) -> io::Result<(Socket, A)>,
         make: impl Fn(&Core, Socket) -> io::Result<S>,

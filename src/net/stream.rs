@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use mainspring_sys::{Interest, Readiness, Socket};
 
@@ -20,7 +21,8 @@ use crate::core::Core;
 use crate::direction::Direction;
 
 /// A connected socket that carries bytes, or one that is connecting.
-pub(super) struct Stream {
+#[expect(missing_debug_implementations, reason = "public for a sealed trait; nobody can name it")]
+pub struct Stream {
     /// The descriptor and its place in the reactor.
     pub(super) io: Registered<Socket>,
 }
@@ -32,7 +34,7 @@ fn interest() -> Interest {
 
 impl Stream {
     /// Registers a connected socket; `drains` if it is known to be of TCP.
-    pub(super) fn connected(core: &Core, socket: Socket, drains: bool) -> io::Result<Self> {
+    pub(crate) fn connected(core: &Core, socket: Socket, drains: bool) -> io::Result<Self> {
         let believed = Readiness::READABLE.union(Readiness::WRITABLE);
         Ok(Self { io: Registered::believed(core, socket, interest(), believed, drains)? })
     }
@@ -49,6 +51,14 @@ impl Stream {
         let stream = Self::connected(core, socket, drains)?;
         stream.io.hand_out();
         Ok(stream)
+    }
+
+    pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout)
+    }
+
+    pub(crate) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout)
     }
 
     #[inline]

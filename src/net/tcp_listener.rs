@@ -93,7 +93,7 @@ impl ListenOptions {
     /// ```
     pub fn bind(self, addresses: impl ToAddresses) -> io::Result<TcpListener> {
         let core = Core::running("a TcpListener")?;
-        TcpListener::register(&core, self.open(addresses)?)
+        Ok(TcpListener { listener: Listener::new(&core, self.open(addresses)?)? })
     }
 
     /// The first of several listeners that share a port with each other, and with nobody who has it already, where the
@@ -186,23 +186,6 @@ impl TcpListener {
         Ok(Self { listener: Listener::from_fd(&core, listener.into())? })
     }
 
-    pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
-        Ok(Self { listener: Listener::new(core, socket)? })
-    }
-
-    /// One of several reactors' listeners, all of one socket, of which a new connection wakes one.
-    pub(crate) fn register_exclusive(core: &Core, socket: Socket) -> io::Result<Self> {
-        Ok(Self { listener: Listener::exclusive(core, socket)? })
-    }
-
-    /// Waits for a connection, of which `make` makes what it is to be here. An error of it is that there is no room.
-    pub(crate) fn accept_as<S>(
-        &self,
-        make: impl Fn(&Core, Socket) -> io::Result<S>,
-    ) -> impl Future<Output = io::Result<(S, SocketAddr)>> {
-        leaf::reading(self.listener.io.source(), move || self.listener.accept_as(Socket::accept, &make))
-    }
-
     /// Waits for a connection.
     ///
     /// # Errors
@@ -231,11 +214,6 @@ impl TcpListener {
     /// Connections as they come, without end.
     pub const fn incoming(&self) -> Incoming<'_> {
         Incoming::new(self, self.listener.io.source())
-    }
-
-    /// Makes the next try ask the system, whatever is believed: the event of a connection may not have been taken yet.
-    pub(crate) fn ask_again(&self) {
-        self.listener.io.wake_all();
     }
 
     pub(super) fn accept_one(&self) -> io::Result<(TcpStream, SocketAddr)> {

@@ -12,8 +12,6 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use mainspring_sys::Socket;
-
 use super::addresses::ToAddresses;
 use super::connect::Connecting;
 use super::connect_options::ConnectOptions;
@@ -172,11 +170,6 @@ impl TcpStream {
     /// ```
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         Ok(self.stream.io.into_fd()?.into())
-    }
-
-    /// An accepted connection, which belongs to no reactor yet.
-    pub(crate) fn register(core: &Core, socket: Socket) -> io::Result<Self> {
-        Ok(Self::of(Stream::connected(core, socket, true)?))
     }
 
     #[inline]

@@ -59,11 +59,14 @@ impl UnixListenOptions {
     /// `InvalidInput` for a path that is too long (107 bytes on Linux) or empty; when no reactor is running on this
     /// thread.
     pub fn bind(self, path: impl AsRef<Path>) -> io::Result<UnixListener> {
-        let path = path.as_ref();
         let core = Core::running("a UnixListener")?;
-        let listening = self.open(&SocketAddr::from_pathname(path)?);
-        let socket = listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))?;
-        UnixListener::register(&core, socket)
+        UnixListener::register(&core, self.open_path(path.as_ref())?)
+    }
+
+    /// The listening socket, which belongs to no reactor yet.
+    pub(crate) fn open_path(&self, path: &Path) -> io::Result<Socket> {
+        let listening = SocketAddr::from_pathname(path).and_then(|address| self.open(&address));
+        listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))
     }
 
     /// Listens at an address, which may be an [abstract name](super::abstract_address).

@@ -1,22 +1,28 @@
 //! The settings of a server, all of them finite by default.
 //!
-//! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`]. Setters do nothing but store,
-//! in any order; the sockets are made in `bind`, so that an address that cannot be had is an error before anything
-//! runs. What concerns the threads is that of [`Workers`](crate::Workers), and not repeated here.
+//! Made by [`Server::builder`], and turned into a [`Server`] by [`ServerBuilder::bind`] or
+//! [`ServerBuilder::bind_unix`]. Setters do nothing but store, in any order; the sockets are made at the end, so that an
+//! address that cannot be had is an error before anything runs. What concerns the threads is that of
+//! [`Workers`](crate::Workers), and not repeated here.
 //!
 //! A server that says nothing about limits has them all the same, since limits that have to be asked for are not missed
 //! before there is load. Whoever wants none says so with `None`. Zero threads are taken as one and not refused, so that
 //! setters need no `Result`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_sys::Socket;
 
+use super::socket_file::SocketFile;
 use super::{Limits, Server, Sharing};
-use crate::net::{BACKLOG, TcpListener, ToAddresses};
+use crate::net::{BACKLOG, StreamSocket, TcpListener, ToAddresses, UnixListener, UnixStream};
 use crate::proto::Deadlines;
+use crate::sentence::sentence;
 use crate::workers::WorkersBuilder;
 
 /// How long a peer may leave no room to write.
@@ -109,7 +115,7 @@ impl ServerBuilder {
     }
 
     /// How connections come to several threads: by default what [`Sharing::default`] is on this system, and of a
-    /// listener that is given `Exclusive`.
+    /// listener that is given `Exclusive`; of the path of a Unix socket `HandOff`.
     ///
     /// A second process of the same user that says `ReusePort` here gets the same port without an error, and a part of
     /// the connections. Where it is not said but the default, a port that somebody has is refused on Linux, unless both
@@ -208,7 +214,7 @@ impl ServerBuilder {
         while is_reused && sockets.len() < threads {
             sockets.push(options.open(address)?);
         }
-        this.server(sockets, address, sharing)
+        this.server(sockets, sharing, None)
     }
 
     /// Serves on a listener that is given: inherited from another process, or made with options of its own. It becomes
@@ -232,17 +238,79 @@ impl ServerBuilder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn listener(self, listener: std::net::TcpListener) -> io::Result<Server> {
-        let sharing = self.sharing.unwrap_or(Sharing::Exclusive);
-        if sharing == Sharing::ReusePort {
-            let message = "cannot share a listener that is given by ReusePort: each thread needs one of its own";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        let socket = Socket::inherited_listener(listener.into())?;
-        let address = socket.local_addr()?;
-        self.server(vec![socket], address, sharing)
+        self.given(listener.into())
     }
 
-    fn server(self, sockets: Vec<Socket>, address: SocketAddr, sharing: Sharing) -> io::Result<Server> {
+    /// Makes the file of a path and listens there, for connections that are [`UnixStream`]s. Whoever may write to the
+    /// file may connect: its mode is what the umask of the process leaves, and
+    /// [`peer_credentials`](UnixStream::peer_credentials) tells who did.
+    ///
+    /// The file is removed when the server begins to drain, and with a server that is dropped, if the path is still
+    /// this socket. What a server leaves behind that was killed, the next bind finds: where nobody else may be serving
+    /// at the path, remove it before.
+    ///
+    /// Unix sockets have no `SO_REUSEPORT`: several threads share the one listener, by [`Sharing::HandOff`] unless it
+    /// is said to be [`Exclusive`](Sharing::Exclusive).
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if the path exists, whoever made it, and whatever else [`UnixListener::bind`] reports.
+    /// `InvalidInput` for [`Sharing::ReusePort`].
+    ///
+    /// ```
+    /// use mainspring::{Server, net::UnixStream, server::Connection};
+    /// use std::{io, time::Duration};
+    ///
+    /// async fn greet(connection: Connection<UnixStream>) -> io::Result<()> {
+    ///     let user = connection.stream.peer_credentials()?.user;
+    ///     connection.stream.write_all(format!("hello, {user}").as_bytes()).await
+    /// }
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("mainspring-server-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let path = folder.join("socket");
+    /// mainspring::run(async {
+    ///     let serving = Server::builder().bind_unix(&path)?.serve(greet)?;
+    ///     let client = UnixStream::connect(&path).await?;
+    ///     assert!(client.read(&mut [0; 64]).await? > 7);
+    ///     serving.drain(Duration::from_secs(1)).await;
+    ///     assert!(!path.exists());
+    ///     io::Result::Ok(())
+    /// })??;
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # io::Result::Ok(())
+    /// ```
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server<UnixStream>> {
+        let (path, sharing) = (path.as_ref(), self.sharing.unwrap_or(Sharing::HandOff));
+        one_for_all(sharing)?;
+        let socket = UnixListener::options().backlog(self.backlog).open_path(path)?;
+        let file = SocketFile::new(path)?;
+        self.server(vec![socket], sharing, Some(file))
+    }
+
+    /// As [`listener`](Self::listener), of a Unix listener that is given: inherited, or bound to an
+    /// [abstract name](crate::net::abstract_address) by `std`. The file of its path, if it has one, stays.
+    ///
+    /// # Errors
+    ///
+    /// As `listener`.
+    pub fn unix_listener(self, listener: StdUnixListener) -> io::Result<Server<UnixStream>> {
+        self.given(listener.into())
+    }
+
+    fn given<S: StreamSocket>(self, listener: OwnedFd) -> io::Result<Server<S>> {
+        let sharing = self.sharing.unwrap_or(Sharing::Exclusive);
+        one_for_all(sharing)?;
+        self.server(vec![Socket::inherited_listener(listener)?], sharing, None)
+    }
+
+    fn server<S: StreamSocket>(
+        self,
+        sockets: Vec<Socket>,
+        sharing: Sharing,
+        file: Option<SocketFile>,
+    ) -> io::Result<Server<S>> {
+        let address = S::listens_at(&sockets[0])?;
         let connections = match self.connections {
             Some(connections) => connections,
             None => usize::try_from(mainspring_sys::descriptor_limit()? / 4 * 3).unwrap_or(usize::MAX),
@@ -257,6 +325,16 @@ impl ServerBuilder {
         };
         // From now on, whatever processors there are later.
         let threads = self.workers.count();
-        Ok(Server { sockets, address, limits, connections, sharing, workers: self.workers.threads(threads) })
+        let (file, workers) = (file.map(Arc::new), self.workers.threads(threads));
+        Ok(Server { file, sockets, address, limits, connections, sharing, workers })
     }
+}
+
+/// An error for a sharing that needs a listener for each thread, where there is one.
+fn one_for_all(sharing: Sharing) -> io::Result<()> {
+    if sharing == Sharing::ReusePort {
+        let message = "cannot share by ReusePort: each thread needs a listener of its own, and there is one";
+        return Err(sentence(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
 }

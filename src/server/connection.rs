@@ -5,21 +5,20 @@
 //!
 //! The terms are values and not a layer around the stream: the phases of a connection are known to its protocol alone.
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Draining, Retiring};
-use crate::net::TcpStream;
+use crate::net::{StreamSocket, TcpStream};
 use crate::proto::{Deadlines, Pressure, multiplex, pipeline};
 
-/// One accepted connection.
+/// One accepted connection: of TCP, or a `Connection<UnixStream>` of a server that listens at a path.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Connection {
+pub struct Connection<S: StreamSocket = TcpStream> {
     /// Its stream, with the read and write timeouts of the server.
-    pub stream: TcpStream,
-    /// The address of the other end.
-    pub peer: SocketAddr,
+    pub stream: S,
+    /// The address of the other end; of a Unix socket unnamed, as a rule.
+    pub peer: S::Address,
     /// Ready when the server is asked to drain.
     pub draining: Draining,
     /// How long each phase of it may last.
@@ -30,7 +29,7 @@ pub struct Connection {
     pub(super) age: Option<Duration>,
 }
 
-impl Connection {
+impl<S: StreamSocket> Connection<S> {
     /// Its stream, and what answers its requests in order: with the server's deadlines, which are shorter under
     /// [`Pressure`], and drained with the server or when the connection is old
     /// ([`max_age`](super::ServerBuilder::max_age)). Requests are bounded by
@@ -63,7 +62,7 @@ impl Connection {
     /// # })??;
     /// # io::Result::Ok(())
     /// ```
-    pub fn pipeline(self) -> io::Result<(TcpStream, pipeline::Server<Retiring>)> {
+    pub fn pipeline(self) -> io::Result<(S, pipeline::Server<Retiring>)> {
         let (stream, deadlines, pressure, retiring) = self.terms()?;
         Ok((stream, pipeline::Server::new().deadlines(deadlines).pressure(pressure).drain(retiring)))
     }
@@ -73,14 +72,14 @@ impl Connection {
     /// # Errors
     ///
     /// When the stream has been closed.
-    pub fn multiplex(self) -> io::Result<(TcpStream, multiplex::Server<Retiring>)> {
+    pub fn multiplex(self) -> io::Result<(S, multiplex::Server<Retiring>)> {
         let (stream, deadlines, pressure, retiring) = self.terms()?;
         Ok((stream, multiplex::Server::new().deadlines(deadlines).pressure(pressure).drain(retiring)))
     }
 
-    fn terms(self) -> io::Result<(TcpStream, Deadlines, Pressure, Retiring)> {
+    fn terms(self) -> io::Result<(S, Deadlines, Pressure, Retiring)> {
         // Why none: the deadlines cover each phase, and end an idle connection in good order.
-        self.stream.set_read_timeout(None)?;
+        self.stream.stream().set_read_timeout(None)?;
         Ok((self.stream, self.deadlines, self.pressure, Retiring::new(self.draining, self.age)))
     }
 }

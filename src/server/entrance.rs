@@ -16,21 +16,21 @@ use super::handoff::{Exchange, Handed};
 use super::load::Load;
 use crate::channel::mpsc;
 use crate::core::Core;
-use crate::net::TcpListener;
+use crate::net::Listener;
 
 /// Where the connections of one thread come from, before that thread has a reactor.
-pub(super) enum Entrance {
+pub(super) enum Entrance<A> {
     /// A listener of its own.
     Own(Socket),
     /// A listener that other threads have too, or other processes.
     Shared(Socket),
     /// The listener, for all threads, and those that were handed off and came back.
-    First(Socket, Exchange, mpsc::Receiver<Handed>),
+    First(Socket, Exchange<A>, mpsc::Receiver<Handed<A>>),
     /// What the first thread hands off.
-    Other(mpsc::Receiver<Handed>),
+    Other(mpsc::Receiver<Handed<A>>),
 }
 
-impl Entrance {
+impl<A> Entrance<A> {
     /// One for each thread.
     pub(super) fn all(
         mut sockets: Vec<Socket>,
@@ -54,12 +54,12 @@ impl Entrance {
     }
 
     /// On its thread.
-    pub(super) fn open(self, core: &Core) -> io::Result<Vec<Door>> {
+    pub(super) fn open(self, core: &Core) -> io::Result<Vec<Door<A>>> {
         Ok(match self {
-            Self::Own(socket) => vec![Door::Listener(TcpListener::register(core, socket)?, None)],
-            Self::Shared(socket) => vec![Door::Listener(TcpListener::register_exclusive(core, socket)?, None)],
+            Self::Own(socket) => vec![Door::Listener(Listener::new(core, socket)?, None)],
+            Self::Shared(socket) => vec![Door::Listener(Listener::exclusive(core, socket)?, None)],
             Self::First(socket, exchange, inbox) => {
-                let listener = TcpListener::register_exclusive(core, socket)?;
+                let listener = Listener::exclusive(core, socket)?;
                 vec![Door::Listener(listener, Some(exchange)), Door::Inbox(inbox)]
             }
             Self::Other(inbox) => vec![Door::Inbox(inbox)],
@@ -68,9 +68,9 @@ impl Entrance {
 }
 
 /// Where connections come from, on one thread.
-pub(super) enum Door {
+pub(super) enum Door<A> {
     /// A listener, whose connections are served here, or where the exchange sends them.
-    Listener(TcpListener, Option<Exchange>),
+    Listener(Listener, Option<Exchange<A>>),
     /// What another thread has accepted.
-    Inbox(mpsc::Receiver<Handed>),
+    Inbox(mpsc::Receiver<Handed<A>>),
 }

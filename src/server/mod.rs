@@ -1,9 +1,10 @@
 //! The server: the accept loop, its limits, and how it ends.
 //!
-//! A [`Server`] is an address that is bound; [`Server::run`] serves it on as many threads as it was built for, and
-//! [`Server::serve`] on the reactor that is running already. What it does with a connection is a closure that makes a
-//! future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of its own; how connections come to it
-//! is [`Sharing`]. On the path of a request threads share nothing; what they share is the number of connections.
+//! A [`Server`] is an address that is bound, of TCP or the path of a Unix socket; [`Server::run`] serves it on as many
+//! threads as it was built for, and [`Server::serve`] on the reactor that is running already. What it does with a
+//! connection is a closure that makes a future. Each thread is one of [`Workers`](crate::Workers) and has a reactor of
+//! its own; how connections come to it is [`Sharing`]. On the path of a request threads share nothing; what they share
+//! is the number of connections.
 //!
 //! In the guide: [all processors](crate::guide::cores), [an orderly end](crate::guide::stopping).
 
@@ -15,6 +16,7 @@ mod load;
 mod retiring;
 mod serving;
 mod sharing;
+mod socket_file;
 
 pub use crate::latch::Draining;
 pub use builder::ServerBuilder;
@@ -26,7 +28,6 @@ pub use sharing::Sharing;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,13 +35,15 @@ use mainspring_sys::Socket;
 
 use crate::core::Core;
 use crate::locks::Mutex;
-use crate::net::ToAddresses;
+use crate::net::{StreamSocket, TcpStream, ToAddresses};
 use crate::proto::Deadlines;
 use crate::workers::{Worker, WorkersBuilder};
 use entrance::Entrance;
 use load::Load;
+use socket_file::SocketFile;
 
-/// An address that is bound, and how it is to be served.
+/// An address that is bound, and how it is to be served: of TCP, or a `Server<UnixStream>` at the path of a Unix socket
+/// ([`ServerBuilder::bind_unix`]).
 ///
 /// ```
 /// use mainspring::{Server, net::TcpStream};
@@ -63,11 +66,13 @@ use load::Load;
 /// })??;
 /// # std::io::Result::Ok(())
 /// ```
-pub struct Server {
+pub struct Server<S: StreamSocket = TcpStream> {
+    /// The file of the socket, if this has made one; before the sockets, so that it is dropped while they are open.
+    file: Option<Arc<SocketFile>>,
     /// The listening socket, or with `SO_REUSEPORT` one for each thread.
     sockets: Vec<Socket>,
     /// Where they listen.
-    address: SocketAddr,
+    address: S::Address,
     /// How connections are treated.
     limits: Limits,
     /// How many connections there may be, all threads together.
@@ -109,10 +114,12 @@ impl Server {
     pub fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         Self::builder().bind(addresses)
     }
+}
 
+impl<S: StreamSocket> Server<S> {
     /// The address that it listens on. Connections are queued from `bind` on.
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addr(&self) -> S::Address {
+        self.address.clone()
     }
 
     /// Serves on the reactor that is running on this thread: `handle` makes a future of each connection, which runs as
@@ -123,7 +130,7 @@ impl Server {
     /// When no reactor is running on this thread, or the listener cannot be registered.
     pub fn serve<H, F>(self, handle: H) -> io::Result<Serving>
     where
-        H: Fn(Connection) -> F + 'static,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let core = Core::running("a Server")?;
@@ -132,7 +139,7 @@ impl Server {
         for entrance in Entrance::all(self.sockets, self.sharing, 1, &load)? {
             doors.extend(entrance.open(&core)?);
         }
-        Ok(Serving::start(0, doors, self.limits, load, handle))
+        Ok(Serving::start::<S, _, _>(0, doors, self.limits, load, self.file, handle))
     }
 
     /// Serves on as many threads as it was built for, this one among them, each with a reactor of its own, until `stop`
@@ -162,22 +169,22 @@ impl Server {
     pub fn run<M, H, F>(self, make: M, stop: impl Future) -> io::Result<Drained>
     where
         M: Fn() -> H + Send + Clone + 'static,
-        H: Fn(Connection) -> F + 'static,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let limits = self.limits;
+        let (limits, file) = (self.limits, self.file);
         let threads = self.workers.count();
         let load = Arc::new(Load::new(self.connections, threads));
         let entrances = Entrance::all(self.sockets, self.sharing, threads, &load)?;
         // Each worker takes its own, once.
         let entrances: Arc<[_]> = entrances.into_iter().map(|entrance| Mutex::new(Some(entrance))).collect();
         let work = move |worker: Worker| {
-            let (make, load) = (make.clone(), load.clone());
+            let (make, load, file) = (make.clone(), load.clone(), file.clone());
             let entrance = entrances.get(worker.index()).and_then(|entrance| entrance.lock().take());
             async move {
                 let core = Core::running("a Server")?;
                 let doors = entrance.map_or(Ok(Vec::new()), |entrance| entrance.open(&core))?;
-                let serving = Serving::start(worker.index(), doors, limits, load, make());
+                let serving = Serving::start::<S, _, _>(worker.index(), doors, limits, load, file, make());
                 let failed = worker.stopping().until_cancelled(serving.failed()).await;
                 if failed.is_some() {
                     // So that the others drain meanwhile.
@@ -195,7 +202,7 @@ impl Server {
     }
 }
 
-impl fmt::Debug for Server {
+impl<S: StreamSocket> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("address", &self.address)

@@ -9,7 +9,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,13 +22,14 @@ use slab::Slab;
 use super::entrance::Door;
 use super::handoff::{self, Exchange, Handed};
 use super::load::{Load, Place};
+use super::socket_file::SocketFile;
 use super::{Connection, Limits};
 use crate::attempted::in_words;
 use crate::channel::mpsc;
 use crate::core::Core;
 use crate::join_handle::JoinHandle;
 use crate::latch::{Draining, Latch};
-use crate::net::{TcpListener, TcpStream};
+use crate::net::{Listener, Stream, StreamSocket};
 use crate::proto::Pressure;
 use crate::random::Random;
 use crate::time::{Instant, timeout};
@@ -99,7 +99,7 @@ pub struct Serving {
 /// What becomes of a connection when it is accepted.
 enum Accepted {
     /// It is served on this thread.
-    Here(TcpStream),
+    Here(Stream),
     /// It is served on that one, and belongs to no reactor yet.
     For(usize, Socket),
 }
@@ -111,6 +111,8 @@ struct Shared {
     limits: Limits,
     /// How many connections the server has on all threads.
     load: Arc<Load>,
+    /// The file of its socket, if it has made one.
+    file: Option<Arc<SocketFile>>,
     /// Set when the server is asked to drain.
     draining: Rc<Latch>,
     /// Why a listener accepts no more, until that has been told.
@@ -156,9 +158,17 @@ impl Drop for Guard {
 
 impl Serving {
     /// Serves what comes in by the doors, as the given one of the server's threads.
-    pub(super) fn start<H, F>(worker: usize, doors: Vec<Door>, limits: Limits, load: Arc<Load>, handle: H) -> Self
+    pub(super) fn start<S, H, F>(
+        worker: usize,
+        doors: Vec<Door<S::Address>>,
+        limits: Limits,
+        load: Arc<Load>,
+        file: Option<Arc<SocketFile>>,
+        handle: H,
+    ) -> Self
     where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let shared = Rc::new(Shared {
@@ -167,6 +177,7 @@ impl Serving {
             pressure: Pressure::new(limits.in_flight),
             random: Random::from_entropy(),
             load,
+            file,
             draining: Rc::default(),
             failure: Cell::new(None),
             ended: Rc::default(),
@@ -180,9 +191,9 @@ impl Serving {
             let (shared, handle) = (shared.clone(), handle.clone());
             match door {
                 Door::Listener(listener, exchange) => {
-                    accepting.push(crate::spawn(shared.keep_accepting(listener, exchange, handle)));
+                    accepting.push(crate::spawn(shared.keep_accepting::<S, _, _>(listener, exchange, handle)));
                 }
-                Door::Inbox(inbox) => taking.push(crate::spawn(shared.take_in(inbox, handle))),
+                Door::Inbox(inbox) => taking.push(crate::spawn(shared.take_in::<S, _, _>(inbox, handle))),
             }
         }
         Self { shared, accepting: RefCell::new(accepting), taking: RefCell::new(taking) }
@@ -195,7 +206,8 @@ impl Serving {
 
     /// Waits until a listener accepts no more though nobody has asked for it, since whoever else has it has shut it
     /// down for one, and returns its error. Connections go on; to end is up to the caller, as
-    /// [`Server::run`](super::Server::run) does. While all is well it waits for ever.
+    /// [`Server::run`](super::Server::run) does. While all is well it waits for ever. A Unix listener that somebody has
+    /// shut down looks well on Linux: accept(2) says "not yet".
     ///
     /// # Cancel safety
     ///
@@ -229,6 +241,9 @@ impl Serving {
         let shared = &self.shared;
         let (open, served_before) = (self.connections() as u64, shared.served.get());
         let ends = Instant::now() + deadline;
+        if let Some(file) = &shared.file {
+            file.remove();
+        }
         shared.draining.set();
         for accepting in self.accepting.take() {
             // Why ignored: an accept loop that panicked accepts no more, which is what is wanted.
@@ -278,25 +293,31 @@ impl Shared {
     }
 
     /// Accepts until the server drains; else until the listener fails, which it tells.
-    async fn keep_accepting<H, F>(self: Rc<Self>, listener: TcpListener, exchange: Option<Exchange>, handle: Rc<H>)
-    where
-        H: Fn(Connection) -> F + 'static,
+    async fn keep_accepting<S, H, F>(
+        self: Rc<Self>,
+        listener: Listener,
+        exchange: Option<Exchange<S::Address>>,
+        handle: Rc<H>,
+    ) where
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        if let Err(error) = self.clone().accept_loop(listener, exchange, handle).await {
+        if let Err(error) = self.clone().accept_loop::<S, _, _>(listener, exchange, handle).await {
             self.failure.set(Some(error));
             self.ended.wake();
         }
     }
 
-    async fn accept_loop<H, F>(
+    async fn accept_loop<S, H, F>(
         self: Rc<Self>,
-        listener: TcpListener,
-        exchange: Option<Exchange>,
+        listener: Listener,
+        exchange: Option<Exchange<S::Address>>,
         handle: Rc<H>,
     ) -> io::Result<()>
     where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let mut draining = pin!(Draining::new(self.draining.clone()));
@@ -304,7 +325,7 @@ impl Shared {
         let mut left = u64::from(self.limits.backlog) + 1;
         // One that is to be served elsewhere is not registered here.
         let make = |core: &Core, socket| match exchange.as_ref().map_or(self.worker, |_| self.load.least()) {
-            worker if worker == self.worker => TcpStream::register(core, socket).map(Accepted::Here),
+            worker if worker == self.worker => Stream::connected(core, socket, S::DRAINS).map(Accepted::Here),
             worker => Ok(Accepted::For(worker, socket)),
         };
         loop {
@@ -319,7 +340,7 @@ impl Shared {
                 listener.ask_again();
             }
             let accepted = {
-                let mut accept = pin!(listener.accept_as(make));
+                let mut accept = pin!(listener.accept_as(S::accept, make));
                 poll_fn(|cx| {
                     // A place before the connection, so that no thread accepts what has no place anywhere.
                     let place = if last { Some(self.load.enter_anyway()) } else { self.load.enter(cx) };
@@ -337,15 +358,15 @@ impl Shared {
                     self.start_connection(stream, peer, place, &handle);
                 }
                 Some((Ok((Accepted::For(worker, socket), peer)), place)) => {
-                    self.hand_off(exchange.as_ref(), worker, (socket, peer, place), &handle);
+                    self.hand_off::<S, _, _>(exchange.as_ref(), worker, (socket, peer, place), &handle);
                 }
                 // What is queued is accepted first, so that closing the listener resets nobody.
                 None if !last => {}
                 None => return Ok(()),
                 // Somebody shut the socket down, for one.
                 Some((Err(error), _)) => {
-                    return Err(match listener.local_addr() {
-                        Ok(address) => in_words(format!("cannot accept at {address}"), error),
+                    return Err(match S::listens_at(listener.socket()) {
+                        Ok(address) => in_words(format!("cannot accept at {address:?}"), error),
                         Err(_) => error,
                     });
                 }
@@ -354,14 +375,15 @@ impl Shared {
     }
 
     /// Sends a connection to another thread, or serves it here if nobody takes it.
-    fn hand_off<H, F>(
+    fn hand_off<S, H, F>(
         self: &Rc<Self>,
-        exchange: Option<&Exchange>,
+        exchange: Option<&Exchange<S::Address>>,
         mut worker: usize,
-        mut accepted: handoff::Accepted,
+        mut accepted: handoff::Accepted<S::Address>,
         handle: &Rc<H>,
     ) where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         while let Some(exchange) = exchange.filter(|_| worker != self.worker) {
@@ -371,39 +393,42 @@ impl Shared {
             }
             worker = self.load.least();
         }
-        self.admit(accepted, handle);
+        self.admit::<S, _, _>(accepted, handle);
     }
 
     /// Serves what the thread that accepts has handed off, until that one has ended and all of it is taken.
-    async fn take_in<H, F>(self: Rc<Self>, mut inbox: mpsc::Receiver<Handed>, handle: Rc<H>)
+    async fn take_in<S, H, F>(self: Rc<Self>, mut inbox: mpsc::Receiver<Handed<S::Address>>, handle: Rc<H>)
     where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         while let Some(handed) = inbox.recv().await {
             if let Some(accepted) = handed.take() {
-                self.admit(accepted, &handle);
+                self.admit::<S, _, _>(accepted, &handle);
             }
         }
     }
 
     /// Serves a connection that belongs to no reactor yet.
-    fn admit<H, F>(self: &Rc<Self>, (socket, peer, place): handoff::Accepted, handle: &Rc<H>)
+    fn admit<S, H, F>(self: &Rc<Self>, (socket, peer, place): handoff::Accepted<S::Address>, handle: &Rc<H>)
     where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let Ok(core) = Core::running("a Server") else { return };
-        match TcpStream::register(&core, socket) {
+        match Stream::connected(&core, socket, S::DRAINS) {
             Ok(stream) => self.start_connection(stream, peer, place, handle),
             // It is out of memory or watches, and the connection is closed: as one that fails before it is accepted.
             Err(_) => core.counters.accept_failed.add(1),
         }
     }
 
-    fn start_connection<H, F>(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, handle: &Rc<H>)
+    fn start_connection<S, H, F>(self: &Rc<Self>, stream: Stream, peer: S::Address, mut place: Place, handle: &Rc<H>)
     where
-        H: Fn(Connection) -> F + 'static,
+        S: StreamSocket,
+        H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         let shortest = Duration::from_nanos(1);
@@ -420,7 +445,7 @@ impl Shared {
         let guard = Guard { shared: self.clone(), key, _place: place, good: false };
         self.pressure.set_connections(self.load.taken(), self.load.limit());
         let connection = Connection {
-            stream,
+            stream: S::of(stream),
             peer,
             draining: Draining::new(self.draining.clone()),
             deadlines: self.limits.deadlines,

@@ -17,7 +17,7 @@ use mainspring_sys::Socket;
 /// | system calls of a connection | `accept4`, `epoll_ctl`, `close` | the same, and one `write` if the thread that gets it sleeps | the same, and an `accept4` in vain if another was faster |
 /// | a connection while its thread is busy | waits for that thread, though others sleep | waits for that thread, and for the first one to accept it | waits if the thread was woken for it |
 /// | a restart | a successor has to say `ReusePort`, and each process has queues of its own: one that ends without a drain resets what is queued, and one that drains may reset what comes in its last moment | the queue is that of the listener: whoever holds it too, a successor that it was passed to, loses nothing | as `HandOff` |
-/// | where | Linux, DragonFly, FreeBSD; elsewhere most connections come to one thread | everywhere | everywhere; without epoll all threads are woken for each connection |
+/// | where | TCP on Linux, DragonFly, FreeBSD; elsewhere most connections come to one thread | everywhere | everywhere; without epoll all threads are woken for each connection |
 ///
 /// `cargo run --release -p benches -- syscalls` counts the system calls; `cargo test --test sharing -- --nocapture`
 /// prints how 100 connections were shared out.
