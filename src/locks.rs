@@ -34,6 +34,7 @@ pub(crate) use imported::MutexGuard;
 /// A state that is changed through a shared reference: by one thread at a time, or on one thread.
 ///
 /// No code of a user runs while it is locked, so nobody locks it twice.
+#[allow(unreachable_pub, reason = "the bound of a type of a public trait, which Rust 1.85 does not see")]
 pub trait Lock<S> {
     /// An unlocked one.
     fn new(state: S) -> Self;
