@@ -31,6 +31,18 @@ impl Error for Attempted {
     }
 }
 
+/// The same error once more.
+#[cfg(feature = "service")]
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    if let Some(code) = error.raw_os_error() {
+        return io::Error::from_raw_os_error(code);
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Attempted>()) {
+        Some(Attempted { attempted, error }) => in_words(attempted.clone(), again(error)),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// `error`, with what was attempted before its text.
 pub(crate) fn in_words(attempted: String, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Attempted { attempted, error })

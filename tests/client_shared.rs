@@ -2,6 +2,7 @@
 #![cfg(feature = "service")]
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use mainspring::client::{Client, ClientBuilder, Error};
 use mainspring::net::{TcpListener, TcpStream};
-use mainspring::service::{Service, Status};
+use mainspring::service::{Service, Status, service_fn};
 use mainspring::task::JoinSet;
 use mainspring::time::{Instant, sleep, timeout};
 use mainspring::{spawn, testing, yield_now};
@@ -157,6 +158,27 @@ fn all_who_wait_for_a_connection_hear_why_there_is_none() {
         assert_eq!((world.made.get(), start.elapsed() < SECOND), (1, true));
         world.fails.set(false);
         assert_eq!(client.call((SECOND, false)).await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn all_who_wait_hear_what_the_system_has_said() {
+    testing::run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let builder = Client::builder().attempts(1).calls_per_connection(10);
+        let client = builder.connect_to(&[address], async move |_stream: TcpStream| {
+            sleep(SECOND).await;
+            TcpListener::bind(address)?;
+            Ok(service_fn(async |()| io::Result::Ok(())))
+        });
+        let client = client.unwrap();
+        for result in join_all((0..3).map(|_| client.call(()))).await {
+            let Err(Error::Connect(_, error)) = result else { panic!("{result:?}") };
+            let cause: Option<&io::Error> = error.source().and_then(|cause| cause.downcast_ref());
+            assert!(cause.is_some_and(|cause| cause.raw_os_error().is_some()), "{error:?}");
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
     });
 }
 

@@ -123,6 +123,18 @@ fn when_all_fail_the_last_error_is_reported_and_nothing_is_left() {
 }
 
 #[test]
+fn attempts_from_a_port_of_ones_own_have_it_at_the_same_time() {
+    let silent = Full::new(Ipv4Addr::LOCALHOST);
+    let local = closed();
+    virtually(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [silent.address, listener.local_addr().unwrap()];
+        let stream = TcpStream::options().local_addr(local).connect(&addresses[..]).await.unwrap();
+        assert_eq!((stream.local_addr().unwrap(), stream.peer_addr().unwrap()), (local, addresses[1]));
+    });
+}
+
+#[test]
 fn silent_addresses_take_no_more_than_eight_descriptors() {
     let silent = Full::new(Ipv4Addr::LOCALHOST);
     virtually(async {

@@ -5,7 +5,7 @@
 //! [`NotDone`](super::NotDone) goes by.
 //!
 //! Guarantees: [`Rejected`](Error::Rejected), [`Connect`](Error::Connect) and [`ConnectUnix`](Error::ConnectUnix) have
-//! sent nothing; the error of the system keeps its raw code.
+//! sent nothing; the error of the system keeps its raw code, and is the `source` where another puts it in words.
 //!
 //! The trade-off: a type of its own around the error of the protocol. To ask of that for conversions from all that a
 //! client adds would shut out errors of other crates, and could not say which of them was sent.
@@ -16,6 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::attempted::again;
 use crate::service::Rejected;
 use crate::time::Elapsed;
 
@@ -68,13 +69,6 @@ impl Error<Infallible> {
             Self::Elapsed(elapsed) => Self::Elapsed(*elapsed),
             Self::Call(never) => match *never {},
         }
-    }
-}
-
-fn again(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 

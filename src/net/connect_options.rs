@@ -79,13 +79,17 @@ impl ConnectOptions {
     /// With port 0 the system chooses one. Linux and Android do so in `connect(2)`, when the peer is known
     /// (`IP_BIND_ADDRESS_NO_PORT`, ip(7)): connections to different peers may have the same port, so there can be as
     /// many to each of them as there are ports. Elsewhere no two have the same, and there are as many in all.
+    ///
+    /// Any other port is for one connection, unless all say [`reuse_address`](Self::reuse_address); attempts to connect
+    /// to several addresses of one host say so by themselves.
     pub const fn local_addr(mut self, address: SocketAddr) -> Self {
         self.local_addr = Some(address);
         self
     }
 
-    /// Takes the port of the [local address](Self::local_addr) also if an old connection uses it still, or another one
-    /// that has said so too (`SO_REUSEADDR`). Off by default, and of no use with port 0.
+    /// Takes the port of the [local address](Self::local_addr) also if another connection has it, or an old one that
+    /// lingers; on Linux only if that one has said so too (`SO_REUSEADDR`, socket(7)). Off by default, and of no use
+    /// with port 0.
     ///
     /// A second connection from one port to one peer is refused all the same, with `AddrNotAvailable`.
     pub const fn reuse_address(mut self, reuse: bool) -> Self {
@@ -157,8 +161,10 @@ impl ConnectOptions {
     /// })??;
     /// # io::Result::Ok(())
     /// ```
-    pub async fn connect(self, addresses: impl ToAddresses) -> io::Result<TcpStream> {
+    pub async fn connect(mut self, addresses: impl ToAddresses) -> io::Result<TcpStream> {
         let addresses = self.reachable(addresses.to_addresses()?.resolve().await?)?;
+        // The attempts have one port at the same time.
+        self.reuse_address |= addresses.len() > 1 && self.local_addr.is_some_and(|local| local.port() != 0);
         Race::new(self, addresses).await
     }
 
