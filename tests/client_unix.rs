@@ -1,4 +1,6 @@
 //! The client of a path: the same pool, deadlines and retries, over Unix sockets.
+#![cfg(feature = "service")]
+
 mod util;
 
 use std::cell::Cell;

@@ -17,8 +17,7 @@ use std::time::Duration;
 use mainspring::net::{TcpListener, TcpStream, UdpSocket};
 use mainspring::signal::{self, Kind};
 use mainspring::time::sleep;
-use mainspring::{Reactor, Server, process, spawn, unblock, yield_now};
-use util::folder::Folder;
+use mainspring::{Reactor, process, spawn, unblock, yield_now};
 use util::runtime::*;
 
 const TEXT: &str = "the reactor was made before fork(2), in a parent of this process: make a new one here";
@@ -299,12 +298,13 @@ async fn passed_in_passing(pid: libc::pid_t) {
     }
 }
 
+#[cfg(feature = "service")]
 #[test]
 fn a_child_that_drops_a_server_of_a_path_leaves_the_file_to_its_parent() {
     in_child("a_child_that_drops_a_server_of_a_path_leaves_the_file_to_its_parent", || {
-        let folder = Folder::new();
+        let folder = util::folder::Folder::new();
         let path = folder.join("socket");
-        let mut server = Some(Server::builder().bind_unix(&path).unwrap());
+        let mut server = Some(mainspring::Server::builder().bind_unix(&path).unwrap());
         passed(fork(|| drop(server.take())));
         assert!(path.exists());
         drop(server);

@@ -1,4 +1,6 @@
 //! The server of a path: its connections, its file, and its threads.
+#![cfg(feature = "service")]
+
 mod util;
 
 use mainspring::codec::{Framed, Lines};
