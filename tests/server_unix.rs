@@ -204,6 +204,22 @@ fn a_server_that_never_ran_and_one_whose_reactor_ends_remove_their_file_too() {
 }
 
 #[test]
+fn a_handle_that_is_kept_after_its_reactor_has_no_file() {
+    let folder = Folder::new();
+    let path = folder.join("socket");
+    let serve = async || Server::builder().bind_unix(&path)?.serve(echo);
+    let kept = run(serve()).unwrap().unwrap();
+    assert!(!path.exists(), "nobody listens there any more");
+    // It may well get the inode that the first one had.
+    let successor = Server::builder().bind_unix(&path).unwrap();
+    drop(kept);
+    assert!(path.exists());
+    drop(connect(&path));
+    drop(successor);
+    assert!(!path.exists());
+}
+
+#[test]
 fn the_limit_of_connections_holds() {
     let _limit = Limit::new();
     let folder = Folder::new();

@@ -13,11 +13,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mainspring_sys::Socket;
 
+use super::bound::Bound;
 use super::socket_file::SocketFile;
 use super::{Limits, Server, Sharing};
 use crate::net::{BACKLOG, StreamSocket, TcpListener, ToAddresses, UnixListener, UnixStream};
@@ -210,11 +210,11 @@ impl ServerBuilder {
         let is_alone = is_reused && this.sharing.is_none();
         let first = if is_alone { options.clone().first().open(addresses)? } else { options.open(addresses)? };
         let address = first.local_addr()?;
-        let mut sockets = vec![first];
+        let mut sockets = vec![Bound::without_file(first)];
         while is_reused && sockets.len() < threads {
-            sockets.push(options.open(address)?);
+            sockets.push(Bound::without_file(options.open(address)?));
         }
-        this.server(sockets, sharing, None)
+        this.server(sockets, sharing)
     }
 
     /// Serves on a listener that is given: inherited from another process, or made with options of its own. It becomes
@@ -285,7 +285,7 @@ impl ServerBuilder {
         one_for_all(sharing)?;
         let socket = UnixListener::options().backlog(self.backlog).open_path(path)?;
         let file = SocketFile::new(path)?;
-        self.server(vec![socket], sharing, Some(file))
+        self.server(vec![Bound::with_file(socket, file)], sharing)
     }
 
     /// As [`listener`](Self::listener), of a Unix listener that is given: inherited, or bound to an
@@ -301,15 +301,10 @@ impl ServerBuilder {
     fn given<S: StreamSocket>(self, listener: OwnedFd) -> io::Result<Server<S>> {
         let sharing = self.sharing.unwrap_or(Sharing::Exclusive);
         one_for_all(sharing)?;
-        self.server(vec![Socket::inherited_listener(listener)?], sharing, None)
+        self.server(vec![Bound::without_file(Socket::inherited_listener(listener)?)], sharing)
     }
 
-    fn server<S: StreamSocket>(
-        self,
-        sockets: Vec<Socket>,
-        sharing: Sharing,
-        file: Option<SocketFile>,
-    ) -> io::Result<Server<S>> {
+    fn server<S: StreamSocket>(self, sockets: Vec<Bound<Socket>>, sharing: Sharing) -> io::Result<Server<S>> {
         let address = S::listens_at(&sockets[0])?;
         let connections = match self.connections {
             Some(connections) => connections,
@@ -325,8 +320,8 @@ impl ServerBuilder {
         };
         // From now on, whatever processors there are later.
         let threads = self.workers.count();
-        let (file, workers) = (file.map(Arc::new), self.workers.threads(threads));
-        Ok(Server { file, sockets, address, limits, connections, sharing, workers })
+        let workers = self.workers.threads(threads);
+        Ok(Server { sockets, address, limits, connections, sharing, workers })
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use mainspring_sys::Socket;
 
 use super::Sharing;
+use super::bound::Bound;
 use super::handoff::{Exchange, Handed};
 use super::load::Load;
 use crate::channel::mpsc;
@@ -21,11 +22,11 @@ use crate::net::Listener;
 /// Where the connections of one thread come from, before that thread has a reactor.
 pub(super) enum Entrance<A> {
     /// A listener of its own.
-    Own(Socket),
+    Own(Bound<Socket>),
     /// A listener that other threads have too, or other processes.
-    Shared(Socket),
+    Shared(Bound<Socket>),
     /// The listener, for all threads, and those that were handed off and came back.
-    First(Socket, Exchange<A>, mpsc::Receiver<Handed<A>>),
+    First(Bound<Socket>, Exchange<A>, mpsc::Receiver<Handed<A>>),
     /// What the first thread hands off.
     Other(mpsc::Receiver<Handed<A>>),
 }
@@ -33,7 +34,7 @@ pub(super) enum Entrance<A> {
 impl<A> Entrance<A> {
     /// One for each thread.
     pub(super) fn all(
-        mut sockets: Vec<Socket>,
+        mut sockets: Vec<Bound<Socket>>,
         sharing: Sharing,
         threads: usize,
         load: &Arc<Load>,
@@ -48,19 +49,22 @@ impl<A> Entrance<A> {
             let first = inboxes.next().map(|inbox| Self::First(socket, exchange, inbox));
             return Ok(first.into_iter().chain(inboxes.map(Self::Other)).collect());
         }
-        let duplicate = |_| Socket::from_fd(socket.as_fd().try_clone_to_owned()?).map(Self::Shared);
+        let duplicate = |_| {
+            let duplicate = |socket: &Socket| Socket::from_fd(socket.as_fd().try_clone_to_owned()?);
+            socket.and(duplicate).map(Self::Shared)
+        };
         let others: io::Result<Vec<_>> = (1..threads).map(duplicate).collect();
         Ok(iter::once(Self::Shared(socket)).chain(others?).collect())
     }
 
     /// On its thread.
     pub(super) fn open(self, core: &Core) -> io::Result<Vec<Door<A>>> {
+        let exclusive = |socket| Listener::exclusive(core, socket);
         Ok(match self {
-            Self::Own(socket) => vec![Door::Listener(Listener::new(core, socket)?, None)],
-            Self::Shared(socket) => vec![Door::Listener(Listener::exclusive(core, socket)?, None)],
+            Self::Own(socket) => vec![Door::Listener(socket.map(|socket| Listener::new(core, socket))?, None)],
+            Self::Shared(socket) => vec![Door::Listener(socket.map(exclusive)?, None)],
             Self::First(socket, exchange, inbox) => {
-                let listener = Listener::exclusive(core, socket)?;
-                vec![Door::Listener(listener, Some(exchange)), Door::Inbox(inbox)]
+                vec![Door::Listener(socket.map(exclusive)?, Some(exchange)), Door::Inbox(inbox)]
             }
             Self::Other(inbox) => vec![Door::Inbox(inbox)],
         })
@@ -70,7 +74,7 @@ impl<A> Entrance<A> {
 /// Where connections come from, on one thread.
 pub(super) enum Door<A> {
     /// A listener, whose connections are served here, or where the exchange sends them.
-    Listener(Listener, Option<Exchange<A>>),
+    Listener(Bound<Listener>, Option<Exchange<A>>),
     /// What another thread has accepted.
     Inbox(mpsc::Receiver<Handed<A>>),
 }

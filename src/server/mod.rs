@@ -8,6 +8,7 @@
 //!
 //! In the guide: [all processors](crate::guide::cores), [an orderly end](crate::guide::stopping).
 
+mod bound;
 mod builder;
 mod connection;
 mod entrance;
@@ -38,9 +39,9 @@ use crate::locks::Mutex;
 use crate::net::{StreamSocket, TcpStream, ToAddresses};
 use crate::proto::Deadlines;
 use crate::workers::{Worker, WorkersBuilder};
+use bound::Bound;
 use entrance::Entrance;
 use load::Load;
-use socket_file::SocketFile;
 
 /// An address that is bound, and how it is to be served: of TCP, or a `Server<UnixStream>` at the path of a Unix socket
 /// ([`ServerBuilder::bind_unix`]).
@@ -67,10 +68,8 @@ use socket_file::SocketFile;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Server<S: StreamSocket = TcpStream> {
-    /// The file of the socket, if this has made one; before the sockets, so that it is dropped while they are open.
-    file: Option<Arc<SocketFile>>,
     /// The listening socket, or with `SO_REUSEPORT` one for each thread.
-    sockets: Vec<Socket>,
+    sockets: Vec<Bound<Socket>>,
     /// Where they listen.
     address: S::Address,
     /// How connections are treated.
@@ -134,12 +133,12 @@ impl<S: StreamSocket> Server<S> {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let core = Core::running("a Server")?;
-        let load = Arc::new(Load::new(self.connections, 1));
+        let (load, file) = (Arc::new(Load::new(self.connections, 1)), self.sockets[0].file());
         let mut doors = Vec::new();
         for entrance in Entrance::all(self.sockets, self.sharing, 1, &load)? {
             doors.extend(entrance.open(&core)?);
         }
-        Ok(Serving::start::<S, _, _>(0, doors, self.limits, load, self.file, handle))
+        Ok(Serving::start::<S, _, _>(0, doors, self.limits, load, file, handle))
     }
 
     /// Serves on as many threads as it was built for, this one among them, each with a reactor of its own, until `stop`
@@ -172,7 +171,7 @@ impl<S: StreamSocket> Server<S> {
         H: Fn(Connection<S>) -> F + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let (limits, file) = (self.limits, self.file);
+        let (limits, file) = (self.limits, self.sockets[0].file());
         let threads = self.workers.count();
         let load = Arc::new(Load::new(self.connections, threads));
         let entrances = Entrance::all(self.sockets, self.sharing, threads, &load)?;

@@ -12,13 +12,14 @@ use std::io;
 use std::ops::AddAssign;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use mainspring_sys::Socket;
 use slab::Slab;
 
+use super::bound::Bound;
 use super::entrance::Door;
 use super::handoff::{self, Exchange, Handed};
 use super::load::{Load, Place};
@@ -111,8 +112,8 @@ struct Shared {
     limits: Limits,
     /// How many connections the server has on all threads.
     load: Arc<Load>,
-    /// The file of its socket, if it has made one.
-    file: Option<Arc<SocketFile>>,
+    /// The file of its socket, if it has made one and listens there still.
+    file: Weak<SocketFile>,
     /// Set when the server is asked to drain.
     draining: Rc<Latch>,
     /// Why a listener accepts no more, until that has been told.
@@ -163,7 +164,7 @@ impl Serving {
         doors: Vec<Door<S::Address>>,
         limits: Limits,
         load: Arc<Load>,
-        file: Option<Arc<SocketFile>>,
+        file: Weak<SocketFile>,
         handle: H,
     ) -> Self
     where
@@ -241,7 +242,7 @@ impl Serving {
         let shared = &self.shared;
         let (open, served_before) = (self.connections() as u64, shared.served.get());
         let ends = Instant::now() + deadline;
-        if let Some(file) = &shared.file {
+        if let Some(file) = shared.file.upgrade() {
             file.remove();
         }
         shared.draining.set();
@@ -295,7 +296,7 @@ impl Shared {
     /// Accepts until the server drains; else until the listener fails, which it tells.
     async fn keep_accepting<S, H, F>(
         self: Rc<Self>,
-        listener: Listener,
+        listener: Bound<Listener>,
         exchange: Option<Exchange<S::Address>>,
         handle: Rc<H>,
     ) where
@@ -311,7 +312,7 @@ impl Shared {
 
     async fn accept_loop<S, H, F>(
         self: Rc<Self>,
-        listener: Listener,
+        listener: Bound<Listener>,
         exchange: Option<Exchange<S::Address>>,
         handle: Rc<H>,
     ) -> io::Result<()>

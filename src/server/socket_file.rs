@@ -2,8 +2,8 @@
 //!
 //! bind(2) makes a file and close(2) leaves it, so that the next bind to the path fails. A server removes it when it
 //! begins to drain, before it accepts what is queued for the last time: whoever connected is served, whoever comes
-//! later finds nothing, and a successor can bind. It is also removed with a server that is dropped, or whose reactors
-//! are.
+//! later finds nothing, and a successor can bind. It is also removed with a listener that closes otherwise
+//! ([`Bound`](super::bound::Bound)).
 //!
 //! Guarantees: it is removed once, by the process that made it, and only while the path is that socket, by device and
 //! inode; the kernel keeps the inode for as long as the socket is open, so nobody else has the number. Between the look
