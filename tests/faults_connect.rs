@@ -24,9 +24,10 @@ use libc::{
 };
 use mainspring::net::{TcpListener, TcpStream, ToAddresses};
 use mainspring::time::{sleep, timeout};
-use mainspring::{Reactor, unblock};
+use mainspring::{Reactor, Server, unblock};
 use mainspring_sys::faults::{Call, Fault, Plan};
 
+use util::folder::Folder;
 use util::peers;
 use util::runtime::{in_child, open_descriptors, run, stats, turns, with_manual_clock};
 
@@ -198,6 +199,19 @@ fn a_listener_that_cannot_be_made_leaves_nothing_behind() {
             }
         });
     });
+}
+
+#[test]
+fn a_server_that_cannot_listen_at_the_path_that_it_has_bound_leaves_no_file() {
+    let folder = Folder::new();
+    let path = folder.join("socket");
+    for (call, code) in [(Call::Listen, EADDRINUSE), (Call::LocalAddress, ENOBUFS), (Call::Limit, EINVAL)] {
+        let plan = Plan::new([Fault::fail(call, code)]);
+        let error = Server::builder().bind_unix(&path).unwrap_err();
+        assert_eq!((error.kind(), plan.hits()), (io::Error::from_raw_os_error(code).kind(), vec![1]), "{call:?}");
+        assert!(!path.exists(), "{call:?}");
+    }
+    drop(Server::builder().bind_unix(&path).unwrap());
 }
 
 #[test]

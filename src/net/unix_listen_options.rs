@@ -60,13 +60,21 @@ impl UnixListenOptions {
     /// thread.
     pub fn bind(self, path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let core = Core::running("a UnixListener")?;
-        UnixListener::register(&core, self.open_path(path.as_ref())?)
+        UnixListener::register(&core, self.open_path(path.as_ref(), || Ok(()))?.0)
     }
 
-    /// The listening socket, which belongs to no reactor yet.
-    pub(crate) fn open_path(&self, path: &Path) -> io::Result<Socket> {
-        let listening = SocketAddr::from_pathname(path).and_then(|address| self.open(&address));
-        listening.map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))
+    /// The listening socket, which belongs to no reactor yet, and what `made` makes when the file is there and nobody
+    /// can connect yet. That is dropped before the socket if an error comes after it.
+    pub(crate) fn open_path<T>(&self, path: &Path, made: impl FnOnce() -> io::Result<T>) -> io::Result<(Socket, T)> {
+        let open = || {
+            let address = SocketAddr::from_pathname(path)?;
+            let socket = Socket::unix_stream()?;
+            socket.bind_unix(&address)?;
+            let made = made()?;
+            socket.start_listening(self.system_backlog())?;
+            Ok((socket, made))
+        };
+        open().map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))
     }
 
     /// Listens at an address, which may be an [abstract name](super::abstract_address).
@@ -76,10 +84,10 @@ impl UnixListenOptions {
     /// As [`bind`](Self::bind).
     pub fn bind_addr(self, address: &SocketAddr) -> io::Result<UnixListener> {
         let core = Core::running("a UnixListener")?;
-        UnixListener::register(&core, self.open(address)?)
+        UnixListener::register(&core, Socket::listen_unix(address, self.system_backlog())?)
     }
 
-    fn open(&self, address: &SocketAddr) -> io::Result<Socket> {
-        Socket::listen_unix(address, i32::try_from(self.backlog).unwrap_or(i32::MAX))
+    fn system_backlog(&self) -> i32 {
+        i32::try_from(self.backlog).unwrap_or(i32::MAX)
     }
 }

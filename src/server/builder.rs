@@ -12,7 +12,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::path::Path;
+use std::path::{self, Path};
 use std::time::Duration;
 
 use mainspring_sys::Socket;
@@ -20,6 +20,7 @@ use mainspring_sys::Socket;
 use super::bound::Bound;
 use super::socket_file::SocketFile;
 use super::{Limits, Server, Sharing};
+use crate::attempted::in_words;
 use crate::net::{BACKLOG, StreamSocket, TcpListener, ToAddresses, UnixListener, UnixStream};
 use crate::proto::Deadlines;
 use crate::sentence::sentence;
@@ -283,8 +284,10 @@ impl ServerBuilder {
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server<UnixStream>> {
         let (path, sharing) = (path.as_ref(), self.sharing.unwrap_or(Sharing::HandOff));
         one_for_all(sharing)?;
-        let socket = UnixListener::options().backlog(self.backlog).open_path(path)?;
-        let file = SocketFile::new(path)?;
+        let from_root =
+            path::absolute(path).map_err(|error| in_words(format!("cannot listen on {}", path.display()), error))?;
+        let options = UnixListener::options().backlog(self.backlog);
+        let (socket, file) = options.open_path(path, || SocketFile::new(from_root))?;
         self.server(vec![Bound::with_file(socket, file)], sharing)
     }
 

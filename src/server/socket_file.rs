@@ -5,6 +5,10 @@
 //! later finds nothing, and a successor can bind. It is also removed with a listener that closes otherwise
 //! ([`Bound`](super::bound::Bound)).
 //!
+//! No system call binds and says what it has made, so device and inode are read right after bind(2) and before
+//! listen(2): whoever puts something else at the path in between has it taken for the server's own. What fails from then
+//! on removes the file, since otherwise no later start could bind.
+//!
 //! Guarantees: it is removed once, by the process that made it, and only while the path is that socket, by device and
 //! inode; the kernel keeps the inode for as long as the socket is open, so nobody else has the number. Between the look
 //! and the removal somebody may still replace it: no system call does both.
@@ -15,7 +19,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Once;
 
@@ -33,10 +37,12 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// The file that was just made.
-    pub(super) fn new(path: &Path) -> io::Result<Self> {
-        let path = path::absolute(path)?;
-        let identity = identity(&path)?;
+    /// The file that was just made, by its path from the root. If it cannot be known again it is removed.
+    pub(super) fn new(path: PathBuf) -> io::Result<Self> {
+        let identity = identity(&path).inspect_err(|_| {
+            // Why ignored: the error of the look is told, and what is left is found by the next bind.
+            let _ = fs::remove_file(&path);
+        })?;
         Ok(Self { path, identity, process: process::id(), removal: Once::new() })
     }
 
