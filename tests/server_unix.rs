@@ -8,6 +8,8 @@ use mainspring::net::{UnixStream as Stream, abstract_address};
 use mainspring::server::{Connection, Sharing};
 use mainspring::service::service_fn;
 use mainspring::{Client, Server, channel::oneshot, run, service::Service, time::timeout};
+use std::collections::HashSet;
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
 use std::os::fd::AsFd;
@@ -18,7 +20,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 use util::folder::Folder;
-use util::runtime::Limit;
+use util::runtime::{Limit, in_child};
 
 /// Longer than anything takes; only a failure waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -335,6 +337,30 @@ fn a_listener_for_each_thread_is_refused_and_leaves_no_file() {
     assert_eq!(builder().unix_listener(listener).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
+/// Answers the first byte, and then the next two together.
+async fn answer_one_and_two(connection: Connection<Stream>) -> io::Result<()> {
+    for count in [1, 2] {
+        let mut left = count;
+        while left > 0 {
+            left -= connection.stream.read(&mut [0; 64]).await?;
+        }
+        connection.stream.write_all(b"!").await?;
+    }
+    Ok(())
+}
+
+/// Sends these bytes with a descriptor each, so that a read ends after one.
+async fn send_one_and_two_with_descriptors(client: &Stream) {
+    // One by itself first, with the event of the registration; then two at once, of which there is one event.
+    for count in [1, 2] {
+        for _ in 0..count {
+            let sent = client.try_send_descriptors(&[IoSlice::new(b"x")], &[client.as_fd()]);
+            assert_eq!(sent.unwrap(), Some(1));
+        }
+        assert_eq!(timeout(PATIENCE, client.read(&mut [0])).await.unwrap().unwrap(), 1);
+    }
+}
+
 #[test]
 fn a_read_that_ends_where_descriptors_came_is_followed_by_one_that_finds_the_rest() {
     let _limit = Limit::new();
@@ -343,27 +369,55 @@ fn a_read_that_ends_where_descriptors_came_is_followed_by_one_that_finds_the_res
     run(async {
         let server = Server::builder().bind_unix(&path).unwrap();
         let client = Stream::connect(&path).await.unwrap();
-        let serving = server.serve(async |connection| {
-            for count in [1, 2] {
-                let mut left = count;
-                while left > 0 {
-                    left -= connection.stream.read(&mut [0; 64]).await?;
-                }
-                connection.stream.write_all(b"!").await?;
-            }
-            Ok(())
-        });
-        // One by itself first, with the event of the registration; then two at once, of which there is one event.
-        for count in [1, 2] {
-            for _ in 0..count {
-                let sent = client.try_send_descriptors(&[IoSlice::new(b"x")], &[client.as_fd()]);
-                assert_eq!(sent.unwrap(), Some(1));
-            }
-            assert_eq!(timeout(PATIENCE, client.read(&mut [0])).await.unwrap().unwrap(), 1);
-        }
-        drop(serving);
+        let serving = server.serve(answer_one_and_two).unwrap();
+        send_one_and_two_with_descriptors(&client).await;
+        serving.drain(Duration::MAX).await;
     })
     .unwrap();
+}
+
+#[test]
+fn so_it_is_with_a_connection_that_was_handed_off() {
+    let _limit = Limit::new();
+    let folder = Folder::new();
+    let server = Server::builder().threads(2).bind_unix(folder.join("socket")).unwrap();
+    let threads = Arc::new(Mutex::new(HashSet::new()));
+    let served = threads.clone();
+    let make = move || {
+        let served = served.clone();
+        move |connection| {
+            served.lock().unwrap().insert(thread::current().id());
+            answer_one_and_two(connection)
+        }
+    };
+    while_it_runs(server, make, |path| {
+        run(async {
+            let clients = [Stream::connect(&path).await.unwrap(), Stream::connect(&path).await.unwrap()];
+            for client in &clients {
+                send_one_and_two_with_descriptors(client).await;
+            }
+        })
+        .unwrap();
+    });
+    assert_eq!(threads.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn the_file_of_a_relative_path_is_found_from_another_working_directory() {
+    in_child("the_file_of_a_relative_path_is_found_from_another_working_directory", || {
+        let folder = Folder::new();
+        env::set_current_dir(folder.path()).unwrap();
+        let server = Server::builder().bind_unix("socket").unwrap();
+        env::set_current_dir("/").unwrap();
+        let path = folder.join("socket");
+        run(async {
+            let serving = server.serve(echo).unwrap();
+            assert!(path.exists());
+            serving.drain(Duration::ZERO).await;
+        })
+        .unwrap();
+        assert!(!path.exists());
+    });
 }
 
 #[test]
