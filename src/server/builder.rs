@@ -246,9 +246,11 @@ impl ServerBuilder {
     /// file may connect: its mode is what the umask of the process leaves, and
     /// [`peer_credentials`](UnixStream::peer_credentials) tells who did.
     ///
-    /// The file is removed when the server begins to drain, and with a server that is dropped, if the path is still
-    /// this socket. What a server leaves behind that was killed, the next bind finds: where nobody else may be serving
-    /// at the path, remove it before.
+    /// The file is removed when the server begins to drain, and with a server that is dropped or whose reactor ends, if
+    /// the path is still this socket. Only the process that has bound it does so, and only if it may do so then: whoever
+    /// forks, or changes its user after the bind, binds with `std` and serves by [`unix_listener`](Self::unix_listener).
+    /// What a server leaves behind that was killed, the next bind finds: where nobody else may be serving at the path,
+    /// remove it before.
     ///
     /// Unix sockets have no `SO_REUSEPORT`: several threads share the one listener, by [`Sharing::HandOff`] unless it
     /// is said to be [`Exclusive`](Sharing::Exclusive).

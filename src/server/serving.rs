@@ -229,9 +229,10 @@ impl Serving {
         self.shared.until(|| self.shared.failure.take()).await
     }
 
-    /// Ends the server: accepts what is queued, closes the listener, tells the connections (their `draining` is ready),
-    /// waits until they have ended, and aborts those that have not `deadline` after the call, to which it is held on
-    /// each thread that no handler blocks.
+    /// Ends the server: removes the file of its path if [`bind_unix`](super::ServerBuilder::bind_unix) has made one,
+    /// accepts what is queued, closes the listener, tells the connections (their `draining` is ready), waits until they
+    /// have ended, and aborts those that have not `deadline` after the call, to which it is held on each thread that no
+    /// handler blocks.
     ///
     /// Zero aborts all at once; `Duration::MAX` waits for ever.
     ///
