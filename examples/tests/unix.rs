@@ -27,7 +27,8 @@ async fn hello(connection: Connection<UnixStream>) -> io::Result<()> {
 
 #[test]
 fn curl_is_answered_on_the_path_and_refused_when_the_server_has_ended() {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.socket", std::process::id()));
+    // Why not in the target folder: the path of a socket is no longer than 107 bytes.
+    let path = std::env::temp_dir().join(format!("mainspring-{}.socket", std::process::id()));
     let server = Server::builder().threads(2).bind_unix(&path).unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let curl = move |path: &Path| {

@@ -48,8 +48,12 @@ impl SocketFile {
 
     /// Removes it, unless that was done, or something else is there.
     pub(super) fn remove(&self) {
+        // Why before the wait: a child whose parent was removing it when it forked would wait for ever.
+        if self.process != process::id() {
+            return;
+        }
         self.removal.call_once(|| {
-            if self.process == process::id() && identity(&self.path).is_ok_and(|found| found == self.identity) {
+            if identity(&self.path).is_ok_and(|found| found == self.identity) {
                 // Why ignored: there is nobody to tell, and what is left is found by the next bind.
                 let _ = fs::remove_file(&self.path);
             }
