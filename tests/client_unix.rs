@@ -14,6 +14,7 @@ use mainspring::service::{Service, service_fn};
 use mainspring::task::JoinSet;
 use mainspring::{JoinHandle, run, spawn};
 use util::folder::Folder;
+use util::runtime::in_child;
 
 /// A server that answers a byte with the byte after it, and counts connections.
 fn serve(path: &Path) -> (Rc<Cell<usize>>, JoinHandle<()>) {
@@ -36,7 +37,6 @@ fn serve(path: &Path) -> (Rc<Cell<usize>>, JoinHandle<()>) {
     (accepted, accepting)
 }
 
-/// Of a client that takes no failure of a connection for the end of the call.
 fn client(path: &Path) -> Client<impl Service<u8, Response = u8, Error = io::Error> + use<>> {
     let client = Client::builder().connect_unix(path, async |stream: UnixStream| {
         Ok(service_fn(async move |byte: u8| {
@@ -111,4 +111,25 @@ fn a_path_that_is_too_long_is_refused_before_any_call() {
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains(&path), "{error}");
+}
+
+#[test]
+fn an_empty_path_is_refused_before_any_call() {
+    let refused = Client::builder().connect_unix("", async |_| io::Result::Ok(()));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_relative_path_stays_where_the_client_was_made() {
+    in_child("a_relative_path_stays_where_the_client_was_made", || {
+        let folder = Folder::new();
+        std::env::set_current_dir(folder.path()).unwrap();
+        let client = client(Path::new("socket"));
+        std::env::set_current_dir("/").unwrap();
+        run(async {
+            let (_accepted, _accepting) = serve(&folder.join("socket"));
+            assert_eq!(client.call(0).await.unwrap(), 1);
+        })
+        .unwrap();
+    });
 }

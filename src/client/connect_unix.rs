@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::io;
 use std::os::unix::net::SocketAddr;
-use std::path::Path;
+use std::path::{self, Path};
 use std::rc::Rc;
 
 use super::connector::Target;
@@ -20,13 +20,18 @@ use crate::service::balance::Endpoints;
 
 impl<C> ClientBuilder<C> {
     /// A client of the server at the path of a Unix socket, which is its one endpoint: with the same pool, deadlines and
-    /// retries as [`connect`](Self::connect). Each new connection is made by the path, so a server that was started
-    /// again there is found. No connection is made before the first call.
+    /// retries as [`connect`](Self::connect), but [`connect_options`](Self::connect_options) are of TCP alone. Each new
+    /// connection is made by the path, so a server that was started again there is found. No connection is made before
+    /// the first call.
+    ///
+    /// A relative path is taken from the working directory of now, whatever it is later. It is a path and never an
+    /// abstract name.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that is too long (107 bytes on Linux). A path where nobody listens is an
-    /// error of the call, [`Error::ConnectUnix`](super::Error::ConnectUnix).
+    /// `InvalidInput` for a path that is empty, or too long from the root (107 bytes on Linux); whatever `getcwd(3)`
+    /// reports if it is relative. A path where nobody listens is an error of the call,
+    /// [`Error::ConnectUnix`](super::Error::ConnectUnix).
     ///
     /// ```
     /// use mainspring::net::UnixListener;
@@ -56,10 +61,11 @@ impl<C> ClientBuilder<C> {
         C: Clone + 'static,
     {
         let path = path.as_ref();
-        SocketAddr::from_pathname(path)
+        let from_root = path::absolute(path)
+            .and_then(|from_root| SocketAddr::from_pathname(&from_root).map(|_fits| from_root))
             .map_err(|error| in_words(format!("cannot connect to {}", path.display()), error))?;
         let endpoints = Endpoints::new();
-        let target = Target::Unix(path.to_path_buf(), Rc::new(make));
+        let target = Target::Unix(from_root, Rc::new(make));
         endpoints.insert(None, self.endpoint(target, Rc::new(Cell::new(true))));
         Ok(self.client(endpoints, None))
     }

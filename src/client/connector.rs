@@ -25,6 +25,7 @@ use crate::time::timeout;
 
 /// Makes connections to one address.
 pub(super) struct Connector<S> {
+    /// Where to, and what is made of the stream.
     pub(super) target: Target<S>,
     /// How long it may take; none for ever.
     pub(super) timeout: Option<Duration>,
@@ -32,8 +33,9 @@ pub(super) struct Connector<S> {
 
 /// Where to connect, and what makes a service of the stream.
 pub(super) enum Target<S> {
-    /// With what is set before.
+    /// With what is set before connecting.
     Tcp(SocketAddr, ConnectOptions, Rc<dyn Make<TcpStream, S>>),
+    /// By the path from the root.
     Unix(PathBuf, Rc<dyn Make<UnixStream, S>>),
 }
 
