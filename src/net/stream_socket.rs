@@ -55,24 +55,36 @@ impl StreamSocket for UnixStream {
     type Address = unix::net::SocketAddr;
 }
 
-/// What is the same of all kinds, and what a server asks of one. It is for this crate alone.
+/// What shows that a call comes from this crate: nobody else can name it.
+///
+/// The functions of [`Kind`] take it, since what a bound implies can be called wherever the bound can be written.
+#[derive(Debug)]
+pub struct Inside;
+
+/// What is the same of all kinds, and what a server asks of one. Its functions are for this crate alone:
+///
+/// ```compile_fail,E0061
+/// fn inside<S: mainspring::net::StreamSocket>(socket: &S) {
+///     socket.stream();
+/// }
+/// ```
 pub trait Kind: Sized {
     /// Whether a short read of it means that nothing is left.
     const DRAINS: bool;
 
     /// A stream of this kind.
-    fn of(stream: Stream) -> Self;
+    fn of(stream: Stream, _: Inside) -> Self;
 
     /// What it shares with other kinds.
-    fn stream(&self) -> &Stream;
+    fn stream(&self, _: Inside) -> &Stream;
 
     /// Takes a connection, with the address of the other end.
-    fn accept(listener: &Socket) -> io::Result<(Socket, Self::Address)>
+    fn accept(listener: &Socket, _: Inside) -> io::Result<(Socket, Self::Address)>
     where
         Self: StreamSocket;
 
     /// Where a listener listens.
-    fn listens_at(listener: &Socket) -> io::Result<Self::Address>
+    fn listens_at(listener: &Socket, _: Inside) -> io::Result<Self::Address>
     where
         Self: StreamSocket;
 }
@@ -80,19 +92,19 @@ pub trait Kind: Sized {
 impl Kind for TcpStream {
     const DRAINS: bool = true;
 
-    fn of(stream: Stream) -> Self {
+    fn of(stream: Stream, _: Inside) -> Self {
         Self { stream }
     }
 
-    fn stream(&self) -> &Stream {
+    fn stream(&self, _: Inside) -> &Stream {
         &self.stream
     }
 
-    fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {
+    fn accept(listener: &Socket, _: Inside) -> io::Result<(Socket, SocketAddr)> {
         listener.accept()
     }
 
-    fn listens_at(listener: &Socket) -> io::Result<SocketAddr> {
+    fn listens_at(listener: &Socket, _: Inside) -> io::Result<SocketAddr> {
         listener.local_addr()
     }
 }
@@ -100,19 +112,19 @@ impl Kind for TcpStream {
 impl Kind for UnixStream {
     const DRAINS: bool = false;
 
-    fn of(stream: Stream) -> Self {
+    fn of(stream: Stream, _: Inside) -> Self {
         Self { stream }
     }
 
-    fn stream(&self) -> &Stream {
+    fn stream(&self, _: Inside) -> &Stream {
         &self.stream
     }
 
-    fn accept(listener: &Socket) -> io::Result<(Socket, unix::net::SocketAddr)> {
+    fn accept(listener: &Socket, _: Inside) -> io::Result<(Socket, unix::net::SocketAddr)> {
         listener.accept_unix()
     }
 
-    fn listens_at(listener: &Socket) -> io::Result<unix::net::SocketAddr> {
+    fn listens_at(listener: &Socket, _: Inside) -> io::Result<unix::net::SocketAddr> {
         listener.local_unix_addr()
     }
 }

@@ -21,7 +21,7 @@ use super::bound::Bound;
 use super::socket_file::SocketFile;
 use super::{Limits, Server, Sharing};
 use crate::attempted::in_words;
-use crate::net::{BACKLOG, StreamSocket, TcpListener, ToAddresses, UnixListener, UnixStream};
+use crate::net::{BACKLOG, Inside, StreamSocket, TcpListener, ToAddresses, UnixListener, UnixStream};
 use crate::proto::Deadlines;
 use crate::sentence::sentence;
 use crate::workers::WorkersBuilder;
@@ -310,7 +310,7 @@ impl ServerBuilder {
     }
 
     fn server<S: StreamSocket>(self, sockets: Vec<Bound<Socket>>, sharing: Sharing) -> io::Result<Server<S>> {
-        let address = S::listens_at(&sockets[0])?;
+        let address = S::listens_at(&sockets[0], Inside)?;
         let connections = match self.connections {
             Some(connections) => connections,
             None => usize::try_from(mainspring_sys::descriptor_limit()? / 4 * 3).unwrap_or(usize::MAX),

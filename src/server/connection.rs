@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{Draining, Retiring};
-use crate::net::{StreamSocket, TcpStream};
+use crate::net::{Inside, StreamSocket, TcpStream};
 use crate::proto::{Deadlines, Pressure, multiplex, pipeline};
 
 /// One accepted connection: of TCP, or a `Connection<UnixStream>` of a server that listens at a path.
@@ -79,7 +79,7 @@ impl<S: StreamSocket> Connection<S> {
 
     fn terms(self) -> io::Result<(S, Deadlines, Pressure, Retiring)> {
         // Why none: the deadlines cover each phase, and end an idle connection in good order.
-        self.stream.stream().set_read_timeout(None)?;
+        self.stream.stream(Inside).set_read_timeout(None)?;
         Ok((self.stream, self.deadlines, self.pressure, Retiring::new(self.draining, self.age)))
     }
 }

@@ -30,7 +30,7 @@ use crate::channel::mpsc;
 use crate::core::Core;
 use crate::join_handle::JoinHandle;
 use crate::latch::{Draining, Latch};
-use crate::net::{Listener, Stream, StreamSocket};
+use crate::net::{Inside, Listener, Stream, StreamSocket};
 use crate::proto::Pressure;
 use crate::random::Random;
 use crate::time::{Instant, timeout};
@@ -342,7 +342,7 @@ impl Shared {
                 listener.ask_again();
             }
             let accepted = {
-                let mut accept = pin!(listener.accept_as(S::accept, make));
+                let mut accept = pin!(listener.accept_as(|socket| S::accept(socket, Inside), make));
                 poll_fn(|cx| {
                     // A place before the connection, so that no thread accepts what has no place anywhere.
                     let place = if last { Some(self.load.enter_anyway()) } else { self.load.enter(cx) };
@@ -367,7 +367,7 @@ impl Shared {
                 None => return Ok(()),
                 // Somebody shut the socket down, for one.
                 Some((Err(error), _)) => {
-                    return Err(match S::listens_at(listener.socket()) {
+                    return Err(match S::listens_at(listener.socket(), Inside) {
                         Ok(address) => in_words(format!("cannot accept at {address:?}"), error),
                         Err(_) => error,
                     });
@@ -447,7 +447,7 @@ impl Shared {
         let guard = Guard { shared: self.clone(), key, _place: place, good: false };
         self.pressure.set_connections(self.load.taken(), self.load.limit());
         let connection = Connection {
-            stream: S::of(stream),
+            stream: S::of(stream, Inside),
             peer,
             draining: Draining::new(self.draining.clone()),
             deadlines: self.limits.deadlines,
