@@ -165,7 +165,7 @@ impl Proxy {
 
     /// Serves a connection of a client.
     pub(crate) async fn serve(self: Rc<Self>, connection: Connection) -> io::Result<()> {
-        let front = Front::closing_with(connection.draining.clone(), connection.peer.ip());
+        let front = Front::new(connection.peer.ip());
         let stream = Lingering::new(connection.stream, connection.draining.clone());
         let framed = Framed::new(stream, front).max_frame(limits::REQUEST);
         // One after the other: what is not safe has to be done in its order (RFC 9112, section 9.3.2), and answers that

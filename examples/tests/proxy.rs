@@ -174,27 +174,6 @@ fn what_cannot_be_passed_on_is_answered_and_made_again_only_if_it_may_be() {
 }
 
 #[test]
-fn an_answer_that_comes_while_the_proxy_ends_says_that_the_connection_closes() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let proxy = Program::start("proxy", &["--backend", &address]);
-    let proxy_address = proxy.address;
-    let mut peer = Peer::connect(proxy_address);
-    peer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    let mut server = listener.accept().expect("a connection").0;
-    let ending = thread::spawn(move || proxy.end_and_say("TERM", PATIENCE));
-    while TcpStream::connect(proxy_address).is_ok() {
-        thread::yield_now();
-    }
-    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").expect("room");
-    let answer = peer.answer().expect("an answer");
-    assert!(answer.head.contains("\r\nConnection: close\r\n"), "{}", answer.head);
-    assert_eq!(peer.stream.read(&mut [0]).expect("the end"), 0);
-    let (status, said) = ending.join().expect("no panic");
-    assert!(status.success(), "{said:?}");
-}
-
-#[test]
 fn a_server_that_does_not_answer_meets_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();

@@ -61,8 +61,7 @@ where
 {
     let draining = connection.draining.clone();
     let (stream, server) = connection.pipeline()?;
-    let codec = Http::closing_with(draining.clone());
-    let mut framed = Framed::new(Lingering::new(stream, draining), codec).max_frame(limits::REQUEST);
+    let mut framed = Framed::new(Lingering::new(stream, draining), Http::new()).max_frame(limits::REQUEST);
     server.serve(&mut framed, service).await.map_err(io::Error::other)?;
     Ok(framed.codec().leaves_open().then(|| framed.into_parts().0.into_inner()))
 }

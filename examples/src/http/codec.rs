@@ -5,16 +5,13 @@
 //! request all the while. A refusal is the last item.
 //!
 //! Encoding: responses come in the order of the requests, so a queue of what each request asked for gives every
-//! response its form. While the server drains, the response to the last request that has arrived says that the
-//! connection closes (RFC 9112, section 9.6), so that a client with a pool makes its next request elsewhere. What
-//! arrives behind that request is not answered; one that has arrived in part is waited for, and is the last.
+//! response its form.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 
 use mainspring::codec::{Buffer, Decoder, Encoder, Segments};
-use mainspring::server::Draining;
 
 use super::chunks::Chunks;
 use super::framing::Framing;
@@ -34,10 +31,6 @@ pub struct Http {
     last: bool,
     /// Set by a last response whose body goes on.
     open: bool,
-    /// Whether bytes have arrived of which no request was made. Written by the decoder.
-    unread: bool,
-    /// Whether the server drains; none if that is not known.
-    draining: Option<Draining>,
 }
 
 #[derive(Debug)]
@@ -73,12 +66,7 @@ impl Default for Http {
 impl Http {
     /// For a new connection. Allocates nothing until the first request.
     pub const fn new() -> Self {
-        Self { stage: Stage::Head, owed: VecDeque::new(), last: false, open: false, unread: false, draining: None }
-    }
-
-    /// For a new connection of a server that may drain.
-    pub fn closing_with(draining: Draining) -> Self {
-        Self { draining: Some(draining), ..Self::new() }
+        Self { stage: Stage::Head, owed: VecDeque::new(), last: false, open: false }
     }
 
     /// The next item; the error is what to refuse the bytes with.
@@ -163,13 +151,14 @@ impl Decoder for Http {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut Buffer) -> io::Result<Option<Incoming>> {
-        let item = self.advance(buffer).or_else(|status| {
-            let head_only = buffer.as_slice().starts_with(b"HEAD ");
-            buffer.consume(buffer.len());
-            Ok(Some(self.refuse(status, head_only)))
-        });
-        self.unread = !buffer.is_empty();
-        item
+        match self.advance(buffer) {
+            Ok(item) => Ok(item),
+            Err(status) => {
+                let head_only = buffer.as_slice().starts_with(b"HEAD ");
+                buffer.consume(buffer.len());
+                Ok(Some(self.refuse(status, head_only)))
+            }
+        }
     }
 
     /// A request that ends in the middle is refused with 400, as RFC 9112, section 8, wants.
@@ -191,12 +180,9 @@ impl Decoder for Http {
 impl Http {
     /// The form of the next response, which is about to be written.
     pub(super) fn owed(&mut self) -> io::Result<Owed> {
-        let Some(mut owed) = self.owed.pop_front() else {
+        let Some(owed) = self.owed.pop_front() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a response was sent that no request asked for"));
         };
-        if self.owed.is_empty() && !self.unread && self.draining.as_ref().is_some_and(Draining::is_draining) {
-            owed.persistence = Persistence::Closing;
-        }
         self.last = owed.persistence == Persistence::Closing;
         Ok(owed)
     }

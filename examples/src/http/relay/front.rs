@@ -4,7 +4,6 @@ use std::io;
 use std::net::IpAddr;
 
 use mainspring::codec::{Buffer, Decoder, Encoder};
-use mainspring::server::Draining;
 
 use super::super::codec::{head_end, skip_empty_lines};
 use super::super::{Http, Incoming, Status};
@@ -35,11 +34,6 @@ impl Front {
     /// For a new connection from `client`.
     pub const fn new(client: IpAddr) -> Self {
         Self { http: Http::new(), client, head: None }
-    }
-
-    /// For a new connection from `client`, of a server that may drain.
-    pub fn closing_with(draining: Draining, client: IpAddr) -> Self {
-        Self { http: Http::closing_with(draining), ..Self::new(client) }
     }
 
     fn arrived(&mut self, item: Incoming) -> Arrived {
