@@ -150,7 +150,10 @@ impl Lease {
             number = number.next_multiple_of(CHUNK as u16);
         }
         let Some(chunk) = CHUNKS.get(usize::from(number) / CHUNK) else {
-            return Err(sentence(io::ErrorKind::OutOfMemory, "the process has 4096 reactors already"));
+            return Err(sentence(
+                io::ErrorKind::OutOfMemory,
+                "all 4096 places for reactors are taken, by this process and by those it was forked from",
+            ));
         };
         let selector = OsSelector::new()?;
         let waker = selector.waker()?;

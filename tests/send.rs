@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use mainspring::channel::{mpsc, oneshot};
+use mainspring::channel::{local, mpsc, oneshot};
 use mainspring::codec::{Framed, Lines};
 use mainspring::net::*;
 use mainspring::process::Child;
@@ -57,6 +57,14 @@ fn what_belongs_to_a_reactor_stays_on_its_thread() {
     type Lined = Framed<TcpStream, Lines>;
     let rows: &[Row] = &[
         ("Reactor", <Is<Reactor>>::SEND, <Is<Reactor>>::SYNC),
+        ("local::mpsc::Sender<u8>", <Is<local::mpsc::Sender<u8>>>::SEND, <Is<local::mpsc::Sender<u8>>>::SYNC),
+        ("local::mpsc::Receiver<u8>", <Is<local::mpsc::Receiver<u8>>>::SEND, <Is<local::mpsc::Receiver<u8>>>::SYNC),
+        ("local::oneshot::Sender<u8>", <Is<local::oneshot::Sender<u8>>>::SEND, <Is<local::oneshot::Sender<u8>>>::SYNC),
+        (
+            "local::oneshot::Receiver<u8>",
+            <Is<local::oneshot::Receiver<u8>>>::SEND,
+            <Is<local::oneshot::Receiver<u8>>>::SYNC,
+        ),
         ("JoinHandle<u8>", <Is<JoinHandle<u8>>>::SEND, <Is<JoinHandle<u8>>>::SYNC),
         ("AbortHandle", <Is<AbortHandle>>::SEND, <Is<AbortHandle>>::SYNC),
         ("JoinSet<u8>", <Is<JoinSet<u8>>>::SEND, <Is<JoinSet<u8>>>::SYNC),

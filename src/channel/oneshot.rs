@@ -14,6 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use super::reach::Inside;
 use super::wait::{Wakers, poll_locked, wake};
 use super::{AnyThread, Closed, Reach};
 use crate::locks::Lock;
@@ -36,13 +37,10 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 pub(super) fn make<T, R: Reach>() -> (Sender<T, R>, Receiver<T, R>) {
-    let shared = R::point(R::Lock::new(State {
-        value: None,
-        sender_gone: false,
-        receiver_closed: false,
-        receiver: None,
-        sender: None,
-    }));
+    let shared = R::point(
+        R::Lock::new(State { value: None, sender_gone: false, receiver_closed: false, receiver: None, sender: None }),
+        Inside,
+    );
     let sender = Sender { shared: Some(shared.clone()) };
     (sender, Receiver { shared, done: false })
 }
@@ -269,7 +267,7 @@ impl<T, R: Reach> Receiver<T, R> {
     /// The value, the end, or "not yet" with `waker` left in the channel.
     fn receive(&mut self, waker: Option<&Waker>) -> Poll<Result<T, Closed>> {
         // The sender has gone: nobody is left to lock out.
-        if let Some(state) = R::only(&mut self.shared) {
+        if let Some(state) = R::only(&mut self.shared, Inside) {
             self.done = true;
             return Poll::Ready(state.get_mut().value.take().ok_or(Closed));
         }

@@ -11,7 +11,7 @@ use crate::locks::{Arc, Lock, Mutex};
 
 /// How far apart the ends of a channel may be: [`AnyThread`] or [`OneThread`].
 ///
-/// It is implemented by these two alone, and has no methods. Code for both kinds of channel is generic over it.
+/// It is implemented by these two alone. Code for both kinds of channel is generic over it.
 ///
 /// ```
 /// use mainspring::channel::{Reach, local, mpsc};
@@ -35,8 +35,13 @@ pub enum OneThread {}
 impl Reach for AnyThread {}
 impl Reach for OneThread {}
 
+/// What shows that a call comes from this crate: nobody else can name it. What a bound implies can be called wherever
+/// the bound can be written.
+#[derive(Debug)]
+pub struct Inside;
+
 mod sealed {
-    use super::{Deref, Lock};
+    use super::{Deref, Inside, Lock};
 
     pub trait Reach: 'static {
         /// What one may change, one at a time.
@@ -44,10 +49,11 @@ mod sealed {
         /// What both ends have.
         type Pointer<V>: Deref<Target = V> + Clone + Unpin;
 
-        fn point<V>(value: V) -> Self::Pointer<V>;
+        /// The first pointer to a value.
+        fn point<V>(value: V, _: Inside) -> Self::Pointer<V>;
 
         /// The value, if there is no other pointer to it.
-        fn only<V>(pointer: &mut Self::Pointer<V>) -> Option<&mut V>;
+        fn only<V>(pointer: &mut Self::Pointer<V>, _: Inside) -> Option<&mut V>;
     }
 }
 
@@ -55,12 +61,12 @@ impl sealed::Reach for AnyThread {
     type Lock<S> = Mutex<S>;
     type Pointer<V> = Arc<V>;
 
-    fn point<V>(value: V) -> Arc<V> {
+    fn point<V>(value: V, _: Inside) -> Arc<V> {
         Arc::new(value)
     }
 
     #[inline]
-    fn only<V>(pointer: &mut Arc<V>) -> Option<&mut V> {
+    fn only<V>(pointer: &mut Arc<V>, _: Inside) -> Option<&mut V> {
         // Why the count first: it is read, and `get_mut` writes.
         if Arc::strong_count(pointer) == 1 { Arc::get_mut(pointer) } else { None }
     }
@@ -70,12 +76,12 @@ impl sealed::Reach for OneThread {
     type Lock<S> = RefCell<S>;
     type Pointer<V> = Rc<V>;
 
-    fn point<V>(value: V) -> Rc<V> {
+    fn point<V>(value: V, _: Inside) -> Rc<V> {
         Rc::new(value)
     }
 
     #[inline]
-    fn only<V>(pointer: &mut Rc<V>) -> Option<&mut V> {
+    fn only<V>(pointer: &mut Rc<V>, _: Inside) -> Option<&mut V> {
         Rc::get_mut(pointer)
     }
 }

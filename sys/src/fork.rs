@@ -12,8 +12,9 @@
 //! which is Linux's alone.
 
 use std::io;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use crate::call::Call;
 use crate::check::attempt;
@@ -24,12 +25,9 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// Whether the handler is set up; children inherit it.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// What else to do in a child.
-static HOOK: OnceLock<fn()> = OnceLock::new();
-
-/// Whether somebody sets the hook, or has. To ask the hook itself would be to wait for whoever is setting it: a thread
-/// that a child of that moment does not have. Such a child, and its own, go without.
-static HOOKED: AtomicBool = AtomicBool::new(false);
+/// What else to do in a child: a `fn()`, or null. Why not a `OnceLock`: a child of the moment in which it is set would
+/// wait for the thread that sets it, which the child does not have.
+static HOOK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The generation of this process: 0, in a child of it 1, and so on. It counts from the first [`watch`] on.
 ///
@@ -73,16 +71,18 @@ pub fn watch() -> io::Result<()> {
 /// Calls `hook` in each child too, on the thread that forks and before its `fork` returns. It must do no more than a
 /// signal handler may, signal-safety(7). The first hook of the process stays.
 pub fn in_child(hook: fn()) {
-    if !HOOKED.swap(true, Ordering::SeqCst) {
-        // Why ignored: nobody else sets it.
-        let _ = HOOK.set(hook);
-    }
+    // Why ignored: there is one already, which stays.
+    let _ = HOOK.compare_exchange(ptr::null_mut(), hook as *mut (), Ordering::SeqCst, Ordering::SeqCst);
 }
 
 /// Runs in the child.
 unsafe extern "C" fn handle() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    if let Some(hook) = HOOK.get() {
+    let hook = HOOK.load(Ordering::SeqCst);
+    if !hook.is_null() {
+        // SAFETY: what is not null is the `fn()` that `in_child` has put there, as large as a pointer to data is (POSIX,
+        // dlsym).
+        let hook = unsafe { mem::transmute::<*mut (), fn()>(hook) };
         hook();
     }
 }

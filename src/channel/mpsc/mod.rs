@@ -18,6 +18,7 @@ mod shared;
 mod try_send_error;
 
 use super::Reach;
+use super::reach::Inside;
 
 pub use receiver::Receiver;
 pub use send_error::SendError;
@@ -76,6 +77,6 @@ pub(super) const fn checked(bound: usize) -> usize {
 }
 
 pub(super) fn channel<T, R: Reach>(bound: Option<usize>) -> (Sender<T, R>, Receiver<T, R>) {
-    let shared = R::point(Shared::new(bound));
+    let shared = R::point(Shared::new(bound), Inside);
     (Sender::first(shared.clone()), Receiver::new(shared))
 }

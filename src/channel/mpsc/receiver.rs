@@ -15,8 +15,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::shared::Shared;
-use crate::channel::Closed;
-use crate::channel::{AnyThread, Reach};
+use crate::channel::{AnyThread, Closed, Reach};
 use crate::scope;
 
 /// The end that receives values, also as a [`Stream`].
