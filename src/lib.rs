@@ -147,6 +147,7 @@ pub mod guide;
 mod handle;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod inside;
 pub mod io;
 mod join_error;
 mod join_handle;

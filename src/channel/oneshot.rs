@@ -14,9 +14,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use super::reach::Inside;
 use super::wait::{Wakers, poll_locked, wake};
 use super::{AnyThread, Closed, Reach};
+use crate::inside::Inside;
 use crate::locks::Lock;
 use crate::scope;
 

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use crate::inside::Inside;
 use crate::locks::{Arc, Lock, Mutex};
 
 /// How far apart the ends of a channel may be: [`AnyThread`] or [`OneThread`].
@@ -34,11 +35,6 @@ pub enum OneThread {}
 
 impl Reach for AnyThread {}
 impl Reach for OneThread {}
-
-/// What shows that a call comes from this crate: nobody else can name it. What a bound implies can be called wherever
-/// the bound can be written.
-#[derive(Debug)]
-pub struct Inside;
 
 mod sealed {
     use super::{Deref, Inside, Lock};

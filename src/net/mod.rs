@@ -58,7 +58,6 @@ pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use source::Source;
 pub use splice::{SpliceEnd, SpliceFrom, SpliceTo, splice, splice_bidirectional};
 pub(crate) use stream::Stream;
-pub(crate) use stream_socket::Inside;
 pub use stream_socket::StreamSocket;
 pub use tcp_listener::{ListenOptions, TcpListener};
 pub use tcp_stream::TcpStream;

@@ -18,6 +18,7 @@ use mainspring_sys::Socket;
 use super::stream::Stream;
 use super::tcp_stream::TcpStream;
 use super::unix_stream::UnixStream;
+use crate::inside::Inside;
 use crate::io::HalfClose;
 
 /// A stream that a [`Server`](crate::Server) accepts: [`TcpStream`] or [`UnixStream`], and no other.
@@ -54,12 +55,6 @@ impl StreamSocket for TcpStream {
 impl StreamSocket for UnixStream {
     type Address = unix::net::SocketAddr;
 }
-
-/// What shows that a call comes from this crate: nobody else can name it.
-///
-/// The functions of [`Kind`] take it, since what a bound implies can be called wherever the bound can be written.
-#[derive(Debug)]
-pub struct Inside;
 
 /// What is the same of all kinds, and what a server asks of one. Its functions are for this crate alone:
 ///

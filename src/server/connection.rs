@@ -8,7 +8,8 @@ use std::io;
 use std::time::Duration;
 
 use super::{Draining, Retiring};
-use crate::net::{Inside, StreamSocket, TcpStream};
+use crate::inside::Inside;
+use crate::net::{StreamSocket, TcpStream};
 use crate::proto::{Deadlines, Pressure, multiplex, pipeline};
 
 /// One accepted connection: of TCP, or a `Connection<UnixStream>` of a server that listens at a path.

@@ -18,7 +18,7 @@ mod shared;
 mod try_send_error;
 
 use super::Reach;
-use super::reach::Inside;
+use crate::inside::Inside;
 
 pub use receiver::Receiver;
 pub use send_error::SendError;
