@@ -21,7 +21,9 @@ use crate::locks::{Arc, Lock, Mutex};
 ///     jobs.try_send(1).is_ok()
 /// }
 ///
-/// assert!(offer(&mpsc::bounded(1).0) || offer(&local::mpsc::bounded(1).0));
+/// let (between_threads, _far) = mpsc::bounded(1);
+/// let (on_one_thread, _near) = local::mpsc::bounded(1);
+/// assert!(offer(&between_threads) && offer(&on_one_thread));
 /// ```
 pub trait Reach: sealed::Reach {}
 
