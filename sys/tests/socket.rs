@@ -92,6 +92,13 @@ fn linux_chooses_a_port_to_connect_from_as_late_as_it_can() {
 #[cfg(target_os = "linux")]
 #[test]
 fn connections_to_two_peers_share_the_one_port_that_there_is() {
+    // The system leaves out a port to which some socket is bound, at any address, so it may take several.
+    assert!((0..100).any(|_| two_peers_share_one_port()));
+}
+
+/// False if the port cannot be had.
+#[cfg(target_os = "linux")]
+fn two_peers_share_one_port() -> bool {
     // An address of which no other test takes a port.
     let home: SocketAddr = "127.0.0.9:0".parse().unwrap();
     let port = TcpListener::bind(home).unwrap().local_addr().unwrap().port();
@@ -104,14 +111,19 @@ fn connections_to_two_peers_share_the_one_port_that_there_is() {
         // SAFETY: the value is readable for its length.
         if unsafe { libc::setsockopt(client.as_raw_fd(), libc::IPPROTO_IP, 51, value, length) } != 0 {
             // Before Linux 6.3 the range is that of the whole machine, which is not a test's to change.
-            return assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::ENOPROTOOPT));
+            assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::ENOPROTOOPT));
+            return true;
         }
         client.bind_to_connect(&home).unwrap();
-        client.connect(&listener.local_addr().unwrap()).unwrap();
+        match client.connect(&listener.local_addr().unwrap()) {
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => return false,
+            connecting => connecting.unwrap(),
+        };
         let (server, peer) = util::accept(listener);
         assert_eq!(peer, SocketAddr::new(home.ip(), port));
         connected.push((client, server));
     }
+    true
 }
 
 #[test]
