@@ -25,9 +25,6 @@ use crate::verdict::Verdict;
 /// run.
 const CALLS_MORE: f64 = 8.0;
 
-/// The waits; how many connections one finds depends on the client.
-const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
-
 /// How many connections the two runs make.
 pub(crate) struct Size(pub(crate) [usize; 2]);
 
@@ -70,7 +67,7 @@ pub(crate) fn run(Size(connections): Size, verdict: &mut Verdict, report: &mut R
             shown(life.others),
             shown(life.vain_accepts),
             shown(life.vain_reads),
-            shown(slope.sum(|name| WAITS.contains(&name))),
+            shown(slope.sum(strace::is_wait)),
         ]);
         let exact = life.accepts + life.registrations + life.ends + life.closes + life.others;
         report.count("System calls per connection, the request left out", &served.to_string(), "life", exact);
@@ -106,7 +103,7 @@ impl Life {
             vain_reads: failed("recvfrom"),
         };
         let known = life.accepts + life.registrations + life.ends + life.closes + life.vain_accepts + life.vain_reads;
-        let waits = slope.sum(|name| WAITS.contains(&name));
+        let waits = slope.sum(strace::is_wait);
         // The two are the read and the write of the request.
         life.others = slope.total() - known - waits - 2.0;
         life

@@ -22,6 +22,11 @@ pub(crate) const TOOL: &str = "strace";
 /// Follows the name of a call that failed.
 pub(crate) const FAILED: &str = " failed";
 
+/// Whether a call of this name waits. How many there are depends on when things arrive.
+pub(crate) fn is_wait(name: &str) -> bool {
+    matches!(name, "epoll_wait" | "epoll_pwait" | "epoll_pwait2")
+}
+
 /// Runs a server while `load` works on it, and counts its system calls.
 pub(crate) fn count(served: Served, load: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<Counts> {
     record(|tool| {
