@@ -153,6 +153,7 @@ impl Core {
     /// # Errors
     ///
     /// One that names `what`, if there is none.
+    #[inline]
     pub(crate) fn running(what: &str) -> io::Result<Rc<Self>> {
         match waker::current(|core| core.and_then(|core| core.this.upgrade())) {
             Some(core) if !core.is_forked() => Ok(core),
@@ -289,7 +290,14 @@ impl Core {
     /// The task has ended: whoever awaits it is woken.
     #[inline(never)]
     pub(crate) fn finish(&self, task: &Task) {
-        let (joiner, rest) = self.tasks.borrow_mut().finish(task);
+        let mut tasks = self.tasks.borrow_mut();
+        let (joiner, rest) = tasks.finish(task);
+        // A task is woken with the table at hand.
+        if let Some(number) = joiner.as_ref().and_then(Number::of) {
+            self.counters.wakes_local.add(1);
+            return tasks.wake(number);
+        }
+        drop(tasks);
         drop(rest);
         if let Some(joiner) = joiner {
             joiner.wake();

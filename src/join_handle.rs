@@ -92,6 +92,7 @@ impl<T> JoinHandle<T> {
 
 impl<T: 'static> JoinHandle<T> {
     /// As `poll`, without the budget.
+    #[inline]
     pub(crate) fn poll_output(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         let mut output: Option<Result<T, JoinError>> = None;
         let task = self.task.as_ref().expect("a JoinHandle was polled again after it returned the output");
@@ -120,6 +121,7 @@ impl<T: 'static> JoinHandle<T> {
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(scope::poll_admit(cx));
         let output = ready!(self.poll_output(cx.waker()));
@@ -129,6 +131,7 @@ impl<T: 'static> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(Ok((core, number))) = self.task.take() {
             core.detach(number);

@@ -10,7 +10,7 @@ use mainspring_sys::Token;
 
 use crate::core::Core;
 use crate::direction::Direction;
-use crate::waker;
+use crate::waker::Number;
 use crate::wheel::Key;
 
 /// Timers that fire per turn of the loop: a burst must not keep descriptors waiting.
@@ -18,12 +18,32 @@ const TIMERS_MAX: usize = 1024;
 
 /// What an entry in the wheel is for.
 pub(crate) enum Timer {
-    /// A `Sleep`, and who awaits it.
-    Sleep(Option<Waker>),
+    /// A `Sleep` that a task of this process awaits.
+    Task(Number),
+    /// A `Sleep` that another executor awaits; none once it has been woken.
+    Foreign(Option<Waker>),
     /// The deadline of a direction of a source.
     Deadline(Token, Direction),
     /// The moment to try a direction again that no event will announce.
     Retry(Token, Direction),
+}
+
+impl Timer {
+    /// That of one who sleeps. Clones the waker, if it is not a task's.
+    #[inline]
+    fn sleep(waker: &Waker) -> Self {
+        Number::of(waker).map_or_else(|| Self::Foreign(Some(waker.clone())), Self::Task)
+    }
+
+    /// Whether it wakes whom `waker` wakes.
+    #[inline]
+    fn will_wake(&self, waker: &Waker) -> bool {
+        match self {
+            Self::Task(known) => Number::of(waker) == Some(*known),
+            Self::Foreign(Some(known)) => known.will_wake(waker),
+            _ => false,
+        }
+    }
 }
 
 impl Core {
@@ -36,7 +56,7 @@ impl Core {
     /// Arms a new timer for one that sleeps.
     #[inline]
     pub(crate) fn insert_sleep(&self, deadline: u64, waker: &Waker) -> Key {
-        self.insert_timer(deadline, Timer::Sleep(Some(waker::cloned(waker))))
+        self.insert_timer(deadline, Timer::sleep(waker))
     }
 
     /// Arms a timer of this reactor anew.
@@ -61,10 +81,8 @@ impl Core {
         if !timers.is_armed(key) {
             return true;
         }
-        if let Timer::Sleep(Some(known)) = timers.value_mut(key) {
-            if known.will_wake(waker) {
-                return false;
-            }
+        if timers.value_mut(key).will_wake(waker) {
+            return false;
         }
         drop(timers);
         self.exchange_sleeper(key, waker)
@@ -74,12 +92,12 @@ impl Core {
     /// runtime.
     #[cold]
     fn exchange_sleeper(&self, key: Key, waker: &Waker) -> bool {
-        let waker = waker.clone();
+        let sleep = Timer::sleep(waker);
         let mut timers = self.timers.borrow_mut();
         if !timers.is_armed(key) {
             return true;
         }
-        let before = std::mem::replace(timers.value_mut(key), Timer::Sleep(Some(waker)));
+        let before = std::mem::replace(timers.value_mut(key), sleep);
         drop(timers);
         drop(before);
         false
@@ -101,11 +119,13 @@ impl Core {
             let mut timers = self.timers.borrow_mut();
             let Some(key) = timers.pop(now) else { break };
             match timers.value_mut(key) {
-                Timer::Sleep(waker) => {
-                    let waker = waker.take();
-                    drop(timers);
+                &mut Timer::Task(number) => {
                     self.counters.timers.add(1);
-                    if let Some(waker) = waker {
+                    self.tasks.borrow_mut().wake(number);
+                }
+                Timer::Foreign(waker) => {
+                    self.counters.timers.add(1);
+                    if let Some(waker) = waker.take() {
                         self.wake_or_keep(waker, &mut self.tasks.borrow_mut());
                     }
                 }

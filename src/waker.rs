@@ -105,12 +105,6 @@ impl Number {
     }
 }
 
-/// A clone of a waker; of one of ours without a call.
-#[inline]
-pub(crate) fn cloned(waker: &Waker) -> Waker {
-    Number::of(waker).map_or_else(|| waker.clone(), Number::waker)
-}
-
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.reactor(), self.generation(), self.index())

@@ -33,6 +33,7 @@ pub struct Instant(u64);
 
 impl Instant {
     /// Now: by the clock of the reactor that is running on this thread, outside one by the system's monotonic clock.
+    #[inline]
     pub fn now() -> Self {
         Self(waker::current(|core| core.map_or_else(|| Clock::Os.now(), |core| core.clock.now())))
     }
@@ -63,6 +64,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanoseconds(duration)))
     }

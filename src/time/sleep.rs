@@ -41,6 +41,7 @@ use crate::wheel::Key;
 /// })
 /// # .unwrap();
 /// ```
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     let deadline = Instant::now() + duration;
     Sleep { deadline, state: if duration.is_zero() { State::Elapsed } else { State::New } }
