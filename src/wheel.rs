@@ -17,14 +17,16 @@
 //!
 //! The price of exactness is the cascade: a far entry is moved on its way down, all of its slot in one `pop`. A slot
 //! knows the earliest tick that was put into it, so that a reactor which sleeps is not woken to move entries, but only
-//! when one is due, or was and has been cancelled. Linux (4.8 and later) never moves an entry and lets far timers be
-//! late by an eighth instead; that was turned down because a sleep here promises a tick whatever its length. A binary
-//! heap was turned down because most timeouts are cancelled, which costs it O(log n) each.
+//! when one is due, or was and has been cancelled. All that the lists need stands in one array, apart from what the
+//! entries are for, so that moving them touches 16 bytes of each. Linux (4.8 and later) never moves an entry and lets
+//! far timers be late by an eighth instead; that was turned down because a sleep here promises a tick whatever its
+//! length. A binary heap was turned down because most timeouts are cancelled, which costs it O(log n) each; `slab` for
+//! the entries, because it moves them in and out whole.
 
 #[cfg(test)]
 mod tests;
 
-use slab::Slab;
+use std::mem;
 
 /// A tick is 2^15 ns, 32.768 µs: the largest power of two below 64 µs, the most by which the wheel may be late.
 const TICK_BITS: u32 = 15;
@@ -43,53 +45,58 @@ const LEVELS: usize = 9;
 
 const _: () = assert!(LEVELS as u32 * SLOT_BITS > u64::BITS - TICK_BITS);
 
+/// Places below are slots, level by level; from here up to [`UNLINKED`] they are entries.
+const FIRST_ENTRY: u32 = (LEVELS * SLOTS) as u32;
+
 /// Both links of an entry that is in no list.
 const UNLINKED: u32 = u32::MAX;
 
-/// Link values from here up to [`UNLINKED`] are slots, level by level; those below are entries. Also the most entries
-/// that a wheel holds.
-const FIRST_SLOT: u32 = UNLINKED - (LEVELS * SLOTS) as u32;
-
-/// Key of an entry: its index in the slab. The holder owns the entry and removes it once.
+/// Key of an entry: its place. The holder owns the entry and removes it once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key(u32);
 
-/// The neighbours in a circular list that runs through one slot and the entries in it.
+impl Key {
+    /// Where among the entries it is.
+    #[inline]
+    const fn index(self) -> usize {
+        self.0.wrapping_sub(FIRST_ENTRY) as usize
+    }
+}
+
+/// A slot or an entry, in the circular list that runs through one slot and the entries in it.
 #[derive(Clone, Copy)]
-struct Link {
+struct Node {
     /// Of an entry: the one that fires after it. Of a slot: the first to fire.
     next: u32,
     /// Of an entry: the one that fires before it. Of a slot: the last to fire.
     previous: u32,
+    /// Of an entry: the deadline last armed, in nanoseconds and not rounded; `u64::MAX` before the first. Of a slot:
+    /// the earliest tick that was put into it since it was empty, whose entry may be gone; `u64::MAX` while it is
+    /// empty.
+    time: u64,
 }
 
-impl Link {
-    /// The same neighbour on both sides: an empty slot is its own, and an entry in no list has [`UNLINKED`].
-    const fn both(at: u32) -> Self {
-        Self { next: at, previous: at }
+impl Node {
+    /// An empty slot, which is its own neighbour.
+    const fn slot(at: u32) -> Self {
+        Self { next: at, previous: at, time: u64::MAX }
+    }
+
+    /// An entry that is in no list.
+    const fn entry(time: u64) -> Self {
+        Self { next: UNLINKED, previous: UNLINKED, time }
     }
 }
 
-/// A list of entries.
-#[derive(Clone, Copy)]
-struct Slot {
-    /// Its first and its last entry.
-    ends: Link,
-    /// The earliest tick that was put into it since it was empty; that entry may be gone. `u64::MAX` while it is empty.
-    earliest: u64,
+/// What a place has.
+enum Content<T> {
+    /// An entry. The value is the caller's; the wheel never looks at it.
+    Entry(T),
+    /// None. The next place without one.
+    Vacant(u32),
 }
 
-/// What the slab holds.
-struct Entry<T> {
-    /// The deadline last armed, in nanoseconds and not rounded; `u64::MAX` before the first. Written by `arm`.
-    deadline: u64,
-    /// Written when the entry or a neighbour is linked or unlinked; both [`UNLINKED`] while it is not armed.
-    link: Link,
-    /// The caller's; the wheel never looks at it.
-    value: T,
-}
-
-/// A hierarchical timer wheel, all of whose entries stand in one slab.
+/// A hierarchical timer wheel.
 ///
 /// Between calls:
 ///
@@ -104,13 +111,16 @@ pub(crate) struct Wheel<T> {
     position: u64,
     /// The latest tick that `pop` was told of: deadlines before it are armed for it.
     now: u64,
-    /// For each level, the bits of the slots that are not empty. Written by `append` and `close_gap`.
+    /// For each level, the bits of the slots that are not empty. Written by `link` and `unlink`.
     occupied: [u64; LEVELS],
-    /// The lists, level by level. Boxed, because they take 9 KiB.
-    slots: Box<[Slot; LEVELS * SLOTS]>,
-    /// All entries, armed or not.
-    entries: Slab<Entry<T>>,
-    /// How many entries are linked. Written by `append` and `close_gap`.
+    /// The slots, level by level, and behind them the entries. Written when an entry or a neighbour is linked or
+    /// unlinked.
+    nodes: Vec<Node>,
+    /// What each place behind the slots has.
+    contents: Vec<Content<T>>,
+    /// The first place without an entry; the one behind the last if all have one.
+    vacant: u32,
+    /// How many entries are linked. Written by `link` and `unlink`.
     armed: usize,
 }
 
@@ -118,41 +128,56 @@ impl<T> Wheel<T> {
     /// An empty wheel at `now`, in nanoseconds. Makes room for entries at the first insertion.
     pub(crate) fn new(now: u64) -> Self {
         let tick = now >> TICK_BITS;
-        let empty = |slot| Slot { ends: Link::both(FIRST_SLOT + slot as u32), earliest: u64::MAX };
         Self {
             position: tick,
             now: tick,
             occupied: [0; LEVELS],
-            slots: Box::new(std::array::from_fn(empty)),
-            entries: Slab::new(),
+            nodes: (0..FIRST_ENTRY).map(Node::slot).collect(),
+            contents: Vec::new(),
+            vacant: FIRST_ENTRY,
             armed: 0,
         }
     }
 
     /// Adds an entry armed for `deadline`; see [`arm`](Self::arm).
+    ///
+    /// Panics if the wheel already holds four billion entries.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, value: T) -> Key {
-        let at = self.vacant();
-        let link = self.append(at, self.tick(deadline));
-        self.entries.insert(Entry { deadline, link, value });
-        Key(at)
+        let key = self.put(deadline, value);
+        self.link(key.0, self.tick(deadline));
+        key
     }
 
     /// Adds an entry that is not armed.
     ///
-    /// Panics, as `insert` does, if the wheel already holds `FIRST_SLOT` entries, over four billion.
+    /// Panics as `insert` does.
     pub(crate) fn insert_idle(&mut self, value: T) -> Key {
-        let at = self.vacant();
-        self.entries.insert(Entry { deadline: u64::MAX, link: Link::both(UNLINKED), value });
-        Key(at)
+        self.put(u64::MAX, value)
     }
 
-    /// Where the next entry will be.
+    /// Puts an unlinked entry into a place without one.
     #[inline]
-    fn vacant(&self) -> u32 {
-        let index = self.entries.vacant_key();
-        assert!(index < FIRST_SLOT as usize, "a wheel holds at most {FIRST_SLOT} entries, and this is entry {index}");
-        index as u32
+    fn put(&mut self, deadline: u64, value: T) -> Key {
+        let key = Key(self.vacant);
+        let Some(content) = self.contents.get_mut(key.index()) else { return self.put_last(deadline, value) };
+        let before = mem::replace(content, Content::Entry(value));
+        let Content::Vacant(next) = before else { unreachable!("place {} has an entry", key.0) };
+        self.vacant = next;
+        self.nodes[key.0 as usize].time = deadline;
+        key
+    }
+
+    /// The same in a new place.
+    #[cold]
+    #[inline(never)]
+    fn put_last(&mut self, deadline: u64, value: T) -> Key {
+        let key = Key(self.vacant);
+        assert!(key.0 < UNLINKED, "a wheel holds at most {} entries", UNLINKED - FIRST_ENTRY);
+        self.contents.push(Content::Entry(value));
+        self.nodes.push(Node::entry(deadline));
+        self.vacant += 1;
+        key
     }
 
     /// The tick in which what has this deadline fires, if it is armed now.
@@ -168,16 +193,14 @@ impl<T> Wheel<T> {
     /// already: a caller that bounds its batches starves nobody. `u64::MAX` never fires, nor does any other deadline
     /// in the last tick of the clock, whose end the clock cannot show.
     pub(crate) fn arm(&mut self, key: Key, deadline: u64) {
-        self.disarm(key);
-        self.entries[key.0 as usize].deadline = deadline;
+        self.unlink(key.0);
+        self.nodes[key.0 as usize].time = deadline;
         self.link(key.0, self.tick(deadline));
     }
 
     /// Keeps an entry from firing and keeps the entry. Does nothing if it is not armed.
     pub(crate) fn disarm(&mut self, key: Key) {
-        if self.is_armed(key) {
-            self.unlink(key.0);
-        }
+        self.unlink(key.0);
     }
 
     /// Takes an entry out, whether it is armed, disarmed or popped. Its key may be given to another entry at once.
@@ -185,26 +208,29 @@ impl<T> Wheel<T> {
     /// Panics, as all methods that take a key do, if there is no such entry.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> T {
-        let entry = self.entries.remove(key.0 as usize);
-        if entry.link.next != UNLINKED {
-            self.close_gap(entry.link);
-        }
-        entry.value
+        let before = mem::replace(&mut self.contents[key.index()], Content::Vacant(self.vacant));
+        let Content::Entry(value) = before else { gone(key) };
+        self.vacant = key.0;
+        self.unlink(key.0);
+        value
     }
 
     /// Whether the entry was armed and has neither been popped nor disarmed since.
     pub(crate) fn is_armed(&self, key: Key) -> bool {
-        self.entries[key.0 as usize].link.next != UNLINKED
+        self.nodes[key.0 as usize].next != UNLINKED
     }
 
     /// The deadline for which the entry was armed last, in nanoseconds; `u64::MAX` if it never was.
     pub(crate) fn deadline(&self, key: Key) -> u64 {
-        self.entries[key.0 as usize].deadline
+        self.nodes[key.0 as usize].time
     }
 
     /// The value that came with the entry.
     pub(crate) fn value_mut(&mut self, key: Key) -> &mut T {
-        &mut self.entries[key.0 as usize].value
+        match &mut self.contents[key.index()] {
+            Content::Entry(value) => value,
+            Content::Vacant(_) => gone(key),
+        }
     }
 
     /// The next entry that is due at `now`, disarmed but kept until it is removed; `None` when nothing more is due.
@@ -219,7 +245,7 @@ impl<T> Wheel<T> {
         while let Some((slot, start)) = self.earliest().filter(|&(_, start)| start <= self.now) {
             self.position = start;
             if slot < SLOTS {
-                let first = self.slots[slot].ends.next;
+                let first = self.nodes[slot].next;
                 self.unlink(first);
                 return Some(Key(first));
             }
@@ -243,13 +269,13 @@ impl<T> Wheel<T> {
     pub(crate) fn next(&self) -> Option<u64> {
         let (slot, _) = self.earliest()?;
         // Why not saturate? The one tick that overflows is that of the deadlines that never fire.
-        self.slots[slot].earliest.checked_mul(TICK)
+        self.nodes[slot].time.checked_mul(TICK)
     }
 
     /// How many entries there are, armed or not.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.contents.iter().filter(|content| matches!(content, Content::Entry(_))).count()
     }
 
     /// How many entries are armed, those that never fire included.
@@ -269,26 +295,20 @@ impl<T> Wheel<T> {
 
     /// Empties a slot whose start is the position: what was in it agrees in one digit more, so it goes to lower levels.
     fn cascade(&mut self, slot: usize) {
-        let head = FIRST_SLOT + slot as u32;
-        let mut at = self.slots[slot].ends.next;
-        while at != head {
-            let Entry { deadline, link, .. } = self.entries[at as usize];
+        let mut at = self.nodes[slot].next;
+        while at as usize != slot {
+            let next = self.nodes[at as usize].next;
             // Why the maximum? An entry that was armed for the past stands in the slot of a later tick.
-            let tick = deadline.div_ceil(TICK).max(self.position);
+            let tick = self.deadline(Key(at)).div_ceil(TICK).max(self.position);
             self.unlink(at);
             self.link(at, tick);
-            at = link.next;
+            at = next;
         }
     }
 
     /// Puts an unlinked entry last in the slot of `tick`, which is not before the position.
-    fn link(&mut self, at: u32, tick: u64) {
-        self.entries[at as usize].link = self.append(at, tick);
-    }
-
-    /// The neighbours of an entry that is last in the slot of `tick`, which know it from now on.
     #[inline]
-    fn append(&mut self, at: u32, tick: u64) -> Link {
+    fn link(&mut self, at: u32, tick: u64) {
         // The highest bit that differs tells the level; without one, or with one in the last digit, that is level 0.
         let differing = (self.position ^ tick) | (SLOTS as u64 - 1);
         let level = differing.ilog2() / SLOT_BITS;
@@ -296,43 +316,39 @@ impl<T> Wheel<T> {
         let slot = level as usize * SLOTS + digit;
         self.occupied[level as usize] |= 1 << digit;
 
-        let head = FIRST_SLOT + slot as u32;
-        let list = &mut self.slots[slot];
-        list.earliest = list.earliest.min(tick);
-        let last = std::mem::replace(&mut list.ends.previous, at);
-        self.link_mut(last).next = at;
+        let list = &mut self.nodes[slot];
+        list.time = list.time.min(tick);
+        let last = mem::replace(&mut list.previous, at);
+        self.nodes[last as usize].next = at;
+        let entry = &mut self.nodes[at as usize];
+        (entry.next, entry.previous) = (slot as u32, last);
         self.armed += 1;
-        Link { next: head, previous: last }
     }
 
-    /// Takes a linked entry out of its list.
-    fn unlink(&mut self, at: u32) {
-        let entry = &mut self.entries[at as usize];
-        let link = std::mem::replace(&mut entry.link, Link::both(UNLINKED));
-        self.close_gap(link);
-    }
-
-    /// The neighbours of an entry that was taken out of its list know each other from now on.
+    /// Takes an entry out of its list, if it is in one.
     #[inline]
-    fn close_gap(&mut self, link: Link) {
-        self.link_mut(link.previous).next = link.next;
-        self.link_mut(link.next).previous = link.previous;
+    fn unlink(&mut self, at: u32) {
+        let entry = &mut self.nodes[at as usize];
+        let Node { next, previous, time } = *entry;
+        if next == UNLINKED {
+            return;
+        }
+        *entry = Node::entry(time);
+        self.nodes[previous as usize].next = next;
+        self.nodes[next as usize].previous = previous;
 
         // The same neighbour on both sides is the slot, and nothing is left in it.
-        if link.next == link.previous {
-            let slot = (link.next - FIRST_SLOT) as usize;
+        if next == previous {
+            let slot = next as usize;
             self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
-            self.slots[slot].earliest = u64::MAX;
+            self.nodes[slot].time = u64::MAX;
         }
         self.armed -= 1;
     }
+}
 
-    /// The links of an entry or of a slot.
-    fn link_mut(&mut self, at: u32) -> &mut Link {
-        if at < FIRST_SLOT {
-            &mut self.entries[at as usize].link
-        } else {
-            &mut self.slots[(at - FIRST_SLOT) as usize].ends
-        }
-    }
+#[cold]
+#[inline(never)]
+fn gone(Key(at): Key) -> ! {
+    panic!("the wheel has no entry {at}")
 }

@@ -414,7 +414,7 @@ fn cancelled_entries_leave_nothing_behind() {
         let keys = [turn, turn + 70, turn + 5000].map(|tick| wheel.insert(tick * TICK, turn));
         assert_eq!(wheel.len(), 3);
         for key in keys {
-            assert!((key.0 as usize) < keys.len(), "{key:?} is not reused");
+            assert!(key.index() < keys.len(), "{key:?} is not reused");
             wheel.remove(key);
         }
     }
