@@ -1,6 +1,6 @@
 //! A client of the path of a Unix socket.
 //!
-//! The end of a [`ClientBuilder`] beside those of `builder.rs`, for one endpoint that is no address: nothing is looked
+//! The end of a [`ClientBuilder`] beside those of `connect.rs`, for one endpoint that is no address: nothing is looked
 //! up, nothing changes, and since it is alone every call may connect. What stands above and below the endpoint is the
 //! same.
 //!

@@ -21,6 +21,7 @@
 //! A call is dropped with its future: it gives its place and its connection back, and leaves nothing running.
 mod attempt;
 mod builder;
+mod connect;
 mod connect_unix;
 mod connector;
 mod error;
