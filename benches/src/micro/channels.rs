@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::runtime::Runtime;
 
 /// Values that the queue holds where it is hardly ever full.
-const ROOMY: usize = 1024;
+pub(super) const ROOMY: usize = 1024;
 
 /// The same where it is full most of the time.
 const NARROW: usize = 16;

@@ -13,6 +13,7 @@ use mainspring::sync::{Notify, Semaphore};
 use mainspring::time::{Instant, Sleep, sleep, sleep_until};
 use mainspring::{Handle, JoinHandle, Reactor, spawn, yield_now};
 
+use super::channels::ROOMY;
 use super::runtime::Runtime;
 use super::{channels, tasks};
 
@@ -124,6 +125,24 @@ impl Runtime for Mainspring {
                 assert!(to.send(nth).await.is_ok());
                 assert_eq!(answers.recv().await, Some(nth));
             }
+            start.elapsed()
+        })
+    }
+
+    fn local_mpsc_1_1(&self, count: usize) -> Duration {
+        self.block_on(async {
+            let (sender, mut receiver) = local::mpsc::bounded(ROOMY);
+            let start = Instant::now();
+            spawn(async move {
+                for nth in 0..count {
+                    assert!(sender.send(nth).await.is_ok());
+                }
+            });
+            let mut received = 0;
+            while receiver.recv().await.is_some() {
+                received += 1;
+            }
+            assert_eq!(received, count);
             start.elapsed()
         })
     }

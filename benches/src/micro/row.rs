@@ -37,6 +37,7 @@ pub(super) enum Work {
     RoundTrip,
     LocalRoundTrip,
     Mpsc11,
+    LocalMpsc11,
     MpscN1,
     MpscFull,
     Oneshot,
@@ -88,7 +89,7 @@ impl Row {
 }
 
 /// All of them, in the order of the table.
-pub(super) const ROWS: [Row; 28] = [
+pub(super) const ROWS: [Row; 29] = [
     row("spawn", "start a task and await it", Work::Spawn, Length::Short).at_most(100.0),
     row("spawn_batch", "start 1,000 tasks, then await them, per task", Work::SpawnBatch, Length::Short),
     row("chained_spawn", "a task starts the next, 1,000 deep, per task", Work::ChainedSpawn, Length::Short),
@@ -104,6 +105,13 @@ pub(super) const ROWS: [Row; 28] = [
     )
     .at_most(80.0),
     row("mpsc_1_1", "queue of 1,024, one sender, per value", Work::Mpsc11, Length::Short),
+    row(
+        "local_mpsc_1_1",
+        "ours: the same by a queue of one thread; theirs: mpsc_1_1",
+        Work::LocalMpsc11,
+        Length::Short,
+    )
+    .at_most(30.0),
     row("mpsc_n_1", "queue that is never full, five senders, per value", Work::MpscN1, Length::Short),
     row("mpsc_full", "queue of 16, five senders, per value", Work::MpscFull, Length::Short),
     row("oneshot", "make, send, receive", Work::Oneshot, Length::Short).at_most(60.0),
@@ -162,6 +170,7 @@ pub(super) fn contender<'a, R: Runtime>(runtime: &'a R, work: Work, count: usize
         Work::RoundTrip => Contender::new(R::NAME, move || each(runtime.run(channels::round_trip::<R>(count)))),
         Work::LocalRoundTrip => Contender::new(R::NAME, move || each(runtime.local_round_trip(count))),
         Work::Mpsc11 => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_1_1::<R>(count)))),
+        Work::LocalMpsc11 => Contender::new(R::NAME, move || each(runtime.local_mpsc_1_1(count))),
         Work::MpscN1 => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_n_1::<R>(count)))),
         Work::MpscFull => Contender::new(R::NAME, move || each(runtime.run(channels::mpsc_full::<R>(count)))),
         Work::Oneshot => Contender::new(R::NAME, move || each(runtime.run(channels::oneshot::<R>(count)))),

@@ -71,6 +71,11 @@ pub(super) trait Runtime: Sized + 'static {
         self.run(channels::round_trip::<Self>(count))
     }
 
+    /// The work `mpsc_1_1` in the same way.
+    fn local_mpsc_1_1(&self, count: usize) -> Duration {
+        self.run(channels::mpsc_1_1::<Self>(count))
+    }
+
     type Promise<T: Send + 'static>: Send + 'static;
     type Answer<T: Send + 'static>: Send + 'static;
 
