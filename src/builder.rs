@@ -43,6 +43,9 @@ const NAMES: usize = 256;
 /// For how long each is good. The system's resolver does not say; a host that moves is found again after that.
 const NAMES_LIFETIME: Duration = Duration::from_secs(5);
 
+/// The most that timers may be late by choice: what is later is not coarse but wrong.
+const SLACK_MAX: Duration = Duration::from_secs(1);
+
 /// Settings of a [`Reactor`].
 ///
 /// ```
@@ -73,6 +76,8 @@ pub struct Builder {
     pub(crate) buffers: (usize, usize),
     /// How many host names are kept, and for how long.
     pub(crate) names: (usize, Duration),
+    /// How much later than its moment a timer may fire.
+    pub(crate) timer_slack: Duration,
 }
 
 impl Builder {
@@ -86,6 +91,7 @@ impl Builder {
             measured: None,
             buffers: (BUFFERS, BUFFER_SIZE),
             names: (NAMES, NAMES_LIFETIME),
+            timer_slack: Duration::ZERO,
         }
     }
 
@@ -152,6 +158,17 @@ impl Builder {
     /// by default. Zero of either keeps none; with `Duration::MAX` they do not become too old.
     pub fn names(mut self, kept: usize, lifetime: Duration) -> Self {
         self.names = (kept, lifetime);
+        self
+    }
+
+    /// How much later than its moment a timer may fire, so that those that follow fire with it: nothing by default, and
+    /// a second at most. A virtual clock has none.
+    ///
+    /// A thread that sleeps is woken for each moment at which timers are due; with thousands a second that costs more
+    /// than the timers. Waking it for several at once is what coarser timers do for all. The system has a slack of its
+    /// own, `PR_SET_TIMERSLACK` of prctl(2), which comes on top: 50 µs on Linux unless it was set.
+    pub fn timer_slack(mut self, slack: Duration) -> Self {
+        self.timer_slack = slack.min(SLACK_MAX);
         self
     }
 

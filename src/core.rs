@@ -71,6 +71,8 @@ pub(crate) struct Core {
     pub(crate) short: RefCell<Vec<Token>>,
     /// Sleeping tasks and deadlines of sources.
     pub(crate) timers: RefCell<Wheel<Timer>>,
+    /// How much later than its moment a timer may fire, in nanoseconds.
+    pub(crate) timer_slack: u64,
     /// Directions whose waits started or ended since the last clock reading, and that have a timeout.
     pub(crate) changed: RefCell<Vec<(Token, Direction)>>,
     /// The mail of the last turn, empty, for its memory.
@@ -109,7 +111,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
-        let Builder { clock, blocking, processors, on_panic, measured, buffers, names, .. } = settings;
+        let Builder { clock, blocking, processors, on_panic, measured, buffers, names, timer_slack, .. } = settings;
         let number = lease.number;
         // Before all others, since these alone may panic: so nothing has to be dropped when they do.
         let (timers, tasks) = (Wheel::new(clock.now()), Tasks::new(number));
@@ -128,6 +130,7 @@ impl Core {
             sources: RefCell::new(Slab::new()),
             generation: Cell::new(lease.generation),
             short: RefCell::default(),
+            timer_slack: nanoseconds(timer_slack),
             changed: RefCell::default(),
             mail: RefCell::default(),
             foreign: RefCell::default(),

@@ -271,7 +271,12 @@ impl Reactor {
     fn until_next_timer(&self) -> Option<Duration> {
         let next = self.core.next_timer()?;
         match &self.core.clock {
-            Clock::Os => Some(Duration::from_nanos(next.saturating_sub(self.core.clock.now()))),
+            Clock::Os => {
+                let left = next.saturating_sub(self.core.clock.now());
+                // What is due has waited already, for the batch before.
+                let slack = if left > 0 { self.core.timer_slack } else { 0 };
+                Some(Duration::from_nanos(left.saturating_add(slack)))
+            }
             clock if clock.is_auto() && !self.core.is_blocking() => Some(Duration::ZERO),
             clock if next <= clock.now() => Some(Duration::ZERO),
             _ => None,

@@ -2,9 +2,9 @@
 mod util;
 
 use futures::StreamExt;
-use mainspring::time::{Instant, Interval, MissedTicks, Sleep};
+use mainspring::time::{Clock, Instant, Interval, MissedTicks, Sleep};
 use mainspring::time::{interval, interval_at, sleep, sleep_until, timeout};
-use mainspring::{spawn, yield_now};
+use mainspring::{Reactor, spawn, yield_now};
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -52,6 +52,42 @@ fn a_sleep_is_never_early() {
             sleep.await.unwrap();
         }
     });
+}
+
+#[test]
+fn with_slack_sleeps_end_together_and_none_early() {
+    let reactor = Reactor::builder().timer_slack(SECOND / 4).build().unwrap();
+    let start = Instant::now();
+    reactor
+        .block_on(async {
+            let sleep_for = |count: u32| async move {
+                let deadline = start + MILLISECOND * count;
+                sleep_until(deadline).await;
+                assert!(Instant::now() >= deadline, "the sleep of {count} ms was early");
+            };
+            let sleeps: Vec<_> = (1..=50).map(|count| spawn(sleep_for(count))).collect();
+            for sleep in sleeps {
+                sleep.await.unwrap();
+            }
+        })
+        .unwrap();
+    // The first wait is for all of them; without slack there are some 50.
+    let selects = reactor.stats().selects;
+    assert!(selects <= 3, "{selects} selects");
+}
+
+#[test]
+fn the_longest_slack_is_a_second_and_a_virtual_clock_has_none() {
+    let reactor = Reactor::builder().timer_slack(Duration::MAX).build().unwrap();
+    reactor.block_on(sleep(MILLISECOND)).unwrap();
+
+    let reactor = Reactor::builder().clock(Clock::auto()).timer_slack(SECOND).build().unwrap();
+    let slept = reactor.block_on(async {
+        let start = Instant::now();
+        sleep(MILLISECOND).await;
+        start.elapsed()
+    });
+    assert!(slept.unwrap() <= MILLISECOND + TICK);
 }
 
 #[test]

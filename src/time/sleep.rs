@@ -19,8 +19,8 @@ use crate::wheel::Key;
 
 /// Waits for `duration`, counted from now.
 ///
-/// Zero is ready at the first poll; `Duration::MAX` never ends. Late by at most 33 µs plus the kernel's wake-up, and
-/// the batch of tasks that runs at that moment.
+/// Zero is ready at the first poll; `Duration::MAX` never ends. Late by at most 33 µs plus the kernel's wake-up, the
+/// batch of tasks that runs at that moment, and the [slack](crate::Builder::timer_slack) of the reactor, if it has one.
 ///
 /// # Panics
 ///

@@ -15,7 +15,7 @@ use mainspring::{Handle, JoinHandle, Reactor, spawn, yield_now};
 
 use super::channels::ROOMY;
 use super::runtime::Runtime;
-use super::{channels, tasks};
+use super::{channels, tasks, timers};
 
 pub(super) struct Mainspring(Reactor);
 
@@ -233,6 +233,11 @@ impl Runtime for Mainspring {
     }
 
     /// A read timeout: what reads that wait take with one, less what they take without.
+    fn fire_with_slack(&self, count: usize) -> io::Result<timers::Fired> {
+        let reactor = Reactor::builder().timer_slack(Duration::from_millis(1)).build()?;
+        timers::fire(&Self(reactor), count)
+    }
+
     fn deadline(&self, count: usize) -> io::Result<Duration> {
         let with = self.block_on(reads_that_wait(count, Some(Duration::from_secs(30))))?;
         let without = self.block_on(reads_that_wait(count, None))?;

@@ -125,6 +125,11 @@ pub(super) trait Runtime: Sized + 'static {
     /// Starts a task that sleeps until then, and calls `then`.
     fn start_sleeping(deadline: Self::Instant, then: impl FnOnce() + Send + 'static);
 
+    /// The work `fire` of [`timers`], if it has a slack of a millisecond, where that can be chosen.
+    fn fire_with_slack(&self, count: usize) -> io::Result<timers::Fired> {
+        timers::fire(self, count)
+    }
+
     /// What it costs to have a deadline for each of `count` operations, moved as they go on: of a sleep that stands
     /// beside them, unless the runtime has something better.
     fn deadline(&self, count: usize) -> io::Result<Duration> {
