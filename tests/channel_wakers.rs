@@ -8,11 +8,12 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use mainspring::channel::{Reach, local, mpsc, oneshot};
+use mainspring::channel::{OneThread, Reach, local, mpsc, oneshot};
 
 use util::counting_waker::CountingWaker;
 use util::hook_waker::{Event, hook_waker};
@@ -155,46 +156,88 @@ fn a_waker_that_panics_when_the_queue_closes_keeps_nobody_else_from_being_woken(
     assert!(sender.is_closed());
 }
 
+/// The two ends of a oneshot, until they are used up.
+type Ends<R> = (Mutex<Option<oneshot::Sender<u32, R>>>, Mutex<Option<oneshot::Receiver<u32, R>>>);
+
+/// In how many ways [`exercise_oneshot`] ends.
+const WAYS: usize = 4;
+
+fn ends<R: Reach>((sender, receiver): (oneshot::Sender<u32, R>, oneshot::Receiver<u32, R>)) -> Ends<R> {
+    (Mutex::new(Some(sender)), Mutex::new(Some(receiver)))
+}
+
+/// Uses whichever end is not in use at the moment.
+fn use_a_free_end<R: Reach>(ends: &Ends<R>) {
+    if let Ok(mut sender) = ends.0.try_lock() {
+        if let Some(sender) = sender.as_mut() {
+            let _ = sender.is_closed();
+            let _ = sender.poll_closed(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+    if let Ok(mut receiver) = ends.1.try_lock() {
+        let _ = receiver.as_mut().map(oneshot::Receiver::try_recv);
+    }
+}
+
+/// Begins both waits of a oneshot with `waker`, replaces it, and ends them in one of the ways.
+fn exercise_oneshot<R: Reach>(ends: &Ends<R>, waker: &Waker, way: usize) {
+    let mut cx = Context::from_waker(waker);
+    if let Some(receiver) = ends.1.lock().unwrap().as_mut() {
+        let _ = Pin::new(&mut *receiver).poll(&mut cx);
+        let _ = Pin::new(&mut *receiver).poll(&mut Context::from_waker(Waker::noop()));
+        let _ = Pin::new(receiver).poll(&mut cx);
+    }
+    let sender = ends.0.lock().unwrap().take();
+    let sender = sender.map(|mut sender| {
+        let _ = sender.poll_closed(&mut cx);
+        sender
+    });
+    match way {
+        0 => assert!(sender.is_some_and(|sender| sender.send(1).is_ok())),
+        1 => drop(sender),
+        2 => ends.1.lock().unwrap().as_mut().into_iter().for_each(oneshot::Receiver::close),
+        _ => drop(ends.1.lock().unwrap().take()),
+    }
+}
+
 #[test]
 fn a_waker_may_use_the_oneshot_when_it_is_cloned_woken_or_dropped() {
     for event in EVENTS {
-        for end in 0..4 {
-            let (sender, receiver) = oneshot::channel::<u32>();
-            let ends = Arc::new((Mutex::new(Some(sender)), Mutex::new(Some(receiver))));
+        for way in 0..WAYS {
+            let ends = Arc::new(ends(oneshot::channel()));
             let hook = Arc::clone(&ends);
             let waker = hook_waker(move |happened| {
                 if happened == event {
-                    // Whichever end is not in use at the moment.
-                    if let Ok(mut sender) = hook.0.try_lock() {
-                        if let Some(sender) = sender.as_mut() {
-                            let _ = sender.is_closed();
-                            let _ = sender.poll_closed(&mut Context::from_waker(Waker::noop()));
-                        }
-                    }
-                    if let Ok(mut receiver) = hook.1.try_lock() {
-                        let _ = receiver.as_mut().map(oneshot::Receiver::try_recv);
-                    }
+                    use_a_free_end(&hook);
                 }
             });
-            let mut cx = Context::from_waker(&waker);
-            if let Some(receiver) = ends.1.lock().unwrap().as_mut() {
-                let _ = Pin::new(&mut *receiver).poll(&mut cx);
-                let _ = Pin::new(&mut *receiver).poll(&mut Context::from_waker(Waker::noop()));
-                let _ = Pin::new(receiver).poll(&mut cx);
-            }
-            let sender = ends.0.lock().unwrap().take();
-            let sender = sender.map(|mut sender| {
-                let _ = sender.poll_closed(&mut cx);
-                sender
-            });
-            match end {
-                0 => assert!(sender.is_some_and(|sender| sender.send(1).is_ok())),
-                1 => drop(sender),
-                2 => ends.1.lock().unwrap().as_mut().into_iter().for_each(oneshot::Receiver::close),
-                _ => drop(ends.1.lock().unwrap().take()),
-            }
+            exercise_oneshot(&ends, &waker, way);
         }
     }
+}
+
+#[test]
+fn a_waker_may_use_the_oneshot_of_its_thread_when_it_is_cloned_woken_or_dropped() {
+    thread_local! {
+        static ENDS: RefCell<Option<Rc<Ends<OneThread>>>> = const { RefCell::new(None) };
+    }
+    static USED: [AtomicUsize; EVENTS.len()] = [const { AtomicUsize::new(0) }; EVENTS.len()];
+    for (used, event) in USED.iter().zip(EVENTS) {
+        for way in 0..WAYS {
+            let ends = Rc::new(ends(local::oneshot::channel()));
+            ENDS.set(Some(Rc::clone(&ends)));
+            let waker = hook_waker(move |happened| {
+                let ends = ENDS.with_borrow(Option::clone);
+                if let Some(ends) = ends.filter(|_| happened == event) {
+                    // Would panic if the oneshot were borrowed.
+                    use_a_free_end(&ends);
+                    used.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            exercise_oneshot(&ends, &waker, way);
+        }
+    }
+    assert!(USED.iter().all(|used| used.load(Ordering::Relaxed) > 0), "{USED:?}");
 }
 
 #[test]
