@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -294,11 +295,14 @@ impl Core {
     #[inline(never)]
     pub(crate) fn finish(&self, task: &Task) {
         let mut tasks = self.tasks.borrow_mut();
-        let (joiner, rest) = tasks.finish(task);
-        // A task is woken with the table at hand.
-        if let Some(number) = joiner.as_ref().and_then(Number::of) {
+        let (mut joiner, rest) = tasks.finish(task);
+        // A task of this reactor is woken with the table at hand.
+        let own = joiner.as_ref().and_then(Number::of).filter(|number| number.reactor() == self.number);
+        if let Some(number) = own {
             self.counters.wakes_local.add(1);
-            return tasks.wake(number);
+            tasks.wake(number);
+            // Why forgotten: there is nothing to drop in a number, and the drop would be a call.
+            mem::forget(joiner.take());
         }
         drop(tasks);
         drop(rest);
@@ -353,7 +357,7 @@ impl Core {
             // here, and may panic.
             self.contain(call);
         }
-        if std::mem::take(&mut mail.shutdown) {
+        if mem::take(&mut mail.shutdown) {
             self.shutdown.set(true);
         }
         self.mail.replace(mail);

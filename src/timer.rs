@@ -1,8 +1,10 @@
 //! Timers: what stands in the wheel, and what is done when it comes due.
 //!
-//! A sleep's entry belongs to its `Sleep`, which removes it. The entry of a direction with a timeout belongs to its
-//! source, and is armed no earlier than the end of the batch in which a wait started: see [`crate::deadline`]. A retry
-//! removes itself. All of them fire in phase 3 of the loop, a bounded number per turn, by one reading of the clock.
+//! A sleep's entry belongs to its `Sleep`, which removes it. If a task awaits it, its number stands there and not its
+//! waker: to drop a waker is a call through a pointer, and most sleeps are dropped before they are due. The entry of a
+//! direction with a timeout belongs to its source, and is armed no earlier than the end of the batch in which a wait
+//! started: see [`crate::deadline`]. A retry removes itself. All of them fire in phase 3 of the loop, a bounded number
+//! per turn, by one reading of the clock.
 
 use std::task::Waker;
 
@@ -20,7 +22,7 @@ const TIMERS_MAX: usize = 1024;
 pub(crate) enum Timer {
     /// A `Sleep` that a task of this process awaits.
     Task(Number),
-    /// A `Sleep` that another executor awaits; none once it has been woken.
+    /// A `Sleep` that is awaited through any other waker; none once it has fired.
     Foreign(Option<Waker>),
     /// The deadline of a direction of a source.
     Deadline(Token, Direction),
@@ -119,7 +121,8 @@ impl Core {
             let mut timers = self.timers.borrow_mut();
             let Some(key) = timers.pop(now) else { break };
             match timers.value_mut(key) {
-                &mut Timer::Task(number) => {
+                sleep @ &mut Timer::Task(number) => {
+                    *sleep = Timer::Foreign(None);
                     self.counters.timers.add(1);
                     self.tasks.borrow_mut().wake(number);
                 }

@@ -48,6 +48,9 @@ const _: () = assert!(LEVELS as u32 * SLOT_BITS > u64::BITS - TICK_BITS);
 /// Places below are slots, level by level; from here up to [`UNLINKED`] they are entries.
 const FIRST_ENTRY: u32 = (LEVELS * SLOTS) as u32;
 
+/// Entries for which there is room from the beginning: 1 KiB, where the slots take nine.
+const ENTRIES: usize = 64;
+
 /// Both links of an entry that is in no list.
 const UNLINKED: u32 = u32::MAX;
 
@@ -75,6 +78,8 @@ struct Node {
     /// empty.
     time: u64,
 }
+
+const _: () = assert!(size_of::<Node>() == 16);
 
 impl Node {
     /// An empty slot, which is its own neighbour.
@@ -113,8 +118,8 @@ pub(crate) struct Wheel<T> {
     now: u64,
     /// For each level, the bits of the slots that are not empty. Written by `link` and `unlink`.
     occupied: [u64; LEVELS],
-    /// The slots, level by level, and behind them the entries. Written when an entry or a neighbour is linked or
-    /// unlinked.
+    /// The slots, level by level, and behind them the entries. Written when an entry is put in or armed, and when it or
+    /// a neighbour is linked or unlinked.
     nodes: Vec<Node>,
     /// What each place behind the slots has.
     contents: Vec<Content<T>>,
@@ -128,11 +133,13 @@ impl<T> Wheel<T> {
     /// An empty wheel at `now`, in nanoseconds. Makes room for entries at the first insertion.
     pub(crate) fn new(now: u64) -> Self {
         let tick = now >> TICK_BITS;
+        let mut nodes = Vec::with_capacity(FIRST_ENTRY as usize + ENTRIES);
+        nodes.extend((0..FIRST_ENTRY).map(Node::slot));
         Self {
             position: tick,
             now: tick,
             occupied: [0; LEVELS],
-            nodes: (0..FIRST_ENTRY).map(Node::slot).collect(),
+            nodes,
             contents: Vec::new(),
             vacant: FIRST_ENTRY,
             armed: 0,
@@ -161,8 +168,8 @@ impl<T> Wheel<T> {
     fn put(&mut self, deadline: u64, value: T) -> Key {
         let key = Key(self.vacant);
         let Some(content) = self.contents.get_mut(key.index()) else { return self.put_last(deadline, value) };
-        let before = mem::replace(content, Content::Entry(value));
-        let Content::Vacant(next) = before else { unreachable!("place {} has an entry", key.0) };
+        let Content::Vacant(next) = *content else { unreachable!("place {} has an entry", key.0) };
+        *content = Content::Entry(value);
         self.vacant = next;
         self.nodes[key.0 as usize].time = deadline;
         key
@@ -174,6 +181,7 @@ impl<T> Wheel<T> {
     fn put_last(&mut self, deadline: u64, value: T) -> Key {
         let key = Key(self.vacant);
         assert!(key.0 < UNLINKED, "a wheel holds at most {} entries", UNLINKED - FIRST_ENTRY);
+        self.nodes.reserve(1);
         self.contents.push(Content::Entry(value));
         self.nodes.push(Node::entry(deadline));
         self.vacant += 1;
@@ -193,6 +201,7 @@ impl<T> Wheel<T> {
     /// already: a caller that bounds its batches starves nobody. `u64::MAX` never fires, nor does any other deadline
     /// in the last tick of the clock, whose end the clock cannot show.
     pub(crate) fn arm(&mut self, key: Key, deadline: u64) {
+        self.check(key);
         self.unlink(key.0);
         self.nodes[key.0 as usize].time = deadline;
         self.link(key.0, self.tick(deadline));
@@ -200,16 +209,24 @@ impl<T> Wheel<T> {
 
     /// Keeps an entry from firing and keeps the entry. Does nothing if it is not armed.
     pub(crate) fn disarm(&mut self, key: Key) {
+        self.check(key);
         self.unlink(key.0);
     }
 
     /// Takes an entry out, whether it is armed, disarmed or popped. Its key may be given to another entry at once.
     ///
-    /// Panics, as all methods that take a key do, if there is no such entry.
+    /// Panics, as [`value_mut`](Self::value_mut) does, if there is no such entry. The others that take a key do so in
+    /// debug builds.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> T {
-        let before = mem::replace(&mut self.contents[key.index()], Content::Vacant(self.vacant));
-        let Content::Entry(value) = before else { gone(key) };
+        let content = &mut self.contents[key.index()];
+        let value = match mem::replace(content, Content::Vacant(self.vacant)) {
+            Content::Entry(value) => value,
+            vacant @ Content::Vacant(_) => {
+                *content = vacant;
+                gone(key)
+            }
+        };
         self.vacant = key.0;
         self.unlink(key.0);
         value
@@ -217,12 +234,20 @@ impl<T> Wheel<T> {
 
     /// Whether the entry was armed and has neither been popped nor disarmed since.
     pub(crate) fn is_armed(&self, key: Key) -> bool {
+        self.check(key);
         self.nodes[key.0 as usize].next != UNLINKED
     }
 
     /// The deadline for which the entry was armed last, in nanoseconds; `u64::MAX` if it never was.
     pub(crate) fn deadline(&self, key: Key) -> u64 {
+        self.check(key);
         self.nodes[key.0 as usize].time
+    }
+
+    /// In debug builds, that there is such an entry.
+    #[inline]
+    fn check(&self, key: Key) {
+        debug_assert!(matches!(self.contents[key.index()], Content::Entry(_)), "the wheel has no entry {}", key.0);
     }
 
     /// The value that came with the entry.

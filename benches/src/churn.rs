@@ -24,7 +24,14 @@ const UNDER_WAY: usize = 64;
 /// made by default. One that comes when there is no room asks again after a second, and nothing else would be measured.
 const STORM: usize = 120;
 
-/// How many more system calls that do something than by hand may come of memory that is asked for on the way.
+/// The system calls of a connection that do something: accept, registration, the read and the write of the request, the
+/// read that sees the end, close.
+const FLOOR: f64 = 6.0;
+
+/// What happens to a connection, each at most one wait of its own: it comes, its request does, it ends.
+const EVENTS: f64 = 3.0;
+
+/// How many system calls more or fewer may come of memory that is asked for on the way, and of the last connection.
 const TOLERANCE: f64 = 0.05;
 
 /// Below this a count is left out of the table.
@@ -47,15 +54,15 @@ pub(crate) struct Size {
 /// For figures that are published.
 pub(crate) const FULL: Size = Size { counted: [200, 600], rounds: 11, connections: 5_000, storms: 40, others: true };
 
-/// The row that ours is held to.
-const BY_HAND: &str = "hand-written loop";
+/// What the names of our rows begin with.
+const OURS: &str = "mainspring";
 
 /// Ourselves twice.
 const PEERS: [Peer; 9] = [
     Peer::other("mainspring, async", "echo-mainspring", &["async"]).with_buffer(512),
     Peer::other("the same once more", "echo-mainspring", &["async"]).with_buffer(512),
     Peer::other("mainspring, tick", "echo-mainspring", &["tick"]).with_buffer(512),
-    Peer::other(BY_HAND, "echo-loop", &[]).with_buffer(512),
+    Peer::other("hand-written loop", "echo-loop", &[]).with_buffer(512),
     Peer::other("mio", "echo-mio", &[]).with_buffer(512),
     Peer::other("tokio, current thread", "echo-tokio", &["current", "1"]).with_buffer(512),
     Peer::other("smol", "echo-smol", &["1"]).with_buffer(512),
@@ -104,7 +111,6 @@ pub(crate) fn run(size: Size, verdict: &mut Verdict, report: &mut Report) -> io:
 
 fn count(peers: &[Peer], counted: [usize; 2], verdict: &mut Verdict, report: &mut Report) -> io::Result<()> {
     peers::build(peers)?;
-    let mut does = Vec::new();
     let mut table = Table::new(["server", "per connection", "of these do something", "by name"]);
     // Counts need no second time.
     for peer in peers.iter().enumerate().filter(|(index, _)| *index != 1).map(|(_, peer)| peer) {
@@ -119,15 +125,19 @@ fn count(peers: &[Peer], counted: [usize; 2], verdict: &mut Verdict, report: &mu
         let slope = many?.slope(&few?, counted[1] - counted[0]);
         let shown = slope.sorted().into_iter().filter(|(_, count)| *count >= SHOWN);
         let names: Vec<_> = shown.map(|(name, count)| format!("{name} {count:.2}")).collect();
-        // What waits or finds nothing depends on whether the client or the server is held up.
-        let done = slope.sum(|name| !strace::is_wait(name) && !name.ends_with(FAILED));
+        // What waits, and what finds nothing, depends on whether the client or the server is held up.
+        let [vain_accepts, vain_reads] = ["accept4", "recvfrom"].map(|name| slope.of(&format!("{name}{FAILED}")));
+        let waits = slope.sum(strace::is_wait);
+        let done = slope.total() - waits - vain_accepts - vain_reads;
         table.row([peer.name.to_owned(), format!("{:.2}", slope.total()), format!("{done:.2}"), names.join(", ")]);
         report.count("Churn: system calls per connection", peer.name, "churn", slope.total());
-        does.push((peer.name, done));
-    }
-    let by_hand = does.iter().find(|(name, _)| *name == BY_HAND);
-    if let (Some((ours, done)), Some((_, by_hand))) = (does.first(), by_hand) {
-        verdict.at_most(&format!("system calls per connection that do something, {ours}"), *done, by_hand + TOLERANCE);
+        if peer.name.starts_with(OURS) {
+            let name = peer.name;
+            verdict.equal(&format!("system calls per connection that do something, {name}"), done, FLOOR, TOLERANCE);
+            verdict.at_most(&format!("accept4, nobody there, per connection, {name}"), vain_accepts, 1.0 + TOLERANCE);
+            verdict.at_most(&format!("read, nothing there, per connection, {name}"), vain_reads, 1.0 + TOLERANCE);
+            verdict.at_most(&format!("waits per connection, {name}"), waits, EVENTS + TOLERANCE);
+        }
     }
     println!("System calls per connection that comes, is answered once and goes, one at a time\n\n{table}");
     Ok(())

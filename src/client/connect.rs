@@ -2,7 +2,11 @@
 //!
 //! The ends of a [`ClientBuilder`]: a name or addresses that are looked up first, so that one that is not known is an
 //! error before anything is called; addresses that are known; or what a resolver of one's own finds. Each makes
-//! [`Members`], which makes an endpoint of each address, and puts the same stack above and below them.
+//! [`Members`], which makes an endpoint of each address, and puts the same stack above and below them, which is
+//! what `connect_unix.rs` calls too.
+//!
+//! A client that looks up or follows has a task that does so for as long as the client lives, and makes no connection
+//! before the first call. To resolve at each call was turned down: a call would wait for the resolver.
 use std::cell::Cell;
 use std::fmt;
 use std::io;

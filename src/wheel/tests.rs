@@ -9,6 +9,8 @@
 mod oracle;
 mod structure;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::{Key, LEVELS, SLOT_BITS, TICK, Wheel};
 use structure::check_structure;
 
@@ -420,4 +422,23 @@ fn cancelled_entries_leave_nothing_behind() {
     }
     check_structure(&wheel);
     assert_eq!((wheel.armed(), wheel.next()), (0, None));
+}
+
+#[test]
+fn a_key_that_was_removed_panics_and_leaves_the_others() {
+    let mut wheel = Wheel::new(0);
+    let [kept, removed] = [1, 2].map(|tick| wheel.insert(tick * TICK, tick));
+    assert_eq!(wheel.remove(removed), 2);
+    let twice = catch_unwind(AssertUnwindSafe(|| wheel.remove(removed)));
+    assert!(twice.is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| *wheel.value_mut(removed))).is_err());
+    // Only debug builds look here.
+    if cfg!(debug_assertions) {
+        assert!(catch_unwind(AssertUnwindSafe(|| wheel.arm(removed, TICK))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| wheel.disarm(removed))).is_err());
+    }
+    check_structure(&wheel);
+    let added = [3, 4].map(|tick| wheel.insert(tick * TICK, tick));
+    check_structure(&wheel);
+    assert_eq!([kept, added[0], added[1]].map(|key| *wheel.value_mut(key)), [1, 3, 4]);
 }

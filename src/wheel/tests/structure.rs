@@ -50,6 +50,7 @@ pub(super) fn check_structure<T>(wheel: &Wheel<T>) {
         let Content::Vacant(after) = *content else { panic!("place {next} has an entry, and is to be given away") };
         assert_eq!(link_of(next).next, UNLINKED, "place {next} has no entry, and is in a list");
         (vacant, next) = (vacant + 1, after);
+        assert!(vacant <= wheel.contents.len(), "the places without an entry go round");
     }
     assert_eq!((next - FIRST_ENTRY) as usize, wheel.contents.len(), "the end of the places to be given away");
     assert_eq!(vacant + wheel.len(), wheel.contents.len(), "entries");
