@@ -10,8 +10,10 @@ mod util {
     pub(crate) mod source;
 }
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 
 use mainspring::codec::{Buffer, Decoder, Delimited, Encoder, Fixed, Framed, LengthDelimited, Nested, Next};
 
@@ -415,4 +417,28 @@ fn what_an_inner_codec_remembers_of_a_bad_frame_does_not_spoil_the_next() {
     let codec = Nested::new(LengthDelimited::new(), LengthDelimited::new().width(2));
     let items = decode(codec, vec![Step::Bytes(text)]);
     assert_eq!(items, [Err(io::ErrorKind::UnexpectedEof), Ok(b"yes".to_vec())]);
+}
+
+/// Writes nothing, and counts what it is told.
+#[derive(Default)]
+struct Told(Rc<Cell<usize>>);
+
+impl<Item> Encoder<Item> for Told {
+    type Error = io::Error;
+
+    fn encode(&mut self, _: Item, _: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn before_last(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[test]
+fn both_of_two_codecs_hear_which_item_is_the_last() {
+    let (outer, inner) = (Told::default(), Told::default());
+    let counts = [outer.0.clone(), inner.0.clone()];
+    Encoder::<u8>::before_last(&mut Nested::new(outer, inner));
+    assert_eq!(counts.map(|count| count.get()), [1, 1]);
 }

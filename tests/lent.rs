@@ -49,6 +49,10 @@ impl Transport<u32> for Asked {
         Ok(())
     }
 
+    fn before_last(&mut self) {
+        self.0.push("before last");
+    }
+
     fn is_last(&self) -> bool {
         true
     }
@@ -87,6 +91,7 @@ fn ask(mut transport: impl Transport<u32, Incoming = u32, Error = io::Error>) {
     assert_eq!((transport.unwritten(), transport.written()), (5, 6));
     transport.poll_bodies(cx);
     assert!(transport.poll_ready(cx).is_ready());
+    transport.before_last();
     transport.send(0).unwrap();
     assert!(transport.poll_flush(cx).is_ready() && transport.poll_close(cx).is_ready());
     assert!(transport.poll_linger(cx).is_ready());
@@ -96,5 +101,5 @@ fn ask(mut transport: impl Transport<u32, Incoming = u32, Error = io::Error>) {
 fn it_is_asked_everything() {
     let mut asked = Asked::default();
     ask(&mut asked);
-    assert_eq!(asked.0, ["bodies", "ready", "send", "flush", "close", "linger"]);
+    assert_eq!(asked.0, ["bodies", "ready", "before last", "send", "flush", "close", "linger"]);
 }

@@ -115,6 +115,11 @@ where
         Ok(self.outer.encode(frame, output)?)
     }
 
+    fn before_last(&mut self) {
+        self.inner.before_last();
+        self.outer.before_last();
+    }
+
     fn is_last(&self) -> bool {
         self.inner.is_last()
     }

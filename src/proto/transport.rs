@@ -88,6 +88,10 @@ pub trait Transport<Outgoing> {
     /// The message has no encoding. Nothing of it is written, and the connection goes on.
     fn send(&mut self, message: Outgoing) -> Result<(), Self::Error>;
 
+    /// The message that is sent next is the last one of this connection ([`Encoder::before_last`]). As provided,
+    /// nothing is done.
+    fn before_last(&mut self) {}
+
     /// Whether the message that was sent last is the last one of this connection. As provided, `false`.
     fn is_last(&self) -> bool {
         false
@@ -212,6 +216,10 @@ where
         self.start_send(message)
     }
 
+    fn before_last(&mut self) {
+        self.codec_mut().before_last();
+    }
+
     #[inline]
     fn is_last(&self) -> bool {
         self.codec().is_last()
@@ -286,6 +294,10 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
     #[inline]
     fn send(&mut self, message: Outgoing) -> Result<(), T::Error> {
         T::send(self, message)
+    }
+
+    fn before_last(&mut self) {
+        T::before_last(self);
     }
 
     #[inline]

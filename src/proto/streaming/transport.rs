@@ -446,6 +446,10 @@ where
         Ok(())
     }
 
+    fn before_last(&mut self) {
+        self.transport.before_last();
+    }
+
     fn is_last(&self) -> bool {
         self.transport.is_last()
     }
