@@ -439,6 +439,7 @@ fn draining_answers_what_has_arrived_and_reads_no_more() {
         }
         assert_eq!(service.started(), [1, 2, 3, 4]);
         assert_eq!(peer.wire().written, [1, 2, 3, 4]);
+        assert_eq!(peer.wire().before_last, Some(3));
         assert!(peer.wire().closed);
     });
 }
@@ -452,6 +453,7 @@ fn draining_ends_although_the_peer_never_stops_sending() {
         let mut task = Task::new(async move { server.serve(transport, &Echo).await });
         assert!(matches!(task.run(), Some(Ok(()))));
         assert_eq!(peer.wire().written.len(), 1_024);
+        assert_eq!(peer.wire().before_last, Some(1_023));
     });
 }
 

@@ -369,7 +369,34 @@ fn draining_waits_for_the_bodies_of_what_is_in_flight() {
         drop(chunks);
         assert!(matches!(task.run(), Some(Ok(()))));
         assert_eq!(peer.wire().written, [Part::Head(8, true), chunk(3), END]);
+        assert_eq!(peer.wire().before_last, Some(0), "it is the head that is told");
         assert!(service.next().is_none(), "no further request is begun");
+    });
+}
+
+#[test]
+fn draining_holds_no_answer_back_for_the_rest_of_the_body_of_its_request() {
+    in_virtual_time(|| {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (peer, transport) = mock();
+        let service = Handed::default();
+        let served = service.clone();
+        let server = pipeline::Server::new().drain(stopped.map(|_| ()));
+        let mut task: Task<End> = Task::new(async move { server.serve(Streaming::in_order(transport), &served).await });
+        peer.send_part();
+        assert!(task.run().is_none());
+        stop.send(()).unwrap();
+        assert!(task.run().is_none());
+        send(&peer, [Part::Head(7, true), chunk(1)]);
+        assert!(task.run().is_none());
+        let (request, answer) = service.next().unwrap();
+        answer.send(Streamed { head: 8, body: request.body }).unwrap();
+        assert!(task.run().is_none());
+        assert_eq!(peer.wire().written, [Part::Head(8, true), chunk(1)]);
+        assert_eq!(peer.wire().before_last, None, "there may be a request behind the body");
+        send(&peer, [chunk(2), END]);
+        assert!(matches!(task.run(), Some(Ok(()))));
+        assert_eq!(peer.wire().written[2..], [chunk(2), END]);
     });
 }
 

@@ -38,6 +38,14 @@ impl Last {
         Self { left: MESSAGES_MAX, has_looked: false, has_arrived: false, is_rest_due: false }
     }
 
+    /// Whether a message, or that none is taken any more, is a turn of the reactor or two away. If not, the peer is
+    /// waited for: for the rest of a message, or of a body.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn is_soon_known<T: Transport<O>, O>(&self, transport: &T) -> bool {
+        !(self.has_arrived && (self.is_rest_due || transport.bodies().arriving))
+    }
+
     /// The next message; `None` once none is taken any more. The numbers are those of the module.
     #[cold]
     #[inline(never)]

@@ -32,6 +32,8 @@ pub(crate) struct Wire<I, O> {
     /// The connection closes after this message.
     pub(crate) last: Option<O>,
     is_last: bool,
+    /// How many messages had been sent when the next one was said to be the last.
+    pub(crate) before_last: Option<usize>,
     /// A part of a message has arrived.
     pub(crate) partial: bool,
     /// What stands for a message whose rest has not come in time.
@@ -69,6 +71,7 @@ pub(crate) fn mock<I, O>() -> (Peer<I, O>, Mock<I, O>) {
         unencodable: None,
         last: None,
         is_last: false,
+        before_last: None,
         partial: false,
         substitute: None,
         flushes: 0,
@@ -237,6 +240,12 @@ impl<I, O: PartialEq> Transport<O> for Mock<I, O> {
         wire.is_last = wire.last.as_ref() == Some(&message);
         wire.unwritten.push_back(message);
         Ok(())
+    }
+
+    fn before_last(&mut self) {
+        let mut wire = self.0.borrow_mut();
+        let sent = wire.written.len() + wire.unwritten.len();
+        assert_eq!(wire.before_last.replace(sent), None, "the last message was announced twice");
     }
 
     fn is_last(&self) -> bool {

@@ -13,6 +13,11 @@
 //!
 //! Reading until the slots are full, also while writing is blocked, was preferred to stopping at the first
 //! blocked write: a peer that writes all its requests before it reads would otherwise never finish.
+//!
+//! The transport hears which answer is the last before it has it. So from the drain on, an answer with no call behind
+//! it is held back until it is known whether another request has arrived: a turn of the reactor or two, for that waits
+//! for no peer. While the rest of a request is waited for, it is not held back, and not the last. To announce each
+//! answer from the drain on was turned down: what waits in the socket is answered behind it.
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -139,8 +144,10 @@ where
     fn exchange(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<(), E> {
         let mut count = 0;
         loop {
-            self.write(cx)?;
-            if !self.read(cx, call)? {
+            let was_held = self.write(cx)?;
+            // What was held back goes out in the poll that decides it.
+            let moved = self.read(cx, call)? || (was_held && !self.is_held());
+            if !moved {
                 break;
             }
             count += 1;
@@ -158,7 +165,8 @@ where
     /// Reads a request and starts its call. False if there is none to read, or no slot for it.
     #[inline]
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<bool, E> {
-        if self.slots.is_full() {
+        // Why not with an answer that is held back: where one slot is all there is, what it waits for is never known.
+        if self.slots.is_full() && !self.is_held() {
             self.transport.poll_bodies(cx);
             return Ok(false);
         }
@@ -194,7 +202,7 @@ where
     fn start(&mut self, cx: &mut Context<'_>, call: F) -> Result<(), E> {
         self.received += 1;
         let Some(answer) = self.slots.start(call, cx) else { return Ok(()) };
-        if self.transport.poll_ready(cx)?.is_ready() {
+        if !self.is_undecided() && self.transport.poll_ready(cx)?.is_ready() {
             self.send(answer);
         } else {
             self.slots.keep(answer);
@@ -202,10 +210,13 @@ where
         Ok(())
     }
 
-    /// Hands answers whose turn has come to the transport, as far as there is room.
+    /// Hands answers whose turn has come to the transport, as far as there is room. True if one is held back.
     #[inline]
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), E> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, E> {
         while self.slots.is_answered() {
+            if self.is_held() {
+                return Ok(true);
+            }
             if self.transport.poll_ready(cx)?.is_pending() {
                 break;
             }
@@ -214,7 +225,7 @@ where
             };
             self.send(answer);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Hands an answer to the transport, which has room for it.
@@ -222,7 +233,12 @@ where
     fn send(&mut self, answer: Result<R, S>) {
         self.answered += 1;
         let sent = match answer {
-            Ok(response) => self.transport.send(response).map_err(ServeError::Transport),
+            Ok(response) => {
+                if self.is_closing() {
+                    self.transport.before_last();
+                }
+                self.transport.send(response).map_err(ServeError::Transport)
+            }
             Err(error) => Err(ServeError::Service(error)),
         };
         match sent {
@@ -237,6 +253,18 @@ where
                 self.stop();
             }
         }
+    }
+
+    /// Whether the connection drains, and will soon be known to have another request or none.
+    #[inline]
+    fn is_undecided(&self) -> bool {
+        matches!(&self.source, Source::Last(last) if last.is_soon_known(&self.transport))
+    }
+
+    /// Whether an answer waits to hear whether it is the last one.
+    #[inline]
+    fn is_held(&self) -> bool {
+        self.is_undecided() && self.slots.is_one_answer()
     }
 
     /// Nothing more is read or answered. What was written still leaves.

@@ -145,6 +145,10 @@ impl<D: Future<Output = ()>> Server<D> {
     /// When `drain` resolves, no further request is begun. Those that have arrived are answered, 1,024 at most, also
     /// one of which a part has, once its rest is there; the answers are written and the connection closed. With nothing
     /// to answer that is at once.
+    ///
+    /// The codec hears which answer is the last ([`Encoder::before_last`](crate::codec::Encoder::before_last)), unless
+    /// that one was encoded before. To know it takes one more look at the connection, for which an answer with none
+    /// behind it waits a turn of the reactor or two.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }

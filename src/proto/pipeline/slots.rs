@@ -26,7 +26,7 @@ pub(super) struct Slots<F: Future> {
     taken: VecDeque<usize>,
     /// Indices of the slots that are free.
     free: Vec<usize>,
-    /// How many calls may be in flight.
+    /// How many calls may be in flight, beside an answer that is held back.
     limit: usize,
 }
 
@@ -42,14 +42,19 @@ impl<F: Future> Slots<F> {
 
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.taken.len() == self.limit
+        self.taken.len() >= self.limit
+    }
+
+    /// Whether there is one call, and it has its answer.
+    pub(super) fn is_one_answer(&self) -> bool {
+        self.taken.len() == 1 && self.is_answered()
     }
 
     /// Starts a call behind the others and polls it for the first time. If that is all it takes, and no other call is
     /// in flight, the answer is given back at once.
     #[inline]
     pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) -> Option<F::Output> {
-        debug_assert!(!self.is_full(), "a call was started beyond the limit of {}", self.limit);
+        debug_assert!(self.taken.len() <= self.limit, "a call was started beyond the limit of {}", self.limit);
         let index = match self.free.last() {
             Some(&index) => {
                 self.slots[index].call.set(Some(call));
