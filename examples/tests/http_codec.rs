@@ -181,3 +181,19 @@ fn a_content_type_cannot_smuggle_a_field() {
     assert!(!output.windows(10).any(|bytes| bytes == b"Set-Cookie"), "{}", output.escape_ascii());
     assert!(codec.encode(Response::text("another"), &mut output).is_err(), "nobody asked for it");
 }
+
+#[test]
+fn the_last_response_says_close_whatever_its_request_asked_for_and_no_interim_one_does() {
+    let (mut codec, mut buffer, mut output) = (Http::new(), Buffer::new(), Vec::new());
+    buffer.extend(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    while codec.decode(&mut buffer).is_ok_and(|item| item.is_some()) {}
+    let mut encode = |codec: &mut Http, response| {
+        output.clear();
+        codec.encode(response, &mut output).expect("a response is due");
+        (output.windows(19).any(|bytes| bytes == b"Connection: close\r\n"), codec.is_last())
+    };
+    assert_eq!(encode(&mut codec, Response::text("first")), (false, false));
+    codec.before_last();
+    assert_eq!(encode(&mut codec, Response::of(Status::Continue)), (false, false));
+    assert_eq!(encode(&mut codec, Response::text("last")), (true, true));
+}

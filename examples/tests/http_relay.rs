@@ -192,6 +192,21 @@ fn an_answer_has_the_form_that_its_client_can_read() {
 }
 
 #[test]
+fn the_last_answer_of_a_connection_says_close() {
+    for answer in
+        [Answer::Passed(decode(asked(), &[ANSWERS[0].as_bytes()]).0.remove(0)), Answer::Own(Response::text("x"))]
+    {
+        let (mut front, mut buffer, mut output) = (Front::new(CLIENT), Buffer::new(), Vec::new());
+        buffer.extend(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        front.decode(&mut buffer).expect("it is a request");
+        front.before_last();
+        front.encode(answer, &mut output).expect("it has an encoding");
+        let output = String::from_utf8(output).expect("text");
+        assert!(output.contains("\r\nConnection: close\r\n") && front.is_last(), "{output}");
+    }
+}
+
+#[test]
 fn the_proxy_says_itself_what_nobody_else_can() {
     let (mut front, mut buffer, mut output) = (Front::new(CLIENT), Buffer::new(), Vec::new());
     buffer.extend(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");

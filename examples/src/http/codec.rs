@@ -27,6 +27,8 @@ pub struct Http {
     stage: Stage,
     /// The form of each response that is due, in order. Bounded by the requests in flight.
     owed: VecDeque<Owed>,
+    /// Set when the next response is the last one, whatever its request asked for.
+    closing: bool,
     /// Set by a response behind which the connection closes.
     last: bool,
     /// Set by a last response whose body goes on.
@@ -66,7 +68,7 @@ impl Default for Http {
 impl Http {
     /// For a new connection. Allocates nothing until the first request.
     pub const fn new() -> Self {
-        Self { stage: Stage::Head, owed: VecDeque::new(), last: false, open: false }
+        Self { stage: Stage::Head, owed: VecDeque::new(), closing: false, last: false, open: false }
     }
 
     /// The next item; the error is what to refuse the bytes with.
@@ -180,9 +182,12 @@ impl Decoder for Http {
 impl Http {
     /// The form of the next response, which is about to be written.
     pub(super) fn owed(&mut self) -> io::Result<Owed> {
-        let Some(owed) = self.owed.pop_front() else {
+        let Some(mut owed) = self.owed.pop_front() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a response was sent that no request asked for"));
         };
+        if self.closing {
+            owed.persistence = Persistence::Closing;
+        }
         self.last = owed.persistence == Persistence::Closing;
         Ok(owed)
     }
@@ -201,6 +206,11 @@ impl Encoder<Response> for Http {
         let body = self.head(response, output.tail())?;
         output.push(body);
         Ok(())
+    }
+
+    /// RFC 9112, section 9.6: a client that reads `close` sends its next request elsewhere.
+    fn before_last(&mut self) {
+        self.closing = true;
     }
 
     fn is_last(&self) -> bool {

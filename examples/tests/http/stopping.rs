@@ -20,15 +20,37 @@ fn in_flight(program: &Program, ms: u32) -> Peer {
 fn a_request_in_flight_is_answered() {
     for (signal, threads) in [("TERM", "1"), ("INT", "1"), ("TERM", "2")] {
         let program = Program::start(&["--threads", threads]);
-        let mut peer = in_flight(&program, 500);
+        let mut peer = in_flight(&program, 1_000);
         program.signal(signal);
         let answer = peer.answer();
         assert_eq!((answer.status(), &*answer.body), (200, b"at last\n".as_slice()));
+        assert_eq!(answer.field("Connection"), Some("close"));
         peer.expect_end();
         let (status, said, _) = program.end();
         assert_eq!(status.code(), Some(0), "{said}");
         assert_eq!(said, "stopped: 1 connections served, 1 of them finished while stopping, 0 cut off");
     }
+}
+
+#[test]
+fn all_requests_that_have_come_are_answered_and_the_last_answer_says_close() {
+    // More than are in flight at a time, so that some still wait.
+    const WAITING: usize = 100;
+    let program = Program::start(&[]);
+    let mut peer = in_flight(&program, 1_000);
+    let requests = "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n".repeat(WAITING - 1);
+    // This one asks to be kept alive, and HTTP/1.0 wants that to be granted.
+    peer.send(format!("{requests}GET /plaintext HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    program.signal("TERM");
+    let slow = peer.answer();
+    assert_eq!((slow.status(), slow.field("Connection")), (200, None));
+    for number in 1..=WAITING {
+        let answer = peer.answer();
+        assert_eq!((answer.status(), &*answer.body), (200, b"Hello, World!".as_slice()), "{number}");
+        assert_eq!(answer.field("Connection"), (number == WAITING).then_some("close"), "{number}");
+    }
+    peer.expect_end();
+    assert_eq!(program.end().0.code(), Some(0));
 }
 
 #[test]
@@ -76,11 +98,13 @@ fn a_request_that_has_begun_to_arrive_is_answered() {
     let program = Program::start(&[]);
     let mut peer = in_flight(&program, 300);
     peer.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
-    assert_eq!(peer.answer().body, b"at last\n");
+    let answer = peer.answer();
+    assert_eq!((&*answer.body, answer.field("Connection")), (b"at last\n".as_slice(), None));
     program.signal("TERM");
     program.wait_for("stopping on SIGTERM");
     peer.send("llo");
-    assert_eq!(peer.answer().body, b"hello");
+    let answer = peer.answer();
+    assert_eq!((&*answer.body, answer.field("Connection")), (b"hello".as_slice(), Some("close")));
     peer.expect_end();
     assert_eq!(program.end().0.code(), Some(0));
 }

@@ -90,6 +90,10 @@ impl Encoder<Answer> for Front {
         }
     }
 
+    fn before_last(&mut self) {
+        self.http.before_last();
+    }
+
     fn is_last(&self) -> bool {
         self.http.is_last()
     }
