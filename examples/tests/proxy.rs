@@ -16,6 +16,10 @@ use util::load::{Load, Peer, THREADS};
 use util::nginx::Nginx;
 use util::program::{PATIENCE, Program};
 
+/// How many connections a proxy accepts that has been told to end, at most: it does not take long to hear of it, and
+/// each has a port.
+const ACCEPTED_MAX: usize = 10_000;
+
 /// Three servers called `a`, `b` and `c`, and the proxy in front of them.
 fn start(test: &str, options: &[&str]) -> (Vec<Nginx>, Program) {
     let servers: Vec<_> = ["a", "b", "c"].iter().map(|name| Nginx::start(test, name)).collect();
@@ -211,7 +215,11 @@ fn connections_are_passed_on_whatever_they_carry() {
     let mut open = Peer::connect(proxy.address);
     assert_eq!(open.ask("GET", "/").expect("an answer").status, 200);
     let ending = thread::spawn(move || proxy.end_and_say("TERM", PATIENCE));
-    while TcpStream::connect(open.stream.get_ref().peer_addr().expect("an address")).is_ok() {
+    let (address, start) = (open.stream.get_ref().peer_addr().expect("an address"), Instant::now());
+    let mut accepted = 0;
+    while TcpStream::connect(address).is_ok() {
+        accepted += 1;
+        assert!(accepted < ACCEPTED_MAX && start.elapsed() < PATIENCE, "it listens on, and has accepted {accepted}");
         thread::yield_now();
     }
     assert_eq!(open.ask("GET", "/").expect("an answer").status, 200);
