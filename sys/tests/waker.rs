@@ -106,8 +106,8 @@ fn events_come_beside_a_wake() {
 
 /// In a process of its own, so that there is one eventfd.
 #[test]
-fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
-    util::in_child("no_wake_of_four_threads_is_lost_and_far_fewer_are_written", || {
+fn no_wake_of_four_threads_is_lost_and_one_of_each_sleep_is_written() {
+    util::in_child("no_wake_of_four_threads_is_lost_and_one_of_each_sleep_is_written", || {
         const THREADS: usize = 4;
         /// Wakes in a row; then a producer waits until all are seen, so that the selector can fall asleep.
         const BURST: usize = 100;
@@ -115,6 +115,7 @@ fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
         let selector = OsSelector::new().unwrap();
         let waker = selector.waker().unwrap();
         let (inbox, pushed, seen) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut selects = 0_u64;
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
@@ -134,6 +135,7 @@ fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
             let mut events = Events::with_capacity(8);
             while seen.load(Ordering::Relaxed) < THREADS * ITEMS {
                 let so_far = seen.load(Ordering::Relaxed);
+                selects += 1;
                 assert!(is_ended_at_once(&selector, &mut events), "lost after {so_far} items");
                 if waker.take() {
                     seen.fetch_add(inbox.swap(0, Ordering::Relaxed), Ordering::Relaxed);
@@ -144,9 +146,10 @@ fn no_wake_of_four_threads_is_lost_and_far_fewer_are_written() {
         #[cfg(all(target_os = "linux", not(mainspring_force_kqueue)))]
         {
             let (wakes, writes) = (THREADS * ITEMS, eventfd_count());
-            println!("{wakes} wakes, {writes} writes");
-            // Each write is for one sleep, so this also says that it slept.
-            assert!((100..wakes as u64 / 4).contains(&writes), "{writes} writes for {wakes} wakes");
+            println!("{wakes} wakes, {selects} selects, {writes} writes");
+            // Each write is for one sleep, so the least says that it slept. How many wakes come during one sleep is the
+            // scheduler's: on one core each may be answered before the next.
+            assert!((100..=selects).contains(&writes), "{writes} writes for {selects} selects and {wakes} wakes");
         }
     });
 }
