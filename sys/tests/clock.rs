@@ -7,7 +7,7 @@ use mainspring_sys::Clock;
 #[test]
 fn the_systems_clock_never_goes_back_and_keeps_time() {
     let clock = Clock::default();
-    let (start, began) = (clock.now(), Instant::now());
+    let (began, start) = (Instant::now(), clock.now());
     let mut last = start;
     for _ in 0..100_000 {
         let now = clock.now();

@@ -39,11 +39,16 @@ fn a_wait_below_a_millisecond_is_shorter_than_one() {
 fn a_zero_timeout_does_not_wait() {
     let selector = OsSelector::new().unwrap();
     let mut events = Events::with_capacity(8);
-    let start = Instant::now();
-    for _ in 0..1000 {
-        selector.select(&mut events, Some(Duration::ZERO)).unwrap();
-    }
-    assert!(start.elapsed() < Duration::from_secs(1));
+    let mut times: Vec<_> = (0..1000)
+        .map(|_| {
+            let start = Instant::now();
+            selector.select(&mut events, Some(Duration::ZERO)).unwrap();
+            start.elapsed()
+        })
+        .collect();
+    // Not all, and not their sum: a busy machine may let this thread stand still for a second.
+    times.sort_unstable();
+    assert!(times[500] < Duration::from_millis(1), "{:?} at the median", times[500]);
 }
 
 #[test]
