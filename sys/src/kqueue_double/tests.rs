@@ -9,7 +9,7 @@ use super::*;
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
 /// After this an event that has to come is missing.
-const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
+const LIMIT: Option<Duration> = Some(Duration::from_secs(60));
 const CLEAR: u16 = EV_ADD | EV_CLEAR;
 
 struct Kqueue(OwnedFd);
