@@ -32,7 +32,7 @@ fn a_year_passes_at_once_and_an_output_comes_out() -> io::Result<()> {
         io::Result::Ok(start.elapsed())
     })?;
     assert!(elapsed >= year && elapsed < year + Duration::from_millis(1), "{elapsed:?}");
-    assert!(real.elapsed() < Duration::from_secs(10));
+    assert!(real.elapsed() < Duration::from_secs(60));
     Ok(())
 }
 

@@ -24,7 +24,7 @@
 //!
 //! * When the future panics, as in any test.
 //! * When a task panics: an `assert!` in a server that was spawned ends the test, with the name of the task.
-//! * When it has not ended after 10 s of *real* time. The failure tells whether anything was runnable, how many timers
+//! * When it has not ended after 60 s of *real* time. The failure tells whether anything was runnable, how many timers
 //!   and waits there were, and the names of the tasks that were alive ([`spawn_named`](crate::task::spawn_named)).
 //! * If [asked](Test::all_tasks_end), when tasks are left at the end.
 //!
