@@ -139,8 +139,8 @@ impl Outcome {
         };
         check(report.accept_failed == failed, "connections that failed before they were accepted");
         check((report.accept_paused > 0) == matches!(must, Pause | Shed), "the pauses");
-        // No wait longer than the pauses of a listener that doubles them.
-        check(*took < Duration::from_secs(5), "it took too long");
+        // No wait longer than the pauses of a listener that doubles them, on a machine that has other things to do.
+        check(*took < Duration::from_secs(15), "it took too long");
         problems
     }
 }
