@@ -58,14 +58,6 @@ fn waiting_until_a_stream_is_readable_times_out() {
         .unwrap();
 }
 
-/// The processor time that this thread has used.
-fn thread_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is writable for one timespec.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 #[test]
 fn the_time_to_drop_a_reactor_is_in_proportion_to_its_tasks() {
     // Each task was looked for from the start of the table: 100,000 took minutes.
