@@ -3,14 +3,14 @@ mod util;
 
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::tick::{Tick, schedule};
-use mainspring::time::sleep;
+use mainspring::time::{Instant, sleep};
 use mainspring::{Reactor, spawn, unblock};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use util::runtime::*;
 
 #[test]
@@ -59,7 +59,7 @@ fn take_all_descriptors() -> Vec<File> {
 #[test]
 fn a_listener_survives_a_lack_of_descriptors_and_does_not_spin() {
     in_child("a_listener_survives_a_lack_of_descriptors_and_does_not_spin", || {
-        run(async {
+        in_virtual_time(async {
             set_descriptor_limit(64);
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
@@ -82,8 +82,8 @@ fn a_listener_survives_a_lack_of_descriptors_and_does_not_spin() {
 
             drop(ballast);
             let freed = Instant::now();
-            until_real(|| stats().accepted == before.accepted + 4).await;
-            assert!(freed.elapsed() < Duration::from_millis(1_500), "{:?}", freed.elapsed());
+            until_later(|| stats().accepted == before.accepted + 4).await;
+            assert!(freed.elapsed() < Duration::from_millis(510), "{:?}", freed.elapsed());
             for client in &mut clients {
                 let mut text = [0; 6];
                 client.read_exact(&mut text).unwrap();
@@ -96,14 +96,14 @@ fn a_listener_survives_a_lack_of_descriptors_and_does_not_spin() {
             sleep(Duration::from_millis(30)).await;
             drop(ballast);
             let accepted = stats().accepted;
-            until_real(|| stats().accepted > accepted).await;
+            until_later(|| stats().accepted > accepted).await;
             drop(client);
         });
     });
 }
 
-/// Waits in real time, asleep.
-async fn until_real(mut done: impl FnMut() -> bool) {
+/// Waits asleep, in the time of the reactor.
+async fn until_later(mut done: impl FnMut() -> bool) {
     while !done() {
         sleep(Duration::from_millis(1)).await;
     }
@@ -112,7 +112,7 @@ async fn until_real(mut done: impl FnMut() -> bool) {
 #[test]
 fn a_tick_that_accepts_survives_a_lack_of_descriptors() {
     in_child("a_tick_that_accepts_survives_a_lack_of_descriptors", || {
-        run(async {
+        in_virtual_time(async {
             set_descriptor_limit(64);
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
@@ -128,7 +128,7 @@ fn a_tick_that_accepts_survives_a_lack_of_descriptors() {
             sleep(Duration::from_millis(200)).await;
             assert!(!server.is_finished() && ticks.get() < 20, "{} ticks", ticks.get());
             drop(ballast);
-            until_real(|| stats().accepted == 1).await;
+            until_later(|| stats().accepted == 1).await;
         });
     });
 }
@@ -216,7 +216,7 @@ fn threads_for_blocking_work_come_with_the_jobs_and_end_when_there_are_none() {
                         let receiver = receiver.clone();
                         jobs.push(unblock(move || receiver.lock().is_ok_and(|receiver| receiver.recv().is_ok())));
                         // A thread names itself after its start.
-                        until_real(|| count() == number.min(THREADS)).await;
+                        until_later(|| count() == number.min(THREADS)).await;
                     }
                     assert_eq!(count(), THREADS, "round {round}");
                     assert!(unblock(|| ()).await.is_err(), "four run, two wait, and the seventh is refused");
@@ -226,7 +226,7 @@ fn threads_for_blocking_work_come_with_the_jobs_and_end_when_there_are_none() {
                     for job in jobs {
                         assert!(job.await.unwrap());
                     }
-                    until_real(|| count() == 0).await;
+                    until_later(|| count() == 0).await;
                 }
             })
             .unwrap();
