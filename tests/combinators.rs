@@ -332,7 +332,7 @@ fn a_timeout_ends_a_future_that_spends_its_whole_budget() {
     checked(async {
         let start = Instant::now();
         let busy = async {
-            while start.elapsed() < Duration::from_secs(1) {
+            while start.elapsed() < Duration::from_secs(20) {
                 mainspring::io::read(&mut std::io::repeat(0), &mut [0]).await.unwrap();
             }
         };

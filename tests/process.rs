@@ -33,7 +33,7 @@ fn is_there(id: u32) -> bool {
 
 /// Waits, asleep, until nothing is left of a process.
 async fn gone(id: u32) {
-    for _ in 0..10_000 {
+    for _ in 0..60_000 {
         if !is_there(id) {
             return;
         }

@@ -222,7 +222,7 @@ fn a_thread_that_a_handler_blocks_does_not_hold_up_the_drain_of_the_others() {
         }
     }
     let _limit = Limit::new();
-    let server = Server::builder().threads(2).sharing(Sharing::HandOff).drain(Duration::from_millis(50));
+    let server = Server::builder().threads(2).sharing(Sharing::HandOff).drain(Duration::from_secs(1));
     let server = server.bind("127.0.0.1:0").unwrap();
     let (first, (sender, aborts)) = (thread::current().id(), mpsc::channel());
     let (aborts, heard) = (Arc::new(Mutex::new(aborts)), Arc::new(AtomicUsize::new(0)));

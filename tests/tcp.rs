@@ -108,6 +108,8 @@ fn the_backlog_bounds_connections_that_nobody_accepts_and_the_default_is_large()
         let mut connecting: FuturesUnordered<_> =
             (0..8).map(|_| TcpStream::connect(small.local_addr().unwrap())).collect();
         let mut connected = Vec::new();
+        // The first comes, however busy the machine is; those that have not come when nothing more does will not.
+        connected.push(connecting.next().await.unwrap().unwrap());
         while let Ok(Some(stream)) = mainspring::time::timeout(Duration::from_millis(100), connecting.next()).await {
             connected.push(stream.unwrap());
         }

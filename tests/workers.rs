@@ -207,7 +207,8 @@ fn what_has_not_ended_at_the_deadline_is_dropped_on_its_thread() {
         handle.call(|| async {}).unwrap();
     }
     assert_eq!(alive.load(SeqCst), 4);
-    let ended = workers.shutdown(Duration::from_millis(20));
+    // Time for the one that ends to hear of it, on a busy machine too.
+    let ended = workers.shutdown(Duration::from_secs(3));
     assert_eq!(*ended[0].as_ref().unwrap(), 0);
     let error = ended[1].as_ref().unwrap_err();
     assert!(error.is_dropped());
