@@ -16,8 +16,8 @@ fn it_shows_each_step_in_order_and_ends_without_a_complaint() {
     let expected = [
         ("1. the listener's tick accepts 127.0.0.1:", ""),
         ("2. in time:", "\"0 hello\" is answered \"hello\" after"),
-        ("3. the server's timeout:", "\"10000 too long\" is answered \"error: the deadline has elapsed\" after"),
-        ("4. the client's timeout:", "\"50 too late\" fails after"),
+        ("3. the server's timeout:", "\"60000 too long\" is answered \"error: the deadline has elapsed\" after"),
+        ("4. the client's timeout:", "\"1500 too late\" fails after"),
         ("5. still in order:", "\"0 hello again\" is answered \"hello again\" after"),
         ("6. an error is answered:", "\"soon\" is answered \"error: \\\"soon\\\" is not MILLISECONDS TEXT\" after"),
         ("7. the connection has ended in good order", ""),
