@@ -7,9 +7,8 @@ mod util {
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
 
-use util::program::{PATIENCE, Program, example};
+use util::program::{AT_ONCE, PATIENCE, Program, example};
 
 /// A client that says its name at once.
 struct Client(BufReader<TcpStream>);
@@ -126,7 +125,7 @@ fn a_signal_ends_it_although_members_are_there() {
     for client in &mut clients {
         assert!(client.hear().starts_with("* "));
     }
-    assert!(program.end("TERM", Duration::from_secs(2)).success());
+    assert!(program.end("TERM", AT_ONCE).success());
 }
 
 #[test]

@@ -29,14 +29,22 @@ fn question(name: &str, kind: Kind) -> Question {
     Question { name: name.parse().unwrap(), kind }
 }
 
+/// For a server that is another process, which may have to wait for its turn.
+fn patient() -> Settings {
+    Settings { attempts: 10, attempt_timeout: PATIENCE / 12, timeout: PATIENCE, ..Settings::default() }
+}
+
 /// Runs on a reactor, within a time.
 fn run<T>(future: impl Future<Output = T>) -> T {
     mainspring::run(timeout(PATIENCE, future)).unwrap().expect("in time")
 }
 
+/// The same for the program.
+const PATIENT: [&str; 6] = ["--attempts", "10", "--attempt-timeout", "5s", "--timeout", "60s"];
+
 /// What the program prints, and whether it succeeds.
 fn dns(server: SocketAddr, arguments: &[&str]) -> (String, String, Option<i32>) {
-    let output = example("dns").args(["--server", &server.to_string()]).args(arguments).output().unwrap();
+    let output = example("dns").args(["--server", &server.to_string()]).args(PATIENT).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code())
 }
@@ -107,7 +115,7 @@ fn an_answer_that_does_not_fit_a_datagram_comes_over_a_connection() {
         let answer = poll_fn(|cx| datagrams.poll_receive(cx)).await.unwrap().unwrap();
         assert_eq!((answer.id, answer.is_truncated, answer.records.len()), (7, true, 0));
 
-        let client = Client::new([knot.address], Settings::default());
+        let client = Client::new([knot.address], patient());
         let (many, big) = (client.call(asked), client.call(question("big.test", Kind::TXT)));
         let many = many.await.unwrap();
         let addresses: HashSet<_> = many.records.iter().map(|record| format!("{}", record.data)).collect();
@@ -126,7 +134,7 @@ fn questions_are_in_flight_side_by_side_and_each_answer_finds_its_own() {
     let knot = Knot::start("dns_many", &records);
     for tcp_only in [false, true] {
         run(async {
-            let client = Client::new([knot.address], Settings { tcp_only, ..Settings::default() });
+            let client = Client::new([knot.address], Settings { tcp_only, ..patient() });
             let mut asking = JoinSet::new();
             for number in 0..500_u32 {
                 let client = client.clone();

@@ -7,14 +7,10 @@ mod util {
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Duration;
 
-use util::program::{PATIENCE, Program, example};
+use util::program::{AT_ONCE, PATIENCE, Program, example};
 
 const STYLES: [&str; 3] = ["async", "tick", "std"];
-
-/// What an idle server may take to end.
-const END: Duration = Duration::from_secs(2);
 
 fn connect(program: &Program) -> TcpStream {
     let stream = TcpStream::connect(program.address).unwrap();
@@ -52,7 +48,7 @@ fn a_mebibyte_comes_back_in_tiny_reads_and_ends_when_the_sender_does() {
         }
         writing.join().unwrap();
         assert!(received == sent, "{style}: {} of {} bytes came back, or others", received.len(), sent.len());
-        assert!(program.end("TERM", END).success());
+        assert!(program.end("TERM", AT_ONCE).success());
     }
 }
 
@@ -101,7 +97,7 @@ fn a_signal_ends_it_although_idle_connections_are_open_on_all_threads() {
             stream.write_all(b"hello").unwrap();
             stream.read_exact(&mut [0; 5]).unwrap();
         }
-        assert!(program.end(signal, END).success(), "{style}");
+        assert!(program.end(signal, AT_ONCE).success(), "{style}");
         for stream in &mut streams {
             assert_eq!(stream.read(&mut [0]).unwrap(), 0, "{style}: an end in good order");
         }
@@ -127,7 +123,7 @@ fn connections_come_to_two_threads_in_every_way_also_from_a_listener_that_was_op
                 stream.read_exact(&mut answer).unwrap();
                 assert_eq!(&answer, b"hello", "{way}");
             }
-            assert!(program.end("TERM", END).success(), "{way}");
+            assert!(program.end("TERM", AT_ONCE).success(), "{way}");
         }
     }
 }

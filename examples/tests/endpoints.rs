@@ -299,7 +299,10 @@ fn calls_go_where_the_records_say_and_none_fails_while_they_change() {
             let knot = knot.clone();
             unblock(move || knot.update(&changes)).await.unwrap();
         };
-        let dns = Dns::new([knot.address], Settings::default());
+        let dns = Dns::new(
+            [knot.address],
+            Settings { attempt_timeout: PATIENCE / 12, timeout: PATIENCE, ..Settings::default() },
+        );
         let refresh = Refresh { floor: Duration::from_millis(20), ceiling: Duration::from_millis(50) };
         let changes = Changes::new(dns, Target::Service(name("_app._tcp.test")), refresh);
         // Each call is made once: none is saved by a second try.

@@ -13,6 +13,11 @@ use examples::redis::{Command, Redis, Settings, Value};
 use util::program::{PATIENCE, Program};
 use util::redis::{RealRedis, tool};
 
+/// For a server that is another process, which may have to wait for its turn.
+fn patient() -> Settings {
+    Settings { timeout: PATIENCE, ..Settings::default() }
+}
+
 /// What `redis-cli` says to `words`.
 fn cli(address: SocketAddr, words: &[&str]) -> String {
     let port = address.port().to_string();
@@ -30,10 +35,10 @@ fn redis_cli_gets_the_answers_that_it_knows() {
         (&["set", "k", "v"], "OK"),
         (&["get", "k"], "v"),
         (&["set", "k", "w", "nx"], ""),
-        (&["set", "k", "w", "xx", "ex", "100"], "OK"),
-        (&["ttl", "k"], "100"),
+        (&["set", "k", "w", "xx", "ex", "10000"], "OK"),
+        (&["ttl", "k"], "10000"),
         (&["set", "k", "x", "keepttl"], "OK"),
-        (&["ttl", "k"], "100"),
+        (&["ttl", "k"], "10000"),
         (&["persist", "k"], "1"),
         (&["ttl", "k"], "-1"),
         (&["ttl", "nothing"], "-2"),
@@ -67,7 +72,11 @@ fn redis_cli_gets_the_answers_that_it_knows() {
         (&["quit"], "OK"),
     ];
     for (words, expected) in table {
-        assert_eq!(cli(program.address, words), *expected, "{words:?}");
+        let answer = cli(program.address, words);
+        // Of a long time some is over, if the machine is busy.
+        let (lives, most) = (answer.parse::<u64>().unwrap_or(0), expected.parse::<u64>().unwrap_or(0));
+        let is_about = words[0] == "ttl" && most == 10_000 && (9_900..=most).contains(&lives);
+        assert!(is_about || answer == *expected, "{words:?}: {answer:?}, not {expected:?}");
     }
     assert!(cli(program.address, &["nonsense"]).starts_with("ERR unknown command 'nonsense'"));
     assert!(cli(program.address, &["info"]).contains("used_memory:0"), "all that was stored is counted out");
@@ -129,8 +138,8 @@ fn draw(random: &mut impl FnMut(usize) -> usize) -> Command {
 fn random_commands_are_answered_as_by_the_real_server() {
     let (program, real) = (Program::start("redis_server", &[]), RealRedis::start());
     mainspring::run(async {
-        let ours = Redis::connect(program.address, Settings::default()).await.expect("an address");
-        let theirs = Redis::connect(real.address, Settings::default()).await.expect("an address");
+        let ours = Redis::connect(program.address, patient()).await.expect("an address");
+        let theirs = Redis::connect(real.address, patient()).await.expect("an address");
         let mut refused = 0;
         for seed in 0..60_u64 {
             println!("seed {seed}");
@@ -177,7 +186,7 @@ fn what_is_no_command_is_answered_and_ends_the_connection() {
 fn memory_and_answers_have_a_bound() {
     let program = Program::start("redis_server", &["--memory", "24"]);
     mainspring::run(async {
-        let redis = Redis::connect(program.address, Settings::default()).await.expect("an address");
+        let redis = Redis::connect(program.address, patient()).await.expect("an address");
         let value = vec![b'x'; 8 * 1024 * 1024 - 1024];
         for key in ["a", "b"] {
             redis.set(key, &value, None).await.expect("it fits");
@@ -210,7 +219,7 @@ fn memory_and_answers_have_a_bound() {
 fn a_key_that_is_there_counts_once_however_much_is_pushed_to_it() {
     let program = Program::start("redis_server", &["--memory", "1"]);
     mainspring::run(async {
-        let redis = Redis::connect(program.address, Settings::default()).await.expect("an address");
+        let redis = Redis::connect(program.address, patient()).await.expect("an address");
         let push = async |name, item: &[u8]| {
             let key = vec![b'k'; 600 * 1024];
             redis.command(Command::new(name).arg(&key).arg(item)).await

@@ -9,7 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that should happen at once, on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// What an idle service ends within: less than the ten seconds for which it waits for what is in flight.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// A service that accepts connections.
 pub(crate) struct Program {

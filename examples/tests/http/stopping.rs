@@ -1,12 +1,7 @@
 //! How the service ends: asked by SIGTERM or Ctrl-C, after what is in flight.
 
-use std::time::Duration;
-
 use super::peer::Peer;
-use super::program::Program;
-
-/// What an idle service ends within.
-const AT_ONCE: Duration = Duration::from_secs(2);
+use super::program::{AT_ONCE, Program};
 
 /// A connection that has a slow request in flight, for sure: the one that was sent with it has been answered.
 fn in_flight(program: &Program, ms: u32) -> Peer {

@@ -11,7 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a test waits for anything; only a failure takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an idle server may take to end: less than the ten seconds for which it waits for what is in flight.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// A command that runs the example `name`, which `cargo test` builds beside the tests.
 pub(crate) fn example(name: &str) -> Command {
