@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mainspring_sys::{Events, Interest, Mode, OsSelector, Readiness, Selector};
-use util::{Watch, number, tcp_pair};
+use util::{LIMIT, Watch, number, tcp_pair};
 
 /// From one signal to the next: 10,000 a second.
 const PERIOD: Duration = Duration::from_micros(100);
@@ -92,7 +92,8 @@ fn no_wait_is_early_or_cut_short_and_no_event_is_lost_in_a_storm_of_signals() {
         server.send(b"x").unwrap();
         watch.until_interrupted(Readiness::READABLE);
         assert_eq!(client.recv(&mut [0; 9]).unwrap(), 1);
-        if start > end {
+        // On a busy machine it takes longer until there was a storm.
+        if start > end && (interrupted >= 100 * seconds || start > end + LIMIT) {
             break;
         }
     }
