@@ -62,7 +62,7 @@ fn sweep(style: Style) {
             && outcome.report.listener.is_none()
             // Each fault costs a few calls: those of a spurious event a try of everybody who waits.
             && outcome.calls <= 3 * usual + 16 * hits
-            && outcome.took < Duration::from_secs(10) + PAUSE_MAX * outcome.report.accept_paused as u32;
+            && outcome.took < Duration::from_secs(30) + PAUSE_MAX * outcome.report.accept_paused as u32;
         assert!(good, "{style:?}, run {number} ({usual} calls usually): {faults:?}\n{outcome:?}");
         struck += hits;
         for ((kind, _), hits) in plan.iter().zip(&outcome.hits) {
