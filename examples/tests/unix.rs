@@ -33,7 +33,7 @@ fn curl_is_answered_on_the_path_and_refused_when_the_server_has_ended() {
     let (stop, stopped) = oneshot::channel::<()>();
     let curl = move |path: &Path| {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "20", "--unix-socket"]).arg(path);
+        curl.args(["--silent", "--show-error", "--max-time", "60", "--unix-socket"]).arg(path);
         curl.args(["http://localhost/one", "http://localhost/two"]).output().expect("install the package `curl`")
     };
     let asked = path.clone();

@@ -4,7 +4,7 @@ use super::program::Program;
 use super::tool::{self, scratch};
 
 fn curl(arguments: &[&str]) -> String {
-    tool::run("curl", &[&["--silent", "--show-error", "--max-time", "20"], arguments].concat())
+    tool::run("curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat())
 }
 
 /// The part of a response before its body, and the body.
