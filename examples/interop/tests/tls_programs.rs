@@ -99,7 +99,7 @@ fn curl_gets_both_versions_of_http_over_both_versions_of_tls() {
     assert_eq!(connects, "Hello over TLSv1_3\n<1>Hello over TLSv1_3\n<0>");
     // And one that does not trust the certificate hears of it, and nobody else.
     let mut command = Command::new("curl");
-    command.args(["--silent", "--max-time", "20", "--ipv4", "--cacert", text(&STRANGER.0), &url]);
+    command.args(["--silent", "--max-time", "60", "--ipv4", "--cacert", text(&STRANGER.0), &url]);
     assert_eq!(tool::output(&mut command, "curl").status.code(), Some(60));
     program.wait_for("UnknownCA");
     assert!(curl(&[&ca, &[url.as_str()][..]].concat()).contains("200"));
@@ -107,7 +107,7 @@ fn curl_gets_both_versions_of_http_over_both_versions_of_tls() {
 
 #[test]
 fn a_peer_that_vanishes_in_the_middle_of_its_handshake_is_closed_in_time_and_disturbs_nobody() {
-    let program = start(&["--handshake", "300ms"]);
+    let program = start(&["--handshake", "2s"]);
     let since = Instant::now();
     let mut silent = program.connect();
     silent.write_all(b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03").unwrap();
@@ -119,7 +119,7 @@ fn a_peer_that_vanishes_in_the_middle_of_its_handshake_is_closed_in_time_and_dis
     let mut rest = Vec::new();
     // Why ignored: closing with unread bytes is a reset.
     let _ = silent.read_to_end(&mut rest);
-    assert!(since.elapsed() >= Duration::from_millis(300), "{:?}", since.elapsed());
+    assert!(since.elapsed() >= Duration::from_secs(2), "{:?}", since.elapsed());
     program.wait_for("the deadline has elapsed");
     program.terminate();
     let (status, last) = program.end();

@@ -4,7 +4,7 @@ const crypto = require("node:crypto");
 const WebSocket = require("ws");
 
 const URL = process.argv[2];
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 // A promise of the next event, which gives up.
 const event = (emitter, name) => new Promise((resolve, reject) => {

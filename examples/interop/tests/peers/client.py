@@ -6,7 +6,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 URL = sys.argv[1]
-PATIENCE = 15
+PATIENCE = 60
 
 
 def opened():

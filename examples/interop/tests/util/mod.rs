@@ -10,7 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// How long a test waits for anything; only a failure takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `test` on a reactor. A wake-up that is lost is a failure, and no hang.
 pub(crate) fn soon<T>(test: impl Future<Output = T>) -> T {

@@ -24,5 +24,5 @@ pub(crate) fn run(command: &mut Command, package: &str) -> String {
 
 /// What curl prints. It gives up after 20 s.
 pub(crate) fn curl(arguments: &[&str]) -> String {
-    run(Command::new("curl").args(["--silent", "--show-error", "--max-time", "20"]).args(arguments), "curl")
+    run(Command::new("curl").args(["--silent", "--show-error", "--max-time", "60"]).args(arguments), "curl")
 }
