@@ -62,7 +62,7 @@ fn connections(address: SocketAddr, faults: &[Fault]) -> (Vec<Option<i32>>, Vec<
         let plan = Plan::new(faults.iter().copied());
         let mut outcomes = Vec::new();
         for number in 0..SWEEP {
-            let outcome = timeout(Duration::from_secs(20), exchange(address, number)).await.expect("no connect hangs");
+            let outcome = timeout(Duration::from_secs(60), exchange(address, number)).await.expect("no connect hangs");
             outcomes.push(outcome.err().map(|error| error.raw_os_error().expect("the code is kept")));
         }
         assert_eq!((stats().sources, stats().waits), (0, 0));

@@ -246,13 +246,13 @@ fn two_threads_that_drain_under_load_lose_no_request_that_was_begun() {
     const DEPTH: u64 = 4;
     let begun = Arc::new(AtomicU64::new(0));
     let count = begun.clone();
-    let server = Server::builder().threads(2).drain(20 * SECOND).bind("127.0.0.1:0").unwrap();
+    let server = Server::builder().threads(2).drain(60 * SECOND).bind("127.0.0.1:0").unwrap();
     let address = server.local_addr();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             thread::spawn(move || {
                 let mut stream = std::net::TcpStream::connect(address).unwrap();
-                stream.set_read_timeout(Some(20 * SECOND)).unwrap();
+                stream.set_read_timeout(Some(60 * SECOND)).unwrap();
                 let mut answers = BufReader::new(stream.try_clone().unwrap());
                 let (mut sent, mut answered, mut line) = (0, 0, String::new());
                 loop {

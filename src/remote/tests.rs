@@ -28,7 +28,7 @@ fn a_chunk_that_somebody_is_making_for_ever_is_passed_over() {
 
     let (give, given) = mpsc::channel();
     thread::spawn(move || give.send(Lease::make(fork::generation())));
-    let lease = given.recv_timeout(Duration::from_secs(20)).expect("it waits").unwrap();
+    let lease = given.recv_timeout(Duration::from_secs(60)).expect("it waits").unwrap();
     assert_eq!(lease.number, number + CHUNK as u16);
     end.send(()).unwrap();
     making.join().unwrap();

@@ -17,7 +17,7 @@ use mainspring::time::{sleep, timeout};
 use mainspring::{spawn, yield_now};
 
 /// Far longer than a test takes: one that waits in vain fails.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     mainspring::run(timeout(LIMIT, test)).unwrap().expect("a wake-up was lost")
