@@ -29,7 +29,7 @@ fn question(name: &str, kind: Kind) -> Question {
     Question { name: name.parse().unwrap(), kind }
 }
 
-/// For a server that is another process, which may have to wait for its turn.
+/// For a server that may have to wait for its turn, as another process has.
 fn patient() -> Settings {
     Settings { attempts: 10, attempt_timeout: PATIENCE / 12, timeout: PATIENCE, ..Settings::default() }
 }
@@ -212,7 +212,7 @@ fn an_answer_counts_if_its_id_its_question_and_its_sender_are_right() {
             let (asked, client) = server.question().await;
             server.0.send_to(&answer(&asked, Ok([192, 0, 2, 2])), client).await.unwrap();
         });
-        let client = Client::new([address], Settings::default());
+        let client = Client::new([address], patient());
         for last in [1, 2] {
             let answer = client.call(question("a.test", Kind::A)).await.unwrap();
             assert_eq!(answer.records[0].data, Data::V4([192, 0, 2, last].into()));
@@ -237,7 +237,7 @@ fn an_answer_that_is_cut_off_over_a_connection_too_is_an_error() {
                 stream.write_all(&[&(cut.len() as u16).to_be_bytes(), &cut[..]].concat()).await.unwrap();
             }
         });
-        let client = Client::new([address], Settings { attempts: 1, tcp_only: true, ..Settings::default() });
+        let client = Client::new([address], Settings { attempts: 1, tcp_only: true, ..patient() });
         let error = client.call(question("a.test", Kind::A)).await.unwrap_err();
         assert!(error.to_string().contains("cut off"), "{error}");
         serving.abort();
@@ -248,7 +248,7 @@ fn an_answer_that_is_cut_off_over_a_connection_too_is_an_error() {
 fn ids_do_not_follow_from_each_other_and_ports_change() {
     run(async {
         let (server, address) = Scripted::new();
-        let client = Client::new([address], Settings::default());
+        let client = Client::new([address], patient());
         let asking = spawn(async move {
             for _ in 0..300 {
                 client.call(question("a.test", Kind::A)).await.unwrap();
@@ -288,7 +288,7 @@ fn what_is_not_answered_is_asked_again_and_elsewhere() {
                 count
             });
         let attempt_timeout = Duration::from_millis(200);
-        let settings = Settings { attempts: 6, attempt_timeout, ..Settings::default() };
+        let settings = Settings { attempts: 6, attempt_timeout, ..patient() };
         let client = Client::new([one, two, three], settings);
         for _ in 0..20 {
             let answer = client.call(question("a.test", Kind::A)).await.unwrap();
@@ -387,7 +387,7 @@ fn names_are_compared_in_lower_case_and_shown_with_escapes() -> Result<(), Strin
 fn a_program_that_ends_leaves_no_question_open() {
     run(async {
         let (server, address) = Scripted::new();
-        let client = Client::new([address], Settings::default());
+        let client = Client::new([address], patient());
         let call = spawn(async move { client.call(question("a.test", Kind::A)).await });
         let (asked, peer) = server.question().await;
         call.abort();
