@@ -21,11 +21,14 @@ use util::runtime::{Random, in_virtual_time, read_to_end, turns, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lines, and a mark on the last.
+/// Lines, and a mark on the last. The answer to "quit" is the last by its own word, that to "raw" the last of this
+/// protocol.
 #[derive(Default)]
 struct Marked {
     lines: Lines,
     is_last: bool,
+    /// What the last answer was.
+    answered: String,
 }
 
 const MARK: &str = ", the last";
@@ -43,7 +46,16 @@ impl Encoder<String> for Marked {
     type Error = io::Error;
 
     fn encode(&mut self, line: String, output: &mut Vec<u8>) -> io::Result<()> {
+        self.answered.clone_from(&line);
         self.lines.encode(if self.is_last { line + MARK } else { line }, output)
+    }
+
+    fn is_last(&self) -> bool {
+        ["quit", "raw"].contains(&self.answered.as_str())
+    }
+
+    fn leaves_open(&self) -> bool {
+        self.answered == "raw"
     }
 
     fn before_last(&mut self) {
@@ -182,6 +194,65 @@ fn no_answer_is_the_last_of_a_connection_that_goes_on() {
         // One that had its answer before the drain cannot be told any more.
         assert_eq!(rest(stream, drain(serving)).await, "");
     });
+}
+
+#[test]
+fn what_stands_behind_an_answer_that_is_the_last_by_its_own_word_is_not_begun() {
+    for drains in [false, true] {
+        in_virtual_time(async {
+            let begun = Rc::new(RefCell::new(Vec::new()));
+            let calls = begun.clone();
+            let service = Rc::new(service_fn(move |line: String| {
+                calls.borrow_mut().push(line.clone());
+                answer(line)
+            }));
+            let server = Server::bind("127.0.0.1:0").unwrap();
+            let stream = open(&server).await;
+            let serving = server.serve(move |connection| {
+                let service = service.clone();
+                async move { serve(connection, 1, &*service).await }
+            });
+            let serving = serving.unwrap();
+            stream.write_all(b"1\nquit\ndelete all\n").await.unwrap();
+            until(|| !begun.borrow().is_empty()).await;
+            let draining = drains.then(|| drain(serving));
+            assert_eq!(read_to_end(&stream).await.unwrap(), b"1\nquit\n");
+            assert_eq!(*begun.borrow(), ["1", "quit"], "drains: {drains}");
+            drop((stream, draining));
+        });
+    }
+}
+
+#[test]
+fn what_was_read_behind_an_answer_that_hands_the_connection_over_is_handed_over() {
+    for drains in [false, true] {
+        in_virtual_time(async {
+            let handed = Rc::new(RefCell::new(None));
+            let over = handed.clone();
+            let server = Server::bind("127.0.0.1:0").unwrap();
+            let stream = open(&server).await;
+            let serving = server.serve(move |connection| {
+                let over = over.clone();
+                async move {
+                    let (stream, server) = connection.pipeline()?;
+                    let mut framed = Framed::new(stream, Marked::default());
+                    let served = server.max_in_flight(1).serve(&mut framed, &service_fn(answer)).await;
+                    let (_stream, _codec, buffer) = framed.into_parts();
+                    over.replace(Some(buffer.as_slice().to_vec()));
+                    served.map_err(io::Error::other)
+                }
+            });
+            let serving = serving.unwrap();
+            stream.write_all(b"1\nraw\nearly words\nand more").await.unwrap();
+            until(|| serving.connections() == 1).await;
+            turns(4).await;
+            let draining = drains.then(|| drain(serving));
+            assert_eq!(read_to_end(&stream).await.unwrap(), b"1\nraw\n");
+            until(|| handed.borrow().is_some()).await;
+            assert_eq!(handed.take().unwrap(), b"early words\nand more", "drains: {drains}");
+            drop((stream, draining));
+        });
+    }
 }
 
 /// How often each thing happened, to show that the rounds reached it.

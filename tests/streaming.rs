@@ -1,87 +1,29 @@
-//! Bodies that stream on pipelined connections, both sides, over a transport in the hands of the test.
+//! Bodies that stream on the pipelined connections of a server, over a transport in the hands of the test.
 #![cfg(feature = "service")]
 #[allow(dead_code)]
 mod util {
     pub(crate) mod counting_waker;
     pub(crate) mod in_virtual_time;
     pub(crate) mod mock;
+    pub(crate) mod streams;
     pub(crate) mod task;
 }
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
-use mainspring::proto::pipeline::{self, Client, ServeError};
+use mainspring::proto::pipeline::{self, ServeError};
 use mainspring::proto::streaming::{Body, CHUNKS_MAX, Incomplete, Part, Streamed, Streaming};
-use mainspring::service::{Service, service_fn};
+use mainspring::service::service_fn;
 use mainspring::time::{Clock, Instant, sleep};
 use mainspring::{Reactor, spawn};
 
 use util::in_virtual_time::in_virtual_time;
 use util::mock::{Peer, mock};
+use util::streams::{END, End, Handed, Message, Wire, chunk, fed, now, send, serve};
 use util::task::Task;
-
-type Wire = Part<u32, u8>;
-type Message = Streamed<u32, u8>;
-type End = Result<(), ServeError<io::Error, io::Error>>;
-
-const END: Wire = Part::End(0);
-
-const fn chunk(chunk: u8) -> Wire {
-    Part::Chunk(0, chunk)
-}
-
-/// A request, and where its answer goes.
-type Asked = (Message, oneshot::Sender<Message>);
-
-/// Hands requests to the test, and answers with what the test sends.
-#[derive(Clone, Default)]
-struct Handed(Rc<RefCell<VecDeque<Asked>>>);
-
-impl Handed {
-    fn next(&self) -> Option<Asked> {
-        self.0.borrow_mut().pop_front()
-    }
-}
-
-impl Service<Message> for Handed {
-    type Response = Message;
-    type Error = io::Error;
-
-    async fn call(&self, request: Message) -> io::Result<Message> {
-        let (sender, answer) = oneshot::channel();
-        self.0.borrow_mut().push_back((request, sender));
-        answer.await.map_err(io::Error::other)
-    }
-}
-
-fn serve(server: pipeline::Server) -> (Peer<Wire, Wire>, Handed, Task<End>) {
-    let (peer, transport) = mock();
-    let service = Handed::default();
-    let served = service.clone();
-    let connection = async move { server.serve(Streaming::in_order(transport).max_discarded(100), &served).await };
-    (peer, service, Task::new(connection))
-}
-
-fn send(peer: &Peer<Wire, Wire>, parts: impl IntoIterator<Item = Wire>) {
-    parts.into_iter().for_each(|part| peer.send(part));
-}
-
-/// What the body has now: `Some(None)` is its end.
-fn now(body: &mut Body<u8>) -> Option<Option<Result<u8, Incomplete>>> {
-    body.next().now_or_never()
-}
-
-/// A body whose chunks the test sends.
-fn fed() -> (mpsc::UnboundedSender<u8>, Body<u8>) {
-    let (sender, chunks) = mpsc::unbounded();
-    (sender, Body::from_stream(chunks))
-}
 
 #[test]
 fn a_request_body_streams_and_then_it_is_answered() {
@@ -397,106 +339,6 @@ fn draining_holds_no_answer_back_for_the_rest_of_the_body_of_its_request() {
         send(&peer, [chunk(2), END]);
         assert!(matches!(task.run(), Some(Ok(()))));
         assert_eq!(peer.wire().written[2..], [chunk(2), END]);
-    });
-}
-
-type Connected = (Peer<Wire, Wire>, Client<Message, Message>, Task<io::Result<()>>);
-
-fn connect() -> Connected {
-    let (peer, transport) = mock();
-    let (client, connection) = pipeline::connect(Streaming::in_order(transport));
-    (peer, client, Task::new(connection))
-}
-
-#[test]
-fn a_client_sends_a_body_as_it_comes_and_has_its_answer() {
-    in_virtual_time(|| {
-        let (peer, client, mut connection) = connect();
-        let (chunks, body) = fed();
-        let mut call = Task::new(client.call(Streamed { head: 1, body }));
-        let mut behind = Task::new(client.call(Streamed::from(2)));
-        assert!(call.run().is_none() && behind.run().is_none() && connection.run().is_none());
-        chunks.unbounded_send(5).unwrap();
-        assert!(connection.run().is_none());
-        assert_eq!(peer.wire().written, [Part::Head(1, true), chunk(5)]);
-        drop(chunks);
-        assert!(connection.run().is_none());
-        assert_eq!(peer.wire().written[2..], [END, Part::Head(2, false)]);
-        send(&peer, [Part::Head(11, false), Part::Head(12, false)]);
-        assert!(connection.run().is_none());
-        assert_eq!(call.run().unwrap().unwrap().head, 11);
-        assert_eq!(behind.run().unwrap().unwrap().head, 12);
-    });
-}
-
-#[test]
-fn an_answer_streams_to_its_caller_also_when_the_client_is_gone() {
-    in_virtual_time(|| {
-        let (peer, client, mut connection) = connect();
-        let mut call = Task::new(client.call(Streamed::from(1)));
-        assert!(call.run().is_none() && connection.run().is_none());
-        send(&peer, [Part::Head(11, true), chunk(1)]);
-        assert!(connection.run().is_none());
-        let mut answer = call.run().unwrap().unwrap();
-        drop((call, client));
-        assert!(connection.run().is_none(), "the body outlives whoever asked for it");
-        assert!(!peer.wire().closed);
-        send(&peer, [chunk(2), END]);
-        assert!(matches!(connection.run(), Some(Ok(()))));
-        assert_eq!(answer.body.by_ref().collect::<Vec<_>>().now_or_never().unwrap(), [Ok(1), Ok(2)]);
-        assert!(peer.wire().closed);
-    });
-}
-
-#[test]
-fn dropping_the_last_body_as_well_closes_the_connection() {
-    in_virtual_time(|| {
-        let (peer, client, mut connection) = connect();
-        let mut call = Task::new(client.call(Streamed::from(1)));
-        assert!(call.run().is_none() && connection.run().is_none());
-        send(&peer, [Part::Head(11, true)]);
-        assert!(connection.run().is_none());
-        let answer = call.run().unwrap().unwrap();
-        drop((call, client));
-        assert!(connection.run().is_none());
-        drop(answer);
-        assert!(matches!(connection.run(), Some(Ok(()))));
-    });
-}
-
-#[test]
-fn a_transport_that_is_gone_fails_calls_and_bodies() {
-    in_virtual_time(|| {
-        let (peer, client, mut connection) = connect();
-        let mut calls = [1, 2].map(|head| Task::new(client.call(Streamed::from(head))));
-        calls.iter_mut().for_each(|call| assert!(call.run().is_none()));
-        assert!(connection.run().is_none());
-        send(&peer, [Part::Head(11, true), chunk(1)]);
-        assert!(connection.run().is_none());
-        let mut answer = calls[0].run().unwrap().unwrap();
-        peer.reset();
-        assert!(matches!(connection.run(), Some(Err(_))));
-        assert_eq!(calls[1].run().unwrap().unwrap_err().kind(), pipeline::ErrorKind::ConnectionLost);
-        assert_eq!(now(&mut answer.body), Some(Some(Ok(1))));
-        assert_eq!(now(&mut answer.body), Some(Some(Err(Incomplete))));
-    });
-}
-
-#[test]
-fn a_body_that_arrives_on_one_connection_is_sent_on_another_and_says_that_it_was_cut() {
-    in_virtual_time(|| {
-        let (front, service, mut front_task) = serve(pipeline::Server::new());
-        let (back, client, mut back_task) = connect();
-        send(&front, [Part::Head(1, true), chunk(1)]);
-        assert!(front_task.run().is_none());
-        let (request, _answer) = service.next().unwrap();
-        let mut call = Task::new(client.call(request));
-        assert!(call.run().is_none() && back_task.run().is_none());
-        assert_eq!(back.wire().written, [Part::Head(1, true), chunk(1)]);
-        front.reset();
-        front_task.run();
-        back_task.run();
-        assert_eq!(back.wire().written[2..], [Part::Cut(0)]);
     });
 }
 

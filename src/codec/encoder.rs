@@ -56,14 +56,14 @@ pub trait Encoder<Item> {
         self.encode(item, output.tail())
     }
 
-    /// The item that is encoded next is the last one of this connection, for a protocol whose messages say so: as
+    /// The message that begins next is the last one of this connection, for a protocol whose messages say so: as
     /// HTTP's `Connection: close` (RFC 9112, section 9.6), which keeps a client from asking again where nobody listens
     /// any more.
     ///
     /// A [pipelined server](crate::proto::pipeline::Server) calls it at most once, right before an answer, when it
     /// knows that there is no further request: it drains, the connection is old, or the peer has sent its last. An
-    /// answer that was encoded before that was known stays as it is, and the connection ends behind it all the same. As
-    /// provided, nothing is done.
+    /// answer that was encoded before that was known stays as it is, and the connection ends behind it all the same;
+    /// one is not held back while the rest of another request is waited for. As provided, nothing is done.
     fn before_last(&mut self) {}
 
     /// Whether the item that was encoded last is the last one of this connection.

@@ -43,7 +43,12 @@ impl Last {
     #[cold]
     #[inline(never)]
     pub(super) fn is_soon_known<T: Transport<O>, O>(&self, transport: &T) -> bool {
-        !(self.has_arrived && (self.is_rest_due || transport.bodies().arriving))
+        let bodies = transport.bodies();
+        if self.has_arrived {
+            return !self.is_rest_due && !bodies.arriving;
+        }
+        // What has been read behind the answer's request is another one, or its beginning.
+        self.left == 0 || bodies.arriving || !transport.has_partial()
     }
 
     /// The next message; `None` once none is taken any more. The numbers are those of the module.

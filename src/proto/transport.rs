@@ -88,8 +88,8 @@ pub trait Transport<Outgoing> {
     /// The message has no encoding. Nothing of it is written, and the connection goes on.
     fn send(&mut self, message: Outgoing) -> Result<(), Self::Error>;
 
-    /// The message that is sent next is the last one of this connection ([`Encoder::before_last`]). As provided,
-    /// nothing is done.
+    /// The message that is sent next, with its body if it has one, is the last one of this connection
+    /// ([`Encoder::before_last`]). As provided, nothing is done.
     fn before_last(&mut self) {}
 
     /// Whether the message that was sent last is the last one of this connection. As provided, `false`.

@@ -16,8 +16,9 @@
 //!
 //! The transport hears which answer is the last before it has it. So from the drain on, an answer with no call behind
 //! it is held back until it is known whether another request has arrived: a turn of the reactor or two, for that waits
-//! for no peer. While the rest of a request is waited for, it is not held back, and not the last. To announce each
-//! answer from the drain on was turned down: what waits in the socket is answered behind it.
+//! for no peer. If one has, the answer goes out before that is begun, since it may be the last by its own word. While
+//! the rest of a request is waited for, it is not held back, and not the last. To announce each answer from the drain
+//! on was turned down: what waits in the socket is answered behind it.
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -165,8 +166,9 @@ where
     /// Reads a request and starts its call. False if there is none to read, or no slot for it.
     #[inline]
     fn read(&mut self, cx: &mut Context<'_>, call: &mut impl FnMut(T::Incoming) -> F) -> Result<bool, E> {
+        let is_held = self.is_held();
         // Why not with an answer that is held back: where one slot is all there is, what it waits for is never known.
-        if self.slots.is_full() && !self.is_held() {
+        if self.slots.is_full() && !(is_held && self.transport.poll_ready(cx)?.is_ready()) {
             self.transport.poll_bodies(cx);
             return Ok(false);
         }
@@ -182,6 +184,15 @@ where
         let Poll::Ready(request) = request else { return Ok(false) };
         match request {
             Some(Ok(request)) => {
+                if is_held && self.transport.poll_ready(cx)?.is_ready() {
+                    if let Some(answer) = self.slots.pop() {
+                        self.send(answer);
+                    }
+                    // It was the last one by its own word, or had no encoding: nothing behind it is begun.
+                    if self.source == Source::Nothing {
+                        return Ok(false);
+                    }
+                }
                 self.start(cx, call(request))?;
                 return Ok(true);
             }
@@ -197,7 +208,7 @@ where
     }
 
     /// A request has come. Most calls need one poll, and find nobody before them: such an answer goes to the transport
-    /// without a stay in a slot.
+    /// without a stay in a slot, unless it is held back.
     #[inline]
     fn start(&mut self, cx: &mut Context<'_>, call: F) -> Result<(), E> {
         self.received += 1;

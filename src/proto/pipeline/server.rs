@@ -111,8 +111,8 @@ impl<D: Future<Output = ()>> Server<D> {
     /// When they are, reading stops until the oldest is answered. 1 handles one request after the other.
     ///
     /// They are counted in items and not in bytes. Each is a request, as large as the codec takes
-    /// ([`max_frame`](crate::codec::Framed::max_frame), or less), and then its answer, as large as the service makes it;
-    /// of answers that are encoded there are never more bytes than the
+    /// ([`max_frame`](crate::codec::Framed::max_frame), or less), and then its answer, as large as the service makes
+    /// it; of answers that are encoded there are never more bytes than the
     /// [watermarks](crate::codec::Framed::watermarks) and one answer. If either may be large, set fewer, or have bodies
     /// [stream](crate::proto::streaming).
     ///
@@ -147,8 +147,9 @@ impl<D: Future<Output = ()>> Server<D> {
     /// to answer that is at once.
     ///
     /// The codec hears which answer is the last ([`Encoder::before_last`](crate::codec::Encoder::before_last)), unless
-    /// that one was encoded before. To know it takes one more look at the connection, for which an answer with none
-    /// behind it waits a turn of the reactor or two.
+    /// that one was encoded before, or the rest of another request was waited for and did not come. To know it takes
+    /// one more look at the connection, for which an answer with none behind it waits, as a rule a turn of the reactor
+    /// or two.
     #[must_use]
     pub fn drain<N: Future<Output = ()>>(self, drain: N) -> Server<N> {
         Server { max_in_flight: self.max_in_flight, deadlines: self.deadlines, pressure: self.pressure, drain }

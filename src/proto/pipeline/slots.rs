@@ -26,7 +26,7 @@ pub(super) struct Slots<F: Future> {
     taken: VecDeque<usize>,
     /// Indices of the slots that are free.
     free: Vec<usize>,
-    /// How many calls may be in flight, beside an answer that is held back.
+    /// How many calls may be in flight.
     limit: usize,
 }
 
@@ -42,7 +42,7 @@ impl<F: Future> Slots<F> {
 
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.taken.len() >= self.limit
+        self.taken.len() == self.limit
     }
 
     /// Whether there is one call, and it has its answer.
@@ -54,7 +54,7 @@ impl<F: Future> Slots<F> {
     /// in flight, the answer is given back at once.
     #[inline]
     pub(super) fn start(&mut self, call: F, cx: &mut Context<'_>) -> Option<F::Output> {
-        debug_assert!(self.taken.len() <= self.limit, "a call was started beyond the limit of {}", self.limit);
+        debug_assert!(!self.is_full(), "a call was started beyond the limit of {}", self.limit);
         let index = match self.free.last() {
             Some(&index) => {
                 self.slots[index].call.set(Some(call));
@@ -77,7 +77,7 @@ impl<F: Future> Slots<F> {
         None
     }
 
-    /// Keeps an answer that was given back at once, and cannot be written yet.
+    /// Keeps an answer that was given back at once, and cannot be written yet or is held back.
     pub(super) fn keep(&mut self, answer: F::Output) {
         debug_assert!(self.is_empty(), "an answer was given back before its turn");
         let index = self.free.pop().unwrap_or_else(|| unreachable!("the slot of its call is free"));
