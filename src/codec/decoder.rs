@@ -88,6 +88,14 @@ pub trait Decoder {
         false
     }
 
+    /// Whether the item that was decoded last comes before a message of which only a part is there, and the message
+    /// itself will be another item: as the question of HTTP whether to go on (RFC 9110, section 10.1.1).
+    ///
+    /// A server that drains waits for the rest of one message, which such an item is not. As provided, `false`.
+    fn is_interim(&self) -> bool {
+        false
+    }
+
     /// The rest of a message did not come in time. A protocol that answers this (HTTP: 408) returns the item that
     /// stands for the message; nothing is decoded after it. As provided, `None`: the connection fails.
     fn give_up(&mut self) -> Option<Self::Item> {

@@ -100,6 +100,10 @@ where
     fn recovers(&self) -> bool {
         self.inner_failed || self.outer.recovers()
     }
+
+    fn is_interim(&self) -> bool {
+        self.inner.is_interim()
+    }
 }
 
 impl<O, I, Item> Encoder<Item> for Nested<O, I>

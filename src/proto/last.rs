@@ -100,7 +100,7 @@ impl Last {
             return Poll::Ready(None);
         }
         let message = ready!(transport.poll_receive(cx));
-        self.is_rest_due = false;
+        self.is_rest_due = transport.is_interim();
         Poll::Ready(message)
     }
 }

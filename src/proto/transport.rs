@@ -57,6 +57,12 @@ pub trait Transport<Outgoing> {
         false
     }
 
+    /// Whether the message that was received last comes before another of which only a part is there
+    /// ([`Decoder::is_interim`]). As provided, `false`.
+    fn is_interim(&self) -> bool {
+        false
+    }
+
     /// The rest of a message did not come in time. A protocol that answers this (HTTP: 408) returns what stands for the
     /// message; nothing is read after it. As provided, `None`: the connection fails.
     fn give_up(&mut self) -> Option<Self::Incoming> {
@@ -201,6 +207,10 @@ where
         !self.received().is_empty()
     }
 
+    fn is_interim(&self) -> bool {
+        self.codec().is_interim()
+    }
+
     #[inline]
     fn give_up(&mut self) -> Option<C::Item> {
         self.codec_mut().give_up()
@@ -269,6 +279,10 @@ impl<T: Transport<Outgoing>, Outgoing> Transport<Outgoing> for &mut T {
     #[inline]
     fn has_partial(&self) -> bool {
         T::has_partial(self)
+    }
+
+    fn is_interim(&self) -> bool {
+        T::is_interim(self)
     }
 
     #[inline]

@@ -174,6 +174,11 @@ impl Decoder for Http {
         }
     }
 
+    fn is_interim(&self) -> bool {
+        // The only item behind which a body is awaited is the question whether to send it.
+        matches!(self.stage, Stage::Body(_))
+    }
+
     fn give_up(&mut self) -> Option<Incoming> {
         Some(self.refuse(Status::RequestTimeout, false))
     }

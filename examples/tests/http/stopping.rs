@@ -105,6 +105,23 @@ fn a_request_that_has_begun_to_arrive_is_answered() {
 }
 
 #[test]
+fn a_request_that_asks_in_the_drain_whether_to_go_on_is_answered() {
+    let program = Program::start(&[]);
+    let mut peer = in_flight(&program, 300);
+    peer.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-conti");
+    assert_eq!(&*peer.answer().body, b"at last\n");
+    program.signal("TERM");
+    program.wait_for("stopping on SIGTERM");
+    peer.send("nue\r\n\r\n");
+    assert_eq!(peer.answer().status(), 100);
+    peer.send("hello");
+    let answer = peer.answer();
+    assert_eq!((&*answer.body, answer.field("Connection")), (b"hello".as_slice(), Some("close")));
+    peer.expect_end();
+    assert_eq!(program.end().0.code(), Some(0));
+}
+
+#[test]
 fn what_takes_longer_than_the_drain_is_cut_off() {
     let program = Program::start(&["--drain", "200ms", "--timeout", "60s"]);
     let mut peer = in_flight(&program, 50_000);

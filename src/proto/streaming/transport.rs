@@ -386,6 +386,10 @@ where
         !self.arriving.is_empty() || self.transport.has_partial()
     }
 
+    fn is_interim(&self) -> bool {
+        self.transport.is_interim()
+    }
+
     fn give_up(&mut self) -> Option<Self::Incoming> {
         // Within a body the message has been given already.
         if !self.arriving.is_empty() {

@@ -72,6 +72,10 @@ impl Decoder for Front {
         Ok(self.http.decode_eof(buffer)?.map(|item| self.arrived(item)))
     }
 
+    fn is_interim(&self) -> bool {
+        self.http.is_interim()
+    }
+
     fn give_up(&mut self) -> Option<Arrived> {
         self.http.give_up().map(|item| self.arrived(item))
     }
