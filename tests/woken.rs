@@ -2,7 +2,7 @@
 mod util;
 
 use mainspring::time::{Instant, sleep};
-use mainspring::{Reactor, spawn, yield_now};
+use mainspring::{JoinHandle, Reactor, spawn, yield_now};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -22,13 +22,19 @@ fn waits(waker: Rc<RefCell<Option<Waker>>>, polls: Rc<Cell<usize>>) -> impl Futu
     })
 }
 
+/// A task that waits, its waker, and its polls.
+async fn waiting() -> (JoinHandle<()>, Waker, Rc<Cell<usize>>) {
+    let (polls, waker) = (Rc::new(Cell::new(0)), Rc::default());
+    let task = spawn(waits(Rc::clone(&waker), Rc::clone(&polls)));
+    turns(1).await;
+    let waker = waker.take().unwrap();
+    (task, waker, polls)
+}
+
 #[test]
 fn a_sleep_wakes_through_the_waker_of_its_last_poll_alone() {
     in_virtual_time(async {
-        let (polls, own) = (Rc::new(Cell::new(0)), Rc::default());
-        let task = spawn(waits(Rc::clone(&own), Rc::clone(&polls)));
-        turns(1).await;
-        let own = own.borrow_mut().take().unwrap();
+        let (task, own, polls) = waiting().await;
         let ((first, first_waker), (second, second_waker)) = (CountingWaker::new(), CountingWaker::new());
         let wakers = [&own, &first_waker, &second_waker];
         let counts = || [polls.get() - 1, first.count(), second.count()];
@@ -51,10 +57,7 @@ fn a_sleep_wakes_through_the_waker_of_its_last_poll_alone() {
 #[test]
 fn a_sleep_that_is_put_off_after_its_end_wakes_nobody_until_it_is_polled() {
     in_virtual_time(async {
-        let (polls, own) = (Rc::new(Cell::new(0)), Rc::default());
-        let task = spawn(waits(Rc::clone(&own), Rc::clone(&polls)));
-        turns(1).await;
-        let own = own.borrow_mut().take().unwrap();
+        let (task, own, polls) = waiting().await;
         let mut timer = sleep(SECOND);
         assert!(poll_with(Pin::new(&mut timer), &own).is_pending());
         sleep(2 * SECOND).await;

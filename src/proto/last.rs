@@ -29,7 +29,8 @@ pub(super) struct Last {
     has_looked: bool,
     /// Set by the end of the first step.
     has_arrived: bool,
-    /// Whether the rest of a message is waited for. Written at the end of the first step, cleared by that message.
+    /// Whether the rest of a message is waited for. Written at the end of the first step, cleared by that message and
+    /// not by one that only comes before it.
     is_rest_due: bool,
 }
 

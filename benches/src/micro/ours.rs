@@ -232,12 +232,12 @@ impl Runtime for Mainspring {
         });
     }
 
-    /// A read timeout: what reads that wait take with one, less what they take without.
     fn fire_with_slack(&self, count: usize) -> io::Result<timers::Fired> {
         let reactor = Reactor::builder().timer_slack(Duration::from_millis(1)).build()?;
         timers::fire(&Self(reactor), count)
     }
 
+    /// A read timeout: what reads that wait take with one, less what they take without.
     fn deadline(&self, count: usize) -> io::Result<Duration> {
         let with = self.block_on(reads_that_wait(count, Some(Duration::from_secs(30))))?;
         let without = self.block_on(reads_that_wait(count, None))?;
