@@ -27,7 +27,7 @@ use std::io;
 #[cfg(target_os = "linux")]
 use self::monoio::Monoio;
 use self::ours::Mainspring;
-use self::row::{Length, ROWS, Row, TIMERS, Work, contender, takes_part};
+use self::row::{Length, ROWS, Row, TIMERS, Work, by_hand, contender, takes_part};
 use self::runtime::Runtime;
 use self::smol::Smol;
 use self::tokio::{CurrentThread, MultiThread};
@@ -73,8 +73,10 @@ pub(crate) const TIMERS_FULL: Size = Size { fired: 100_000, ..FULL };
 /// What one row came to.
 struct Measured {
     row: &'static Row,
-    /// Who took part: nanoseconds, and how many times ours that is.
+    /// The runtimes that took part: nanoseconds, and how many times ours that is.
     contenders: Vec<(&'static str, Spread, Spread)>,
+    /// The same of what did it without a runtime.
+    by_hand: Vec<(&'static str, Spread, Spread)>,
 }
 
 /// Prints the table.
@@ -91,8 +93,8 @@ pub(crate) fn timers(size: Size, report: &mut Report) -> io::Result<()> {
 
 fn table(title: &str, figure: &str, measured: Vec<Measured>, report: &mut Report) {
     println!("{}", to_text(title, &measured));
-    for Measured { row, contenders } in measured {
-        for (name, nanoseconds, ratio) in contenders {
+    for Measured { row, contenders, by_hand } in measured {
+        for (name, nanoseconds, ratio) in contenders.into_iter().chain(by_hand) {
             report.point(&format!("{figure}: nanoseconds"), name, row.name, nanoseconds);
             report.point(&format!("{figure}: times ours"), name, row.name, ratio);
         }
@@ -119,12 +121,13 @@ fn measure(size: Size, rows: &'static [Row]) -> io::Result<Vec<Measured>> {
         if takes_part(&monoio, row.work) {
             contenders.push(contender(&monoio, row.work, count));
         }
+        let runtimes = contenders.len();
+        contenders.extend(by_hand(row.work, count));
         let run = Interleaved::run(rounds, &mut contenders)?;
         let names = contenders.iter().map(Contender::name).enumerate();
-        measured.push(Measured {
-            row,
-            contenders: names.map(|(nth, name)| (name, run.cost(nth), run.ratio(nth))).collect(),
-        });
+        let mut contenders: Vec<_> = names.map(|(nth, name)| (name, run.cost(nth), run.ratio(nth))).collect();
+        let by_hand = contenders.split_off(runtimes);
+        measured.push(Measured { row, contenders, by_hand });
     }
     Ok(measured)
 }
@@ -161,10 +164,10 @@ fn to_text(title: &str, measured: &[Measured]) -> String {
         "at most",
         "what",
     ]);
-    let mut figures = String::new();
+    let (mut hands, mut figures) = (String::new(), String::new());
     let clock = measured.iter().find(|measured| matches!(measured.row.work, Work::Clock));
     let clock = clock.map_or(0.0, |measured| measured.contenders[0].1.median);
-    for Measured { row, contenders } in measured {
+    for Measured { row, contenders, by_hand } in measured {
         let of = |name: &str| contenders.iter().find(|(contender, ..)| *contender == name);
         let beside = |name: &str| {
             of(name).map_or_else(String::new, |(_, nanoseconds, ratio)| format!("{:.1}: {ratio}", nanoseconds.median))
@@ -183,6 +186,9 @@ fn to_text(title: &str, measured: &[Measured]) -> String {
             }),
             row.what.to_owned(),
         ]);
+        for (name, nanoseconds, ratio) in by_hand {
+            let _ = writeln!(hands, "{} by hand, {name}: {:.1}: {ratio}", row.name, nanoseconds.median);
+        }
         let counted = if row.is_besides_the_clock { ours.median - clock } else { ours.median };
         if let Some(figure) = row.figure.filter(|figure| counted > *figure) {
             let _ = writeln!(figures, "above its figure: {}, {counted:.1} ns, at most {figure:.0}", row.name);
@@ -199,7 +205,7 @@ fn to_text(title: &str, measured: &[Measured]) -> String {
     format!(
         "{title}: nanoseconds per operation, median; then how many times ours that is, with\n\
          the middle half of the rounds. \"Ours again\" is the same code: what it shows is noise.\n\
-         {}\n\n{table}\n{figures}",
+         {}\n\n{table}\n{hands}{figures}",
         packages()
     )
 }

@@ -210,6 +210,18 @@ pub(super) fn contender<'a, R: Runtime>(runtime: &'a R, work: Work, count: usize
     }
 }
 
+/// Those who do a work without a runtime, beside which it is seen what is the kernel's.
+pub(super) fn by_hand(work: Work, count: usize) -> Vec<Contender<'static>> {
+    let each = move |elapsed: Duration| elapsed.as_secs_f64() * 1e9 / count as f64;
+    match work {
+        Work::WakeLatency => vec![
+            Contender::new("the selector and its waker", move || threads::wake_by_selector(count).map(each)),
+            Contender::new("std's park", move || threads::wake_by_park(count).map(each)),
+        ],
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a runtime takes part in a row.
 pub(super) fn takes_part<R: Runtime>(runtime: &R, work: Work) -> bool {
     !matches!(work, Work::RemoteSpawn(_)) || runtime.remote().is_some()

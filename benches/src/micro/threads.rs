@@ -4,11 +4,13 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+use mainspring_sys::{Events, OsSelector, Selector, Waker};
 
 use super::runtime::Runtime;
 
@@ -38,6 +40,68 @@ pub(super) fn wake_latency<R: Runtime>(runtime: &R, count: usize) -> io::Result<
     });
     other.join().map_err(|_| io::Error::other("the other thread has panicked"))??;
     Ok(elapsed / 2)
+}
+
+/// The same without a runtime, by what sleeps and wakes alone: our selector and its waker.
+pub(super) fn wake_by_selector(count: usize) -> io::Result<Duration> {
+    let (here, there) = (OsSelector::new()?, OsSelector::new()?);
+    let (wake_here, wake_there) = (here.waker()?, there.waker()?);
+    let sleep = |selector: &OsSelector, woken: &Waker, events: &mut Events| {
+        while !woken.take() {
+            selector.select(events, None).expect("nothing is registered that could fail");
+        }
+    };
+    Ok(thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut events = Events::with_capacity(8);
+            for _ in 0..=count {
+                sleep(&there, &wake_there, &mut events);
+                wake_here.wake();
+            }
+        });
+        let mut events = Events::with_capacity(8);
+        half_of_a_round_trip(count, || {
+            wake_there.wake();
+            sleep(&here, &wake_here, &mut events);
+        })
+    }))
+}
+
+/// The same by std's `park`, on Linux a futex(2), which waits for a wake and for no descriptor.
+pub(super) fn wake_by_park(count: usize) -> io::Result<Duration> {
+    let (woken_here, woken_there) = (AtomicBool::new(false), AtomicBool::new(false));
+    let wake = |woken: &AtomicBool, thread: &Thread| {
+        woken.store(true, Ordering::Release);
+        thread.unpark();
+    };
+    let sleep = |woken: &AtomicBool| {
+        while !woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    };
+    let here = thread::current();
+    Ok(thread::scope(|scope| {
+        let there = scope.spawn(|| {
+            for _ in 0..=count {
+                sleep(&woken_there);
+                wake(&woken_here, &here);
+            }
+        });
+        half_of_a_round_trip(count, || {
+            wake(&woken_there, there.thread());
+            sleep(&woken_here);
+        })
+    }))
+}
+
+/// After one that is not counted: the other thread has to have started.
+fn half_of_a_round_trip(count: usize, mut forth_and_back: impl FnMut()) -> Duration {
+    forth_and_back();
+    let start = Instant::now();
+    for _ in 0..count {
+        forth_and_back();
+    }
+    start.elapsed() / 2
 }
 
 /// Threads that start tasks on a runtime which does nothing else, all at the same time.
