@@ -110,6 +110,13 @@ pub(crate) struct Core {
     pub(crate) broken: Cell<bool>,
 }
 
+/// Closures that are taken from the inbox in a turn, less the tasks that are in the run queue. The rest stays where it is
+/// bounded: so those who send faster than their tasks end are refused, and what is queued has its turn.
+const CALLS_TAKEN: usize = 64;
+
+/// Of these as many are taken whatever is queued: tasks that always wake themselves do not keep new ones out.
+const CALLS_LEAST: usize = 8;
+
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
         let Builder { clock, blocking, processors, on_panic, measured, buffers, names, timer_slack, .. } = settings;
@@ -343,10 +350,10 @@ impl Core {
         self.wake(Number::root(self.number));
     }
 
-    /// Takes what other threads have left.
-    pub(crate) fn take_inbox(&self) {
+    /// Takes what other threads have left; true if some of it is still there, for which the next select does not wait.
+    pub(crate) fn take_inbox(&self) -> bool {
         let mut mail = self.mail.take();
-        self.slot.take(&mut mail);
+        let is_more = self.slot.take(&mut mail, || CALLS_TAKEN.saturating_sub(self.queued()).max(CALLS_LEAST));
         self.counters.wakes_remote.add(mail.wakes.len() as u64);
         for &number in &mail.wakes {
             self.tasks.borrow_mut().wake(number);
@@ -361,6 +368,7 @@ impl Core {
             self.shutdown.set(true);
         }
         self.mail.replace(mail);
+        is_more
     }
 
     // Sources.

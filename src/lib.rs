@@ -157,6 +157,7 @@ mod locks;
 mod longest_poll;
 mod names;
 pub mod net;
+mod pace;
 mod panics;
 mod parked;
 mod pin;

@@ -28,6 +28,7 @@ use crate::forked;
 use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::longest_poll::LongestPoll;
+use crate::pace::Pace;
 use crate::remote::Lease;
 use crate::sentence::sentence;
 use crate::stats::Stats;
@@ -36,21 +37,12 @@ use crate::trace;
 use crate::waker::{self, Number};
 use crate::work::Polled;
 
-/// Polls per batch: what may run before the inbox and the timers are looked at.
-const BATCH: usize = 64;
-
-/// Batches after which the selector is asked although tasks are runnable.
-const BATCHES_MAX: u32 = 8;
-
-/// Time after which it is asked, nanoseconds.
-const UNASKED_MAX: u64 = 1_000_000;
-
 /// A thread's loop over tasks, descriptors and timers.
 ///
 /// One turn of the loop:
 ///
-/// 1. run woken tasks, at most a batch;
-/// 2. take the inbox: wakes, spawns and shutdown from other threads;
+/// 1. run woken tasks, at most a batch: 64 polls, and fewer while they are so long that these take over 1 ms;
+/// 2. take the inbox: wakes and shutdown from other threads, and spawns until 64 tasks are runnable, at least 8;
 /// 3. fire due timers, and give waits that started their deadlines;
 /// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, or until a task has spent
 ///    its budget on descriptors, then with timeout zero; until the next deadline when nothing is runnable;
@@ -83,7 +75,7 @@ pub struct Reactor {
 type Root<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
 
 /// Runs a batch of which each poll is measured.
-pub(crate) type MeasuredBatch = fn(&Core, &mut Option<Root<'_>>, &mut bool) -> thread::Result<bool>;
+pub(crate) type MeasuredBatch = fn(&Core, usize, &mut Option<Root<'_>>, &mut bool) -> thread::Result<bool>;
 
 impl Reactor {
     /// A reactor with the defaults of [`Builder`].
@@ -208,13 +200,12 @@ impl Reactor {
         if root.is_some() {
             core.wake(Number::root(core.number));
         }
-        let mut batches = 0;
-        let mut selected_at = 0;
+        let mut pace = Pace::new();
         loop {
             core.counters.turns.add(1);
 
             // 1. Run woken tasks, at most a batch.
-            let is_root_ready = self.run_batch(&mut root);
+            let is_root_ready = self.run_batch(pace.batch(), &mut root);
             if let Some(why) = core.panics.take_stop() {
                 return Err(why);
             }
@@ -227,12 +218,13 @@ impl Reactor {
             }
 
             // 2. Take the inbox.
-            core.take_inbox();
+            let is_more = core.take_inbox();
 
             // 3. Fire due timers.
             core.fire_timers();
 
-            if root.is_none() && (core.shutdown.take() || core.tasks.borrow().live() == core.orphans.get()) {
+            let is_idle = || core.tasks.borrow().live() == core.orphans.get() && !is_more;
+            if root.is_none() && (core.shutdown.take() || is_idle()) {
                 return Ok(());
             }
 
@@ -240,23 +232,18 @@ impl Reactor {
             let runnable = core.queued() > 0;
             let is_system_spent = core.account.take_system_spent();
             let timeout = if runnable {
-                batches += 1;
                 // A task that has made all the system calls it may is asked to let others in, which only the selector
                 // knows.
-                if batches < BATCHES_MAX && !is_system_spent {
-                    let now = core.clock.now();
-                    selected_at = if batches == 1 { now } else { selected_at };
-                    if now - selected_at < UNASKED_MAX {
-                        continue;
-                    }
+                if !pace.is_over(|| core.clock.now()) && !is_system_spent {
+                    continue;
                 }
                 Some(Duration::ZERO)
             } else {
                 self.until_next_timer()
             };
-            batches = 0;
             core.counters.selects.add(1);
             core.selector.select(&mut events, timeout).inspect_err(|_| core.broken.set(true))?;
+            pace.asked(|| core.clock.now());
 
             // 5. Record readiness, then wake.
             if events.is_empty() {
@@ -290,8 +277,7 @@ impl Reactor {
             return;
         }
         // A job that has just ended has left its wake here.
-        self.core.take_inbox();
-        if self.core.queued() > 0 {
+        if self.core.take_inbox() || self.core.queued() > 0 {
             return;
         }
         if let Some(next) = self.core.next_timer() {
@@ -300,15 +286,15 @@ impl Reactor {
         }
     }
 
-    /// Runs at most a batch; true when the future of `block_on` is ready.
-    fn run_batch(&self, root: &mut Option<Root<'_>>) -> bool {
+    /// Runs at most `batch` polls; true when the future of `block_on` is ready.
+    fn run_batch(&self, batch: usize, root: &mut Option<Root<'_>>) -> bool {
         let core = &*self.core;
         let mut in_root = false;
         let result = match core.longest.batch {
-            Some(run_measured) => run_measured(core, root, &mut in_root),
+            Some(run_measured) => run_measured(core, batch, root, &mut in_root),
             None => {
                 let run = |task: &Task| Self::run_task(core, task, root, &mut in_root);
-                catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
+                catch_unwind(AssertUnwindSafe(|| core.due.run(core, batch, run)))
             }
         };
         match result {
@@ -346,13 +332,18 @@ impl Reactor {
     /// The same batch, each poll between two readings of the clock.
     #[cold]
     #[inline(never)]
-    pub(crate) fn run_measured(core: &Core, root: &mut Option<Root<'_>>, in_root: &mut bool) -> thread::Result<bool> {
+    pub(crate) fn run_measured(
+        core: &Core,
+        batch: usize,
+        root: &mut Option<Root<'_>>,
+        in_root: &mut bool,
+    ) -> thread::Result<bool> {
         let run = |task: &Task| {
             // Why before the poll: a task that ends in it has no name after.
             let _measured = core.longest.begin(&core.clock, task.name());
             Self::run_task(core, task, root, in_root)
         };
-        catch_unwind(AssertUnwindSafe(|| core.due.run(core, BATCH, run)))
+        catch_unwind(AssertUnwindSafe(|| core.due.run(core, batch, run)))
     }
 
     /// Ends the task that has panicked. A payload that nobody awaits is dropped here, and may panic too.

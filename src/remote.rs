@@ -13,7 +13,7 @@ mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::mem;
 use std::sync::atomic::AtomicU16;
@@ -115,8 +115,8 @@ struct Inbox {
 pub(crate) struct Mail {
     /// Tasks to wake.
     pub(crate) wakes: Vec<Number>,
-    /// Closures to run.
-    pub(crate) calls: Vec<Call>,
+    /// Closures to run, in the order in which they came.
+    pub(crate) calls: VecDeque<Call>,
     /// Whether `run` is to end.
     pub(crate) shutdown: bool,
 }
@@ -214,13 +214,24 @@ impl Slot {
         &self.waker
     }
 
-    /// Takes what has come, into the (empty) lists of `mail`, so that their memory is used again.
-    pub(crate) fn take(&self, mail: &mut Mail) {
-        if self.waker.take() {
-            let mut inbox = self.inbox.lock();
-            mem::swap(&mut inbox.mail, mail);
-            inbox.sort_at = WAKES_SORTED;
+    /// Takes what has come, into the (empty) lists of `mail`, so that their memory is used again; of closures at most
+    /// so many as there is room for. True if some are left, and then there is a token for them.
+    pub(crate) fn take(&self, mail: &mut Mail, room: impl FnOnce() -> usize) -> bool {
+        if !self.waker.take() {
+            return false;
         }
+        let mut inbox = self.inbox.lock();
+        mem::swap(&mut inbox.mail.wakes, &mut mail.wakes);
+        inbox.sort_at = WAKES_SORTED;
+        mail.shutdown = mem::take(&mut inbox.mail.shutdown);
+        let calls = &mut inbox.mail.calls;
+        mail.calls.extend(calls.drain(..calls.len().min(room())));
+        let is_more = !calls.is_empty();
+        drop(inbox);
+        if is_more {
+            self.waker.wake();
+        }
+        is_more
     }
 
     /// Whether this process is a child of the one that has made it.
@@ -256,7 +267,7 @@ impl Slot {
         if inbox.mail.calls.len() >= limit {
             return Err(Refused::Full);
         }
-        inbox.mail.calls.push(call);
+        inbox.mail.calls.push_back(call);
         drop(inbox);
         self.waker.wake();
         Ok(())

@@ -5,15 +5,24 @@ use mainspring::channel::mpsc;
 use mainspring::sync::Semaphore;
 use mainspring::task::JoinSet;
 use mainspring::tick::{Tick, schedule};
-use mainspring::{spawn, yield_now};
+use mainspring::time::Clock;
+use mainspring::{Reactor, spawn, yield_now};
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::future::Future;
+use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 use std::thread;
-use util::runtime::{half_std, run, stats};
+use std::time::Duration;
+use util::runtime::{Limit, half_std, run, stats};
 
 /// Polls between two calls of the selector while tasks are runnable: 8 batches of 64.
-const UNASKED_MAX: u64 = 8 * 64;
+const UNASKED_MAX: u64 = 8 * BATCH;
+
+/// Polls of a batch, and spawns from other threads that are taken in a turn.
+const BATCH: u64 = 64;
 
 /// Operations of one poll.
 const BUDGET: u64 = 128;
@@ -187,4 +196,74 @@ fn a_source_that_is_flooded_by_its_peer_delays_others_by_a_budget_at_most() {
         drop(peer);
         reading.abort();
     });
+}
+
+#[test]
+fn a_full_inbox_is_taken_in_parts_and_holds_what_it_may() {
+    let _limit = Limit::new();
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let (ran, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let spawn_there = || {
+        let (ran, refused) = (ran.clone(), refused.clone());
+        let mut spawned = Box::pin(handle.spawn(move || async move { ran.fetch_add(1, Relaxed) }));
+        if let Poll::Ready(Err(_)) = spawned.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            refused.fetch_add(1, Relaxed);
+        }
+    };
+    (0..65_536).for_each(|_| spawn_there());
+    let most = reactor.block_on(async {
+        let (mut most, mut tasks_max, mut had_run) = (0, 0, 0);
+        // More in each turn than are taken, so all that is beyond the bound is refused.
+        for _ in 0..500 {
+            (0..2 * BATCH).for_each(|_| spawn_there());
+            yield_now().await;
+            most = most.max(ran.load(Relaxed) - had_run);
+            had_run = ran.load(Relaxed);
+            tasks_max = tasks_max.max(stats().tasks as u64);
+        }
+        (most, tasks_max)
+    });
+    let (most, tasks_max) = most.unwrap();
+    assert!(most <= 2 * BATCH, "{most} of the spawned tasks between two turns of another");
+    assert!(tasks_max <= 3 * BATCH, "{tasks_max} tasks at once");
+    let refused = refused.load(Relaxed);
+    assert!(refused >= 500 * BATCH, "{refused} were refused");
+    reactor.run().unwrap();
+    assert_eq!(ran.load(Relaxed), 65_536 + 500 * 2 * BATCH - refused);
+}
+
+#[test]
+fn the_selector_is_asked_after_few_polls_while_polls_are_long() {
+    let _limit = Limit::new();
+    let clock = Clock::manual();
+    let reactor = Reactor::builder().clock(clock.clone()).build().unwrap();
+    let asked = reactor.block_on(async {
+        let (stream, mut other) = half_std().await;
+        let (polls, written_at) = (Rc::new(Cell::new(0_u64)), Rc::new(Cell::new(0)));
+        let shared = (polls.clone(), written_at.clone());
+        spawn(async move {
+            let (polls, written_at) = shared;
+            loop {
+                // A poll that computes for five milliseconds, which the clock is told. The reader waits already.
+                clock.advance(Duration::from_millis(5)).unwrap();
+                polls.set(polls.get() + 1);
+                if written_at.get() == 0 {
+                    written_at.set(polls.get());
+                    other.write_all(b"?").unwrap();
+                }
+                yield_now().await;
+            }
+        });
+        let mut asked = Vec::new();
+        while asked.len() < 20 {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 1);
+            asked.push(polls.get() - written_at.replace(0));
+        }
+        asked
+    });
+    // The first two batches are as long as ever: the one is not measured, and the other is seen to be too long.
+    let asked = asked.unwrap();
+    let is_asked = asked[0] <= 2 * BATCH && asked[1..].iter().all(|&polls| polls <= 2);
+    assert!(is_asked, "polls until what was written was heard of: {asked:?}");
 }

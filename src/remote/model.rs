@@ -40,7 +40,7 @@ impl Tenant {
     /// What has come.
     fn take(&self) -> Mail {
         let mut mail = Mail::default();
-        self.slot.take(&mut mail);
+        self.slot.take(&mut mail, || usize::MAX);
         mail
     }
 
@@ -115,6 +115,31 @@ fn of_what_two_threads_leave_in_any_way_both_arrive() {
             assert_eq!(arrived + ran.load(Ordering::Relaxed), 2);
         });
     }
+}
+
+#[test]
+fn for_what_is_left_there_is_a_token() {
+    model(|| {
+        let (tenant, _selector) = Tenant::begin();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let threads = [(); 2].map(|()| {
+            let call = counting(&ran);
+            on_thread(&tenant, move |tenant| tenant.slot.call(tenant.epoch, call, CALLS_MAX).unwrap())
+        });
+        let take_one = || {
+            let mut mail = Mail::default();
+            let is_more = tenant.slot.take(&mut mail, || 1);
+            assert!(mail.calls.len() == 1 || !is_more);
+            mail.calls.into_iter().for_each(|call| call());
+        };
+        take_one();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        while tenant.slot.waker().take() {
+            tenant.slot.waker().wake();
+            take_one();
+        }
+        assert_eq!(ran.load(Ordering::Relaxed), 2);
+    });
 }
 
 #[test]
