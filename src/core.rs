@@ -351,9 +351,15 @@ impl Core {
     }
 
     /// Takes what other threads have left; true if some of it is still there, for which the next select does not wait.
+    #[inline]
     pub(crate) fn take_inbox(&self) -> bool {
+        self.slot.waker().take() && self.take_mail()
+    }
+
+    #[inline(never)]
+    fn take_mail(&self) -> bool {
         let mut mail = self.mail.take();
-        let is_more = self.slot.take(&mut mail, || CALLS_TAKEN.saturating_sub(self.queued()).max(CALLS_LEAST));
+        let is_more = self.slot.take(&mut mail, CALLS_TAKEN.saturating_sub(self.queued()).max(CALLS_LEAST));
         self.counters.wakes_remote.add(mail.wakes.len() as u64);
         for &number in &mail.wakes {
             self.tasks.borrow_mut().wake(number);

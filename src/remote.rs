@@ -104,10 +104,14 @@ pub(crate) struct Slot {
 struct Inbox {
     /// Which tenant the slot has: even while it is vacant, odd while it is let.
     epoch: u64,
-    /// What is to be taken.
-    mail: Mail,
-    /// At this many wakes, duplicates are taken out.
+    /// Tasks to wake.
+    wakes: Vec<Number>,
+    /// At this many, duplicates are taken out.
     sort_at: usize,
+    /// Closures to run, in the order in which they came.
+    calls: VecDeque<Call>,
+    /// Whether `run` is to end.
+    shutdown: bool,
 }
 
 /// What a reactor takes out of its inbox.
@@ -115,8 +119,8 @@ struct Inbox {
 pub(crate) struct Mail {
     /// Tasks to wake.
     pub(crate) wakes: Vec<Number>,
-    /// Closures to run, in the order in which they came.
-    pub(crate) calls: VecDeque<Call>,
+    /// Closures to run.
+    pub(crate) calls: Vec<Call>,
     /// Whether `run` is to end.
     pub(crate) shutdown: bool,
 }
@@ -186,7 +190,8 @@ impl Lease {
 impl Slot {
     /// A vacant one.
     fn new(made_in: u32, waker: Waker) -> Self {
-        let inbox = Inbox { epoch: 0, mail: Mail::default(), sort_at: WAKES_SORTED };
+        let (wakes, calls) = (Vec::new(), VecDeque::new());
+        let inbox = Inbox { epoch: 0, wakes, sort_at: WAKES_SORTED, calls, shutdown: false };
         Self { made_in, inbox: Mutex::new(inbox), waker }
     }
 
@@ -201,9 +206,10 @@ impl Slot {
     fn end(&self) {
         let mut inbox = self.inbox.lock();
         inbox.epoch += 1;
-        let mail = mem::take(&mut inbox.mail);
+        (inbox.wakes, inbox.shutdown) = (Vec::new(), false);
+        let calls = mem::take(&mut inbox.calls);
         drop(inbox);
-        for call in mail.calls {
+        for call in calls {
             // What was sent may panic when it is dropped, which must not keep the slot from being let again.
             contain(|| drop(call));
         }
@@ -214,19 +220,16 @@ impl Slot {
         &self.waker
     }
 
-    /// Takes what has come, into the (empty) lists of `mail`, so that their memory is used again; of closures at most
-    /// so many as there is room for. True if some are left, and then there is a token for them.
-    pub(crate) fn take(&self, mail: &mut Mail, room: impl FnOnce() -> usize) -> bool {
-        if !self.waker.take() {
-            return false;
-        }
+    /// Takes what has come, after the token, into the (empty) lists of `mail`, so that their memory is used again; of
+    /// closures at most `room`. True if some are left, and then there is a token for them.
+    pub(crate) fn take(&self, mail: &mut Mail, room: usize) -> bool {
         let mut inbox = self.inbox.lock();
-        mem::swap(&mut inbox.mail.wakes, &mut mail.wakes);
+        mem::swap(&mut inbox.wakes, &mut mail.wakes);
         inbox.sort_at = WAKES_SORTED;
-        mail.shutdown = mem::take(&mut inbox.mail.shutdown);
-        let calls = &mut inbox.mail.calls;
-        mail.calls.extend(calls.drain(..calls.len().min(room())));
-        let is_more = !calls.is_empty();
+        mail.shutdown = mem::take(&mut inbox.shutdown);
+        let taken = room.min(inbox.calls.len());
+        mail.calls.extend(inbox.calls.drain(..taken));
+        let is_more = !inbox.calls.is_empty();
         drop(inbox);
         if is_more {
             self.waker.wake();
@@ -244,13 +247,13 @@ impl Slot {
             return;
         }
         let mut inbox = self.inbox.lock();
-        if inbox.epoch % 2 == 0 || inbox.mail.wakes.last() == Some(&number) {
+        if inbox.epoch % 2 == 0 || inbox.wakes.last() == Some(&number) {
             return;
         }
-        if inbox.mail.wakes.len() >= inbox.sort_at {
+        if inbox.wakes.len() >= inbox.sort_at {
             inbox.weed();
         }
-        inbox.mail.wakes.push(number);
+        inbox.wakes.push(number);
         drop(inbox);
         self.waker.wake();
     }
@@ -264,10 +267,10 @@ impl Slot {
         if inbox.epoch != epoch {
             return Err(Refused::Ended);
         }
-        if inbox.mail.calls.len() >= limit {
+        if inbox.calls.len() >= limit {
             return Err(Refused::Full);
         }
-        inbox.mail.calls.push_back(call);
+        inbox.calls.push_back(call);
         drop(inbox);
         self.waker.wake();
         Ok(())
@@ -280,7 +283,7 @@ impl Slot {
         }
         let mut inbox = self.inbox.lock();
         if inbox.epoch == epoch {
-            inbox.mail.shutdown = true;
+            inbox.shutdown = true;
             drop(inbox);
             self.waker.wake();
         }
@@ -312,10 +315,10 @@ impl Inbox {
     /// Takes duplicates out, so that the list is bounded by the number of tasks and not by the number of wakes.
     fn weed(&mut self) {
         // A heap and not `sort_unstable`, which is faster, and in every program for what hardly any does.
-        let mut wakes = BinaryHeap::from(mem::take(&mut self.mail.wakes)).into_sorted_vec();
+        let mut wakes = BinaryHeap::from(mem::take(&mut self.wakes)).into_sorted_vec();
         wakes.dedup();
         self.sort_at = WAKES_SORTED.max(wakes.len() * 2);
-        self.mail.wakes = wakes;
+        self.wakes = wakes;
     }
 }
 

@@ -37,11 +37,16 @@ impl Tenant {
         (Arc::new(Self { slot, epoch }), selector)
     }
 
+    /// What has come, with at most so many closures, and whether there are more.
+    fn take_some(&self, room: usize) -> (Mail, bool) {
+        let mut mail = Mail::default();
+        let is_more = self.slot.waker().take() && self.slot.take(&mut mail, room);
+        (mail, is_more)
+    }
+
     /// What has come.
     fn take(&self) -> Mail {
-        let mut mail = Mail::default();
-        self.slot.take(&mut mail, || usize::MAX);
-        mail
+        self.take_some(usize::MAX).0
     }
 
     /// What comes of a wait that nobody will end: nothing, unless there is a token already.
@@ -127,8 +132,7 @@ fn for_what_is_left_there_is_a_token() {
             on_thread(&tenant, move |tenant| tenant.slot.call(tenant.epoch, call, CALLS_MAX).unwrap())
         });
         let take_one = || {
-            let mut mail = Mail::default();
-            let is_more = tenant.slot.take(&mut mail, || 1);
+            let (mail, is_more) = tenant.take_some(1);
             assert!(mail.calls.len() == 1 || !is_more);
             mail.calls.into_iter().for_each(|call| call());
         };
