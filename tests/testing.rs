@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use mainspring::channel::mpsc;
 use mainspring::net::{TcpListener, TcpStream, UnixStream};
 use mainspring::task::spawn_named;
@@ -197,6 +198,52 @@ fn what_has_settled_was_written_read_and_answered() {
         let other = spawn(settle());
         settle().await;
         other.await.unwrap();
+    });
+}
+
+#[test]
+fn those_that_settle_in_one_task_all_end() {
+    Test::new().clock(Clock::manual()).run(async {
+        futures::join!(settle(), settle());
+        let mut all: FuturesUnordered<_> = (0..3).map(|_| settle()).collect();
+        while all.next().await.is_some() {}
+        let start = Instant::now();
+        futures::join!(advance(Duration::from_secs(1)), advance(Duration::from_secs(2)));
+        assert!(start.elapsed() >= Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn what_follows_a_settle_has_happened_before_one_that_began_earlier_ends() {
+    Test::new().clock(Clock::manual()).run(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..3)
+            .map(|settles| {
+                spawn(async move {
+                    for _ in 0..2 {
+                        sleep(Duration::from_secs(1)).await;
+                        for _ in 0..settles {
+                            settle().await;
+                            spawn(yield_now()).await.unwrap();
+                        }
+                    }
+                    start.elapsed().as_secs()
+                })
+            })
+            .collect();
+        advance(Duration::from_secs(3)).await;
+        assert_eq!(start.elapsed().as_secs(), 3);
+        for task in tasks {
+            assert!(task.is_finished());
+            assert_eq!(task.await.unwrap(), 2);
+        }
+        // One that is not polled any more holds nobody up.
+        let mut kept = settle();
+        let _kept = spawn(async move {
+            assert!(futures::poll!(&mut kept).is_pending());
+            pending::<()>().await;
+        });
+        settle().await;
     });
 }
 
