@@ -100,6 +100,28 @@ fn a_panic_of_a_task_fails_the_test_with_its_name() {
 }
 
 #[test]
+fn a_panic_in_the_drop_of_a_task_that_is_left_fails_the_test() {
+    struct Asserts;
+    impl Drop for Asserts {
+        fn drop(&mut self) {
+            panic!("what was asked was not answered");
+        }
+    }
+    let left = || {
+        drop(spawn_named("asker", async {
+            let _asserts = Asserts;
+            pending::<()>().await;
+        }));
+        settle()
+    };
+    let text = failure(|| testing::run(async { left().await }));
+    assert_eq!(text, "task asker panicked: what was asked was not answered");
+    Test::new().on_panic(OnPanic::Report).run(async { left().await });
+    let text = failure(|| Test::new().all_tasks_end().run(async { left().await }));
+    assert_eq!(text, "the test has ended, and its tasks have not: asker");
+}
+
+#[test]
 fn a_panic_that_is_wanted_goes_to_the_handle_alone() {
     Test::new().on_panic(OnPanic::Report).run(async {
         assert!(spawn(async { panic!("wanted") }).await.unwrap_err().is_panic());

@@ -91,7 +91,8 @@ impl Test {
         self
     }
 
-    /// Runs `future` on a reactor of its own, on this thread, and returns its output. Tasks that are left are dropped.
+    /// Runs `future` on a reactor of its own, on this thread, and returns its output. Tasks that are left are dropped; one
+    /// that panics in that has panicked as any other.
     ///
     /// # Panics
     ///
@@ -112,16 +113,24 @@ impl Test {
             .unwrap_or_else(|error| panic!("no thread for the limit of the test: {error}"));
         let result = reactor.block_on(async {
             let output = future.await;
-            if !all_tasks_end {
-                return (output, Vec::new());
+            let mut alive = Vec::new();
+            if all_tasks_end {
+                settle().await;
+                alive = waker::current(|core| core.map_or_else(Vec::new, Core::live_names));
             }
-            settle().await;
-            (output, waker::current(|core| core.map_or_else(Vec::new, Core::live_names)))
+            Ok((output, alive, Core::running("a test")?))
         });
         drop::<oneshot::Sender<()>>(ended);
-        match result {
-            Ok((output, alive)) if alive.is_empty() => output,
-            Ok((_, alive)) => panic!("the test has ended, and its tasks have not: {}", list(&alive)),
+        // Here the tasks that are left are dropped, and may panic.
+        drop(reactor);
+        match result.and_then(|result| result) {
+            Ok((_, alive, _)) if !alive.is_empty() => {
+                panic!("the test has ended, and its tasks have not: {}", list(&alive))
+            }
+            Ok((output, _, core)) => match core.panics.take_stop() {
+                None => output,
+                Some(error) => panic!("{error}"),
+            },
             Err(error) => panic!("{error}"),
         }
     }
