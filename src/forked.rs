@@ -2,8 +2,9 @@
 //!
 //! It shares its epoll instance with the parent (a kqueue the child does not even have), and other threads that have
 //! woken it are not there to give back the locks they held. So in a child it refuses: to run, to spawn, to register,
-//! and its sources each operation; what is dropped says nothing to the selector, and wakes nobody in the parent. A
-//! reactor that is made in the child is like any other, and may even run inside a task that has forked.
+//! handles of its tasks and jobs their output, and its sources each operation; what is dropped says nothing to the
+//! selector, and wakes nobody in the parent. A reactor that is made in the child is like any other, and may even run
+//! inside a task that has forked.
 //!
 //! Each reactor and each slot of the table in `remote.rs` keeps the generation in which it was made
 //! (`mainspring_sys::fork`). It is compared where the loop turns and on paths that are rare. For the poll that forks,

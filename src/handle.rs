@@ -132,7 +132,7 @@ impl Handle {
         F::Output: Send + 'static,
     {
         // A child after fork(2) has the one thread that has forked, and no reactor of its parent to wait for.
-        let is_forked = remote::slot(self.number).is_some_and(Slot::is_forked);
+        let is_forked = self.is_forked();
         if !is_forked && thread::current().id() == self.thread {
             return Err(JoinError::refused("a call on the thread of its reactor would wait for itself"));
         }
@@ -141,6 +141,11 @@ impl Handle {
         }
         // Without a deadline it is always there.
         parked(pin!(self.spawn(make)), None).unwrap_or_else(|| Err(JoinError::aborted()))
+    }
+
+    /// Whether its reactor is one of a parent process.
+    pub(crate) fn is_forked(&self) -> bool {
+        remote::slot(self.number).is_some_and(Slot::is_forked)
     }
 
     /// Calls `call` on the reactor's thread, between two batches of polls, unless it has ended or `limit` calls wait.

@@ -36,7 +36,8 @@ enum Reason {
     Ended,
     /// The task panicked, with this payload.
     Panicked(Mutex<Box<dyn Any + Send>>),
-    /// It was never started: a bound was reached, or a thread could not be had; the text says which.
+    /// It was never started, since a bound was reached or a thread could not be had, or it is a parent process's; the
+    /// text says which.
     Refused(&'static str),
     /// It was never started: no reactor is running on the thread of the call.
     NotRunning,

@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::handle::Handle;
 use crate::join_error::JoinError;
 use crate::locks::Arc;
+use crate::remote::Refused;
 use crate::remote_task::Shared;
 use crate::scope;
 use crate::table::Join;
@@ -32,7 +33,7 @@ use crate::waker::{self, Number};
 ///
 /// # Errors
 ///
-/// A [`JoinError`] if the task was aborted, panicked, or could not be spawned.
+/// A [`JoinError`] if the task was aborted, panicked, or could not be spawned, or if it is a parent process's.
 ///
 /// # Panics
 ///
@@ -100,6 +101,10 @@ impl<T: 'static> JoinHandle<T> {
             match core.join(*number, waker) {
                 Join::Waiting(before) => {
                     drop(before);
+                    if core.is_forked() {
+                        self.task = None;
+                        return Poll::Ready(Err(Refused::Forked.into()));
+                    }
                     return Poll::Pending;
                 }
                 Join::Done(body) => {
@@ -153,8 +158,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Errors
 ///
-/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did. Polled
-/// again after it returned the output, it answers as if the task had been aborted.
+/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did, or if it
+/// is a parent process's. Polled again after it returned the output, it answers as if the task had been aborted.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;
@@ -183,7 +188,7 @@ impl<T> RemoteJoinHandle<T> {
     /// Drops the task's future when its turn comes, on its reactor's thread. No effect on a task that has ended.
     pub fn abort(&self) {
         let Ok(task) = &self.task else { return };
-        if self.aborted.replace(true) {
+        if self.aborted.replace(true) || self.reactor.is_forked() {
             return;
         }
         if let Some(number) = task.abort() {
@@ -199,7 +204,10 @@ impl<T> Future for RemoteJoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(scope::poll_admit(cx));
-        let output = match &mut self.task {
+        let Self { task, reactor, .. } = &mut *self;
+        let output = match task {
+            // Why before the lock: a thread of the parent may hold it.
+            Ok(_) if reactor.is_forked() => Err(Refused::Forked.into()),
             Ok(task) => ready!(task.poll(cx.waker())),
             Err(error) => Err(std::mem::replace(error, JoinError::aborted())),
         };

@@ -5,10 +5,12 @@
 //! A pool per process, as elsewhere, would let one reactor's slow lookups hold up another's.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -34,8 +36,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 ///
 /// # Errors
 ///
-/// A [`JoinError`]: the job panicked, too many jobs wait, no thread could be started, or no reactor is running on the
-/// thread of the call.
+/// A [`JoinError`]: the job panicked, too many jobs wait, no thread could be started, no reactor is running on the
+/// thread of the call, or the job is a parent process's.
 ///
 /// # Cancel safety
 ///
@@ -54,7 +56,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (sender, receiver) = oneshot::channel();
+    let (sender, mut receiver) = oneshot::channel();
     let job = Box::new(move || {
         let output = catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::panicked);
         // Why ignored: nobody waits for it any more.
@@ -65,11 +67,19 @@ where
         Err(_) if waker::current(|core| core.is_some()) => Some(JoinError::refused(forked::TEXT)),
         Err(_) => Some(JoinError::not_running()),
     };
+    let made_in = fork::generation();
     async move {
-        match refused {
-            Some(error) => Err(error),
-            None => receiver.await.unwrap_or_else(|_| Err(JoinError::aborted())),
+        if let Some(error) = refused {
+            return Err(error);
         }
+        poll_fn(|cx| {
+            // Why before its lock: a thread that a child does not have may hold it.
+            if made_in != fork::generation() {
+                return Poll::Ready(Err(JoinError::refused(forked::TEXT)));
+            }
+            Pin::new(&mut receiver).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::aborted())))
+        })
+        .await
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use mainspring::net::{TcpListener, TcpStream, UdpSocket};
 use mainspring::signal::{self, Kind};
-use mainspring::time::sleep;
+use mainspring::time::{Instant, interval, sleep, timeout};
 use mainspring::{Reactor, process, spawn, unblock, yield_now};
 use util::runtime::*;
 
@@ -126,6 +126,58 @@ fn in_a_child_an_inherited_reactor_and_what_belongs_to_it_refuse_with_the_reason
         }));
         drop(peer);
         reactor.run().unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself() {
+    in_child("a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself", || {
+        let reactor = Reactor::new().unwrap();
+        let task = reactor.spawn(pending::<()>());
+        let ends = reactor.handle().spawn(|| async {});
+        let remote = [ends, reactor.handle().spawn(pending), reactor.handle().spawn(pending)];
+        let mut armed: Vec<_> = (0..3).map(|_| Box::pin(sleep(Duration::from_millis(1)))).collect();
+        let limited = || Box::pin(timeout(Duration::from_millis(1), pending::<()>()));
+        let mut limits = [limited(), limited()];
+        let mut ticks = interval(Duration::from_millis(1));
+        let job = reactor.block_on(async {
+            assert!(armed.iter_mut().all(|sleep| poll_once(sleep.as_mut()).is_pending()));
+            assert!(limits.iter_mut().all(|limit| poll_once(limit.as_mut()).is_pending()));
+            ticks.tick().await;
+            assert!(poll_once(ticks.tick()).is_pending());
+            remote[1].abort();
+            unblock(|| ())
+        });
+        let mut all = Some((task, remote, armed, limits, ticks, Box::pin(job.unwrap())));
+        passed(fork(|| {
+            let (task, remote, mut armed, limits, mut ticks, job) = all.take().unwrap();
+            let own = Reactor::new().unwrap();
+            own.block_on(async {
+                assert_eq!(task.await.unwrap_err().to_string(), TEXT);
+                for task in remote {
+                    task.abort();
+                    assert_eq!(task.await.unwrap_err().to_string(), TEXT);
+                }
+                armed[0].as_mut().reset(Instant::now() + Duration::from_millis(2));
+                armed[1].as_mut().reset(Instant::now() - Duration::from_millis(2));
+                for sleep in armed {
+                    let deadline = sleep.deadline();
+                    sleep.await;
+                    assert!(Instant::now() >= deadline);
+                }
+                for limit in limits {
+                    limit.await.unwrap_err();
+                }
+                for _ in 0..2 {
+                    ticks.tick().await;
+                }
+                assert_eq!(job.await.unwrap_err().to_string(), TEXT);
+            })
+            .unwrap();
+            drop(ticks);
+            assert_eq!(own.stats().timers, 0);
+        }));
+        reactor.block_on(all.take().unwrap().5).unwrap().unwrap();
     });
 }
 

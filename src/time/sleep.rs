@@ -110,7 +110,8 @@ impl Sleep {
         matches!(self.state, State::Elapsed | State::Told)
     }
 
-    /// Ends at `deadline` instead, whether or not it has ended before. It has to be polled again, to be woken.
+    /// Ends at `deadline` instead, whether or not it has ended before. It has to be polled again, to be woken. One that
+    /// waits in a reactor that has ended never ends.
     ///
     /// ```
     /// use std::time::Duration;
@@ -171,18 +172,23 @@ impl Sleep {
     /// Arms it if need be; true if it has ended.
     #[inline]
     fn poll_with(&mut self, waker: &std::task::Waker) -> io::Result<bool> {
+        if let State::Armed(core, key) = &self.state {
+            if core.poll_sleep(*key, waker) {
+                core.remove_timer(*key);
+                self.state = State::Elapsed;
+            } else if core.is_forked() {
+                // It goes on in a reactor of this process.
+                core.remove_timer(*key);
+                self.state = State::New;
+            } else {
+                return Ok(false);
+            }
+        }
         if let State::New = self.state {
             let core = Core::running("a timer")?;
             let key = core.insert_sleep(self.deadline.nanoseconds(), waker);
             self.state = State::Armed(core, key);
             return Ok(false);
-        }
-        if let State::Armed(core, key) = &self.state {
-            if !core.poll_sleep(*key, waker) {
-                return Ok(false);
-            }
-            core.remove_timer(*key);
-            self.state = State::Elapsed;
         }
         Ok(true)
     }
