@@ -8,8 +8,9 @@
 //!
 //! Each reactor and each slot of the table in `remote.rs` keeps the generation in which it was made
 //! (`mainspring_sys::fork`). It is compared where the loop turns and on paths that are rare. For the poll that forks,
-//! and those of the same batch after it, whose operations ask nobody, the hook below takes the budget away, which sends
-//! each to where it is asked.
+//! and those of the same batch after it, whose operations ask nobody, [`forbid`] takes the budget away, which sends each
+//! to where it is asked: as a hook in the child, and for a reactor around one that was running then, as `waker::run`
+//! puts it back.
 
 use std::io;
 
@@ -29,6 +30,11 @@ pub(crate) fn error() -> io::Error {
 
 /// Makes forks known from now on. Called for each reactor that is made.
 pub(crate) fn watch() -> io::Result<()> {
-    fork::in_child(|| waker::current(|core| core.map_or((), |core| core.account.forbid())));
+    fork::in_child(forbid);
     fork::watch()
+}
+
+/// Takes the budget of the reactor that is running on this thread, if it is a parent's.
+pub(crate) fn forbid() {
+    waker::current(|core| core.filter(|core| core.is_forked()).map_or((), |core| core.account.forbid()));
 }

@@ -27,6 +27,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::account::Account;
 use crate::core::Core;
+use crate::forked;
 use crate::remote;
 use crate::scope::Scope;
 
@@ -141,6 +142,7 @@ struct Restore(*const Core);
 impl Drop for Restore {
     fn drop(&mut self) {
         CORE.set(self.0);
+        forked::forbid();
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each test is a process of its own, which forks. The forked children leave by `_exit`, and never reach the harness.
 mod util;
 
+use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -335,6 +336,45 @@ fn a_task_that_forks_goes_on_in_the_parent_and_gets_errors_in_the_child() {
             unsafe { libc::_exit(i32::from(!passed)) };
         }
         result.unwrap();
+    });
+}
+
+#[test]
+fn a_fork_while_another_reactor_is_dropped_is_known_to_the_one_around_it() {
+    struct Forks(Rc<Cell<libc::pid_t>>);
+    impl Drop for Forks {
+        fn drop(&mut self) {
+            // SAFETY: as in `fork`.
+            self.0.set(unsafe { libc::fork() });
+        }
+    }
+    in_child("a_fork_while_another_reactor_is_dropped_is_known_to_the_one_around_it", || {
+        let reactor = Reactor::new().unwrap();
+        let (pid, refused) = (Rc::new(Cell::new(-1)), Cell::new(false));
+        let read = reactor.block_on(async {
+            let (left, right) = pair().await;
+            let forks = Forks(pid.clone());
+            let inner = Reactor::new().unwrap();
+            drop(inner.spawn(async move {
+                let _forks = forks;
+                pending::<()>().await;
+            }));
+            drop(inner);
+            if pid.get() == 0 {
+                refused.set(left.try_write(b"child").is_err_and(|error| error.to_string() == TEXT));
+                return pending().await;
+            }
+            assert!(pid.get() > 0);
+            passed_in_passing(pid.get()).await;
+            drop(left);
+            read_to_end(&right).await.unwrap()
+        });
+        if pid.get() == 0 {
+            let passed = refused.get() && read.is_err_and(|error| error.to_string() == TEXT);
+            // SAFETY: ends the process, with nothing run at exit.
+            unsafe { libc::_exit(i32::from(!passed)) };
+        }
+        assert_eq!(read.unwrap(), b"", "what a child has written");
     });
 }
 
