@@ -4,10 +4,11 @@
 mod util;
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -375,6 +376,43 @@ fn a_fork_while_another_reactor_is_dropped_is_known_to_the_one_around_it() {
             unsafe { libc::_exit(i32::from(!passed)) };
         }
         assert_eq!(read.unwrap(), b"", "what a child has written");
+    });
+}
+
+#[test]
+fn a_wait_for_a_time_in_the_poll_that_forks_is_no_panic() {
+    in_child("a_wait_for_a_time_in_the_poll_that_forks_is_no_panic", || {
+        let waits: [fn() -> Pin<Box<dyn Future<Output = ()>>>; 3] = [
+            || Box::pin(sleep(Duration::from_millis(1))),
+            || Box::pin(async { assert!(timeout(Duration::from_millis(1), pending::<()>()).await.is_err()) }),
+            || {
+                Box::pin(async {
+                    let mut ticks = interval(Duration::from_millis(1));
+                    ticks.tick().await;
+                    ticks.tick().await;
+                })
+            },
+        ];
+        for wait in waits {
+            let reactor = Reactor::new().unwrap();
+            let pid = Cell::new(-1);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                reactor.block_on(async {
+                    let mut begun = wait();
+                    assert!(poll_once(&mut begun).is_pending());
+                    // SAFETY: as in `fork`.
+                    pid.set(unsafe { libc::fork() });
+                    futures::join!(wait(), begun);
+                })
+            }));
+            if pid.get() == 0 {
+                let passed = result.is_ok_and(|result| result.is_err_and(|error| error.to_string() == TEXT));
+                // SAFETY: ends the process, with nothing run at exit.
+                unsafe { libc::_exit(i32::from(!passed)) };
+            }
+            result.unwrap().unwrap();
+            passed(pid.get());
+        }
     });
 }
 

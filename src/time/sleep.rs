@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Instant;
 use crate::core::Core;
 use crate::scope;
+use crate::waker;
 use crate::wheel::Key;
 
 /// Waits for `duration`, counted from now.
@@ -165,6 +166,8 @@ impl Sleep {
         match self.poll_with(cx.waker()) {
             Ok(true) => Poll::Ready(()),
             Ok(false) => Poll::Pending,
+            // The poll that forks, after which the reactor says so.
+            Err(_) if waker::current(|core| core.is_some()) => Poll::Pending,
             Err(error) => panic!("a sleep was polled outside a reactor: {error}"),
         }
     }
