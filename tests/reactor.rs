@@ -175,6 +175,11 @@ fn without_a_reactor_every_source_says_so() {
     drop(interval(Duration::from_secs(1)));
     let mut timer = sleep(Duration::from_secs(3600));
     assert_eq!(timer.try_wait().unwrap(), None);
+    let mut ticks = interval(Duration::from_secs(3600));
+    assert!(ticks.try_tick().unwrap().is_some());
+    assert_eq!(ticks.try_tick().unwrap(), None);
+    let error = futures::executor::block_on(ready(|| timer.try_wait())).unwrap_err();
+    assert!(error.to_string().contains(text), "{error}");
 }
 
 #[test]

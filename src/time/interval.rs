@@ -131,11 +131,12 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// A try in the style of a tick task: `None` is "not yet".
+    /// A try in the style of a tick task: `None` is "not yet". Outside a tick nobody is woken, and the answer is that of
+    /// [`Instant::now`].
     ///
     /// # Errors
     ///
-    /// When no reactor is running on this thread.
+    /// When it has to wait, in a tick or in [`ready`](crate::ready), and no reactor is running on this thread.
     pub fn try_tick(&mut self) -> io::Result<Option<Instant>> {
         Ok(self.sleep.try_wait()?.map(|()| self.advance()))
     }

@@ -135,11 +135,12 @@ impl Sleep {
     }
 
     /// A try in the style of a tick: `None` is "not yet", and the running task is woken at the deadline. That it has
-    /// passed is progress once, until the sleep is reset.
+    /// passed is progress once, until the sleep is reset. Outside a tick nobody is woken, and the answer is that of
+    /// [`Instant::now`].
     ///
     /// # Errors
     ///
-    /// When no reactor is running on this thread.
+    /// When it has to wait, in a tick or in [`ready`](crate::ready), and no reactor is running on this thread.
     pub fn try_wait(&mut self) -> io::Result<Option<()>> {
         if let State::Told = self.state {
             return Ok(Some(()));
