@@ -162,7 +162,8 @@ impl Builder {
     }
 
     /// How much later than its moment a timer may fire, so that those that follow fire with it: nothing by default, and
-    /// a second at most. A virtual clock has none.
+    /// a second at most. A virtual clock has none. An interval whose period is shorter misses ticks, which
+    /// [`MissedTicks::Burst`](crate::time::MissedTicks::Burst) alone makes up for.
     ///
     /// A thread that sleeps is woken for each moment at which timers are due; with thousands a second that costs more
     /// than the timers. Waking it for several at once is what coarser timers do for all. The system has a slack of its

@@ -70,7 +70,8 @@ pub struct Stats {
     pub stale_events: u64,
     /// Polls of tasks, and of the future of `block_on`; a task that is dropped before its end counts as one more.
     pub polls: u64,
-    /// Wakes from this reactor's own thread.
+    /// Wakes from this reactor's own thread, while it runs: by a waker, and of whoever awaits a task that ends. What
+    /// events and timers wake is not among them.
     pub wakes_local: u64,
     /// Wakes taken from the inbox.
     pub wakes_remote: u64,
