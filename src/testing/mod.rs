@@ -54,7 +54,8 @@
 //! The clock jumps when this reactor has nothing to do. A peer on another thread, or in another process, lives in real
 //! time: what it has not answered yet looks like silence, and a deadline passes at once. Put both ends on one reactor,
 //! where an answer over loopback comes before the time moves, or take the system's clock
-//! (`Test::new().clock(Clock::os())`). Jobs of [`unblock`](fn@crate::unblock) are waited for.
+//! (`Test::new().clock(Clock::os())`). Jobs of [`unblock`](fn@crate::unblock) are waited for, so one that itself waits
+//! for a time of this reactor, in a [`Handle::call`](crate::Handle::call) of a `sleep`, never ends.
 //!
 //! In the guide: [testing](mod@crate::guide::testing).
 
