@@ -379,10 +379,16 @@ fn a_fork_while_another_reactor_is_dropped_is_known_to_the_one_around_it() {
     });
 }
 
+#[cfg(feature = "hyper")]
+fn sleep_of_hyper() -> Pin<Box<dyn Future<Output = ()>>> {
+    use hyper::rt::Timer as _;
+    Box::pin(mainspring::hyper::Timer.sleep(Duration::from_millis(1)))
+}
+
 #[test]
 fn a_wait_for_a_time_in_the_poll_that_forks_is_no_panic() {
     in_child("a_wait_for_a_time_in_the_poll_that_forks_is_no_panic", || {
-        let waits: [fn() -> Pin<Box<dyn Future<Output = ()>>>; 3] = [
+        let waits: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
             || Box::pin(sleep(Duration::from_millis(1))),
             || Box::pin(async { assert!(timeout(Duration::from_millis(1), pending::<()>()).await.is_err()) }),
             || {
@@ -392,6 +398,8 @@ fn a_wait_for_a_time_in_the_poll_that_forks_is_no_panic() {
                     ticks.tick().await;
                 })
             },
+            #[cfg(feature = "hyper")]
+            sleep_of_hyper,
         ];
         for wait in waits {
             let reactor = Reactor::new().unwrap();

@@ -128,8 +128,12 @@ impl Future for Sleep {
             }
         }
         if let State::New = self.state {
-            let core = Core::running("a timer")
-                .unwrap_or_else(|error| panic!("a sleep was polled outside a reactor: {error}"));
+            let core = match Core::running("a timer") {
+                Ok(core) => core,
+                // The poll that forks, after which the reactor says so.
+                Err(_) if waker::current(|core| core.is_some()) => return Poll::Pending,
+                Err(error) => panic!("a sleep was polled outside a reactor: {error}"),
+            };
             if self.deadline > Instant::now() {
                 let key = core.insert_sleep(self.deadline.nanoseconds(), cx.waker());
                 self.state = State::Armed(Entry { reactor: core.number, epoch: core.epoch, key });
