@@ -142,15 +142,17 @@ fn a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself() 
         let limited = || Box::pin(timeout(Duration::from_millis(1), pending::<()>()));
         let mut limits = [limited(), limited()];
         let mut ticks = interval(Duration::from_millis(1));
-        let job = reactor.block_on(async {
+        let mut job = None;
+        let waiting = reactor.block_on(async {
             assert!(armed.iter_mut().all(|sleep| poll_once(sleep.as_mut()).is_pending()));
             assert!(limits.iter_mut().all(|limit| poll_once(limit.as_mut()).is_pending()));
             ticks.tick().await;
             assert!(poll_once(ticks.tick()).is_pending());
             remote[1].abort();
-            unblock(|| ())
+            job = Some(Box::pin(unblock(|| ())));
         });
-        let mut all = Some((task, remote, armed, limits, ticks, Box::pin(job.unwrap())));
+        waiting.unwrap();
+        let mut all = Some((task, remote, armed, limits, ticks, job.take().unwrap()));
         passed(fork(|| {
             let (task, remote, mut armed, limits, mut ticks, job) = all.take().unwrap();
             let own = Reactor::new().unwrap();
@@ -379,8 +381,10 @@ fn a_fork_while_another_reactor_is_dropped_is_known_to_the_one_around_it() {
     });
 }
 
+type Wait = Pin<Box<dyn Future<Output = ()>>>;
+
 #[cfg(feature = "hyper")]
-fn sleep_of_hyper() -> Pin<Box<dyn Future<Output = ()>>> {
+fn sleep_of_hyper() -> Wait {
     use hyper::rt::Timer as _;
     Box::pin(mainspring::hyper::Timer.sleep(Duration::from_millis(1)))
 }
@@ -388,7 +392,7 @@ fn sleep_of_hyper() -> Pin<Box<dyn Future<Output = ()>>> {
 #[test]
 fn a_wait_for_a_time_in_the_poll_that_forks_is_no_panic() {
     in_child("a_wait_for_a_time_in_the_poll_that_forks_is_no_panic", || {
-        let waits: &[fn() -> Pin<Box<dyn Future<Output = ()>>>] = &[
+        let waits: &[fn() -> Wait] = &[
             || Box::pin(sleep(Duration::from_millis(1))),
             || Box::pin(async { assert!(timeout(Duration::from_millis(1), pending::<()>()).await.is_err()) }),
             || {
