@@ -231,19 +231,32 @@ fn dropping_workers_ends_their_threads_and_handles_hear_of_it() {
 }
 
 #[test]
-fn workers_that_are_joined_or_dropped_by_one_of_them_do_not_wait_for_it() {
+fn workers_that_are_ended_by_one_of_them_do_not_wait_for_it() {
     let _limit = Limit::new();
-    for joined in [true, false] {
+    type Ends = fn(Workers<usize>) -> Vec<Result<usize, WorkerError>>;
+    let join: Ends = |workers| {
+        workers.stop();
+        workers.join()
+    };
+    let shut_down: Ends = |workers| workers.shutdown(Duration::MAX);
+    for ends in [join, shut_down] {
+        let (sender, done) = mpsc::channel();
         let workers = Workers::builder().threads(2).start(until_stopped).unwrap();
         let handle = workers.handles()[0].clone();
-        let (sender, done) = mpsc::channel();
-        drop(handle.spawn(move || async move {
-            workers.stop();
-            sender.send(joined.then(|| workers.join().remove(0).unwrap_err().to_string())).unwrap();
-        }));
-        let expected = joined.then_some("worker 0 failed: a worker cannot wait for its own thread");
-        assert_eq!(done.recv().unwrap().as_deref(), expected);
+        drop(handle.spawn(move || async move { sender.send(ends(workers)).unwrap() }));
+        let ended = done.recv().unwrap();
+        let error = ended[0].as_ref().unwrap_err();
+        assert_eq!(error.to_string(), "worker 0 failed: a worker cannot wait for its own thread");
+        assert_eq!(*ended[1].as_ref().unwrap(), 1);
     }
+    let (sender, done) = mpsc::channel();
+    let workers = Workers::builder().threads(2).start(until_stopped).unwrap();
+    let handle = workers.handles()[0].clone();
+    drop(handle.spawn(move || async move {
+        drop(workers);
+        sender.send(()).unwrap();
+    }));
+    done.recv().unwrap();
 }
 
 /// Sets the soft limit of a resource.

@@ -10,13 +10,12 @@
 //! its thread. To detach threads at the deadline was turned down: they would go on with descriptors that others believe
 //! to be closed.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,8 +39,8 @@ pub(super) struct Crew<T> {
     first: usize,
     /// Those that have not been joined.
     threads: Vec<thread::JoinHandle<Result<T, WorkerError>>>,
-    /// Gets its end when the last thread is about to end; nothing is ever sent.
-    ends: mpsc::Receiver<Infallible>,
+    /// Gets a word of each thread that is about to end, and its own end with the last.
+    ends: mpsc::Receiver<()>,
 }
 
 /// What a thread brings to its life.
@@ -80,8 +79,10 @@ impl<T: Send + 'static> Crew<T> {
             let (make, alive) = (make.clone(), alive.clone());
             let name = format!("{}-{index}", seat.settings.name);
             let thread = thread::Builder::new().name(name).spawn(move || {
-                let _alive = alive;
-                seat.live(make)
+                let ended = seat.live(make);
+                // Why ignored: nobody waits for it any more.
+                let _ = alive.try_send(());
+                ended
             });
             // Those that have started end with the crew.
             crew.threads
@@ -110,13 +111,21 @@ impl<T: Send + 'static> Crew<T> {
 impl<T> Crew<T> {
     /// Ready when all threads are about to end.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ends.poll_recv(cx).map(|_| ())
+        while ready!(self.ends.poll_recv(cx)).is_some() {}
+        Poll::Ready(())
     }
 
     /// Blocks this thread until all others are about to end, at most for `limit`.
     pub(super) fn wait(&mut self, limit: Duration) {
+        let here = thread::current().id();
+        let others = self.threads.iter().filter(|thread| thread.thread().id() != here).count();
+        let ended = async {
+            for _ in 0..others {
+                self.ends.recv().await;
+            }
+        };
         // An instant beyond what the system can tell is never.
-        parked(pin!(self.ends.recv()), Instant::now().checked_add(limit));
+        parked(pin!(ended), Instant::now().checked_add(limit));
     }
 
     /// Blocks this thread until all others have ended, and says what became of each.
