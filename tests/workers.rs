@@ -296,7 +296,7 @@ fn if_a_reactor_cannot_be_had_none_is_left_and_nothing_has_run() {
         // The places of eight reactors, which are kept.
         drop(Workers::builder().threads(8).start(until_stopped).unwrap());
         let open = open_descriptors();
-        for fails in [1, 7] {
+        for fails in [0, 1, 7] {
             let (error, with) = start(8, fails, true);
             let expected = format!("worker {fails} panicked: {EXPECTED}: the hook");
             assert_eq!((error, with.unwrap_err().to_string()), (expected.clone(), expected));
@@ -383,6 +383,30 @@ fn a_panic_of_what_stops_them_ends_them_and_comes_out() {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
     assert_eq!(payload.downcast_ref::<String>().unwrap(), &format!("{EXPECTED}: stop"));
     assert_no_thread("stopper");
+}
+
+#[test]
+fn the_panic_of_a_worker_whose_payload_panics_when_dropped_is_reported_as_any_other() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("{EXPECTED}: a payload");
+        }
+    }
+    let _limit = Limit::new();
+    quiet();
+    for panics in 0..2 {
+        let make = move |worker: Worker| async move {
+            if worker.index() == panics {
+                std::panic::panic_any(Payload);
+            }
+            until_stopped(worker).await
+        };
+        let ended = Workers::builder().threads(2).run(make, pending::<()>()).unwrap();
+        let text = ended[panics].as_ref().unwrap_err().to_string();
+        assert_eq!(text, format!("worker {panics} panicked: a value that is no text"));
+        assert_eq!(*ended[1 - panics].as_ref().unwrap(), 1 - panics);
+    }
 }
 
 #[test]

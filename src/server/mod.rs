@@ -147,8 +147,9 @@ impl<S: StreamSocket> Server<S> {
     ///
     /// # Errors
     ///
-    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had: then `make` has been
-    /// called on none. When a thread fails while it serves, since its reactor was stopped by a panic
+    /// When a reactor is running on this thread, and when a reactor or a thread cannot be had, as of
+    /// [`WorkersBuilder::start`](crate::workers::WorkersBuilder::start): then `make` has been called on none. When a
+    /// thread fails while it serves, since its reactor was stopped by a panic
     /// ([`Builder::on_panic`](crate::Builder::on_panic)) or its selector has failed, the others drain, and the error
     /// says which it was. When a listener accepts no more, since it was shut down for one, all drain, and the error is
     /// the listener's.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -210,7 +211,13 @@ impl WorkersBuilder {
 
 impl Settings {
     /// Makes the reactor of a worker, on its thread.
-    pub(super) fn reactor(&self, index: usize) -> io::Result<Reactor> {
+    pub(super) fn reactor(&self, index: usize) -> Result<Reactor, WorkerError> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(index).map_err(Reason::Failed)));
+        let made = made.unwrap_or_else(|payload| Err(Reason::panicked(payload)));
+        made.map_err(|reason| WorkerError::new(index, reason))
+    }
+
+    fn make(&self, index: usize) -> io::Result<Reactor> {
         if let Some(processors) = &self.processors {
             mainspring_sys::set_thread_processors(&[processors[index % processors.len()]])?;
         }

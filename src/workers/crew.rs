@@ -24,7 +24,6 @@ use super::error::Reason;
 use super::{Worker, WorkerError};
 use crate::attempted::in_words;
 use crate::channel::{mpsc, oneshot};
-use crate::contain::contain;
 use crate::handle::Handle;
 use crate::parked::parked;
 use crate::task::CancellationToken;
@@ -138,7 +137,7 @@ impl<T> Crew<T> {
                 return Err(WorkerError::new(index, Reason::Failed(error)));
             }
             // What a thread runs is in a `catch_unwind`; this is the drop of what is thread-local.
-            thread.join().unwrap_or_else(|payload| Err(WorkerError::new(index, Reason::panicked(&*payload))))
+            thread.join().unwrap_or_else(|payload| Err(WorkerError::new(index, Reason::panicked(payload))))
         };
         threads.map(join).collect()
     }
@@ -161,11 +160,8 @@ impl Seat {
         T: 'static,
     {
         let (index, stopping) = (self.index, self.stopping.clone());
-        let ended = catch_unwind(AssertUnwindSafe(|| self.run(make))).unwrap_or_else(|payload| {
-            let reason = Reason::panicked(&*payload);
-            contain(|| drop(payload));
-            Err(WorkerError::new(index, reason))
-        });
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run(make)))
+            .unwrap_or_else(|payload| Err(WorkerError::new(index, Reason::panicked(payload))));
         if ended.is_err() {
             stopping.cancel();
         }
@@ -180,7 +176,7 @@ impl Seat {
     {
         let Self { index, settings, stopping, ending, ready, others } = self;
         let failed = |error| WorkerError::new(index, Reason::Failed(error));
-        let reactor = settings.reactor(index).map_err(failed)?;
+        let reactor = settings.reactor(index)?;
         // Why ignored: whoever has given up has also dropped the other channel.
         let _ = ready.send(reactor.handle());
         let Some(Ok(handles)) = parked(pin!(others), None) else {

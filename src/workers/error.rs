@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::contain::contain;
 use crate::join_error::panic_text;
 
 /// The error of one worker of [`Workers`](crate::Workers).
@@ -47,8 +48,11 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) fn panicked(payload: &(dyn Any + Send)) -> Self {
-        Self::Panicked(panic_text(payload).to_owned())
+    /// A payload may panic when it is dropped, which says nothing more.
+    pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Self {
+        let text = panic_text(&*payload).to_owned();
+        contain(|| drop(payload));
+        Self::Panicked(text)
     }
 }
 

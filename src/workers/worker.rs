@@ -67,7 +67,7 @@ impl Worker {
         let ended = match spawn(async move { make(self).await }).await {
             Ok(ended) => ended.map_err(Reason::Failed),
             Err(error) => Err(match error.into_panic() {
-                Ok(payload) => Reason::panicked(&*payload),
+                Ok(payload) => Reason::panicked(payload),
                 Err(error) => Reason::Failed(error.into()),
             }),
         };
