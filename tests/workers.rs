@@ -325,6 +325,9 @@ fn if_a_thread_cannot_be_had_none_is_left_and_nothing_has_run() {
         let make = |_: Worker| -> std::future::Ready<io::Result<()>> { panic!("nothing runs") };
         let error = Workers::builder().threads(40).name("room").start(make).map(drop).unwrap_err();
         assert!(error.to_string().starts_with("cannot start the thread of worker "), "{error}");
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory, "`WouldBlock` is \"not yet\" to a tick");
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.downcast_ref::<io::Error>().unwrap().raw_os_error(), Some(libc::EAGAIN));
         assert_no_thread("room");
     });
 }

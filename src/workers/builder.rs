@@ -115,7 +115,8 @@ impl WorkersBuilder {
     /// # Errors
     ///
     /// When a thread or a reactor cannot be had, or the hook panics: then no thread is left, and `make` has been called
-    /// on none. `InvalidInput` for a name with a zero byte.
+    /// on none. `OutOfMemory` for want of a thread, with the system's error as its source; `InvalidInput` for a name with
+    /// a zero byte.
     pub fn start<M, F, T>(self, make: M) -> io::Result<Workers<T>>
     where
         M: Fn(Worker) -> F + Clone + Send + 'static,

@@ -83,9 +83,11 @@ impl<T: Send + 'static> Crew<T> {
                 let _ = alive.try_send(());
                 ended
             });
-            // Those that have started end with the crew.
-            crew.threads
-                .push(thread.map_err(|error| in_words(format!("cannot start the thread of worker {index}"), error))?);
+            // Those that have started end with the crew. Why another kind: inside a tick that of `EAGAIN` is "not yet".
+            crew.threads.push(thread.map_err(|error| {
+                let error = in_words(format!("cannot start the thread of worker {index}"), error);
+                io::Error::new(io::ErrorKind::OutOfMemory, error)
+            })?);
             coming.push(handle);
             go.push(sender);
         }
