@@ -36,12 +36,12 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 ///
 /// # Errors
 ///
-/// A [`JoinError`]: the job panicked, too many jobs wait, no thread could be started, no reactor is running on the
-/// thread of the call, or the job is a parent process's.
+/// A [`JoinError`]: the job panicked, too many jobs wait, no thread could be started, the reactor ended before the job
+/// began, none is running on the thread of the call, or the job is a parent process's.
 ///
 /// # Cancel safety
 ///
-/// A job that has begun goes on to its end; its output is dropped.
+/// The job runs all the same, also if it had not begun, unless the reactor ends first; its output is dropped.
 ///
 /// ```
 /// mainspring::run(async {
@@ -77,7 +77,7 @@ where
             if made_in != fork::generation() {
                 return Poll::Ready(Err(JoinError::refused(forked::TEXT)));
             }
-            Pin::new(&mut receiver).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::aborted())))
+            Pin::new(&mut receiver).poll(cx).map(|output| output.unwrap_or_else(|_| Err(JoinError::ended())))
         })
         .await
     }

@@ -518,3 +518,20 @@ fn blocking_jobs_run_for_several_reactors_and_outlive_them() {
     go.send(()).unwrap();
     assert_eq!(receiver.recv().unwrap(), 7, "a job that has begun goes on to its end");
 }
+
+#[test]
+fn a_blocking_job_that_has_not_begun_when_its_reactor_ends_says_so() {
+    let _limit = Limit::new();
+    let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
+    let (begin, has_begun) = std_mpsc::channel();
+    let (go, gate) = std_mpsc::channel::<()>();
+    let begins = || unblock(move || begin.send(()).is_ok() && gate.recv().is_ok());
+    let jobs = async { (Box::pin(begins()), Box::pin(unblock(|| true))) };
+    let (begun, waits) = reactor.block_on(jobs).unwrap();
+    has_begun.recv().unwrap();
+    drop(reactor);
+    let error = futures::executor::block_on(waits).unwrap_err();
+    assert_eq!((error.is_aborted(), error.to_string().as_str()), (true, "the reactor has ended"));
+    go.send(()).unwrap();
+    assert!(futures::executor::block_on(begun).unwrap());
+}
