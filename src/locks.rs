@@ -120,10 +120,6 @@ impl Condvar {
         self.0.notify_one();
     }
 
-    pub(crate) fn notify_all(&self) {
-        self.0.notify_all();
-    }
-
     /// Waits for a signal, at most `timeout`; true if none came.
     pub(crate) fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Duration) -> (MutexGuard<'a, T>, bool) {
         let (guard, result) = self.0.wait_timeout(guard, timeout).unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,8 @@
 //! Work that blocks, on threads of the reactor's own.
 //!
 //! A small pool that starts with the first job, has a bound in threads and in its queue, and whose idle threads end
-//! after a while. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody.
+//! after a while. A job is given to the thread that has been idle for the shortest time, so that of those that came with
+//! a burst no more stay than there is work for. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody.
 //! A pool per process, as elsewhere, would let one reactor's slow lookups hold up another's.
 
 use std::collections::VecDeque;
@@ -119,15 +120,16 @@ struct Shared {
     waker: Option<Waker>,
     /// Where its threads run, if the reactor's own is kept on one processor, which they would inherit.
     processors: Option<Arc<[usize]>>,
-    /// Signalled when a job was queued, and when the pool closes.
-    work: Condvar,
 }
 
 struct State {
     /// Jobs that no thread has taken yet.
     queue: VecDeque<Job>,
-    /// Threads without a job: those that wait for one, and those that have just been started.
+    /// Threads without a job: those that wait for one, those that were signalled, and those that have just been started.
     idle: usize,
+    /// What signals those that wait, each its own: the one that began last stands last, and is taken out for the next
+    /// job.
+    waiting: Vec<Arc<Condvar>>,
     /// Threads in all.
     threads: usize,
     /// Jobs that were taken or wait.
@@ -138,8 +140,8 @@ struct State {
 
 impl Threads {
     pub(crate) fn new(limits: Limits, waker: Option<Waker>, processors: Option<Arc<[usize]>>) -> Self {
-        let state = State { queue: VecDeque::new(), idle: 0, threads: 0, jobs: 0, closed: false };
-        let shared = Shared { state: Mutex::new(state), limits, waker, processors, work: Condvar::new() };
+        let state = State { queue: VecDeque::new(), idle: 0, waiting: Vec::new(), threads: 0, jobs: 0, closed: false };
+        let shared = Shared { state: Mutex::new(state), limits, waker, processors };
         Self { made_in: fork::generation(), shared: Arc::new(shared) }
     }
 }
@@ -174,8 +176,11 @@ impl Pool for Threads {
         state.jobs += 1;
         state.queue.push_back(job);
         let grew = (state.threads > threads).then_some(state.threads);
+        let idle = state.waiting.pop();
         drop(state);
-        self.shared.work.notify_one();
+        if let Some(idle) = idle {
+            idle.notify_one();
+        }
         if let Some(threads) = grew {
             trace::pool_grew(threads);
         }
@@ -191,9 +196,11 @@ impl Drop for Threads {
         }
         let mut state = self.shared.state.lock();
         state.closed = true;
-        let queue = std::mem::take(&mut state.queue);
+        let (queue, waiting) = (std::mem::take(&mut state.queue), std::mem::take(&mut state.waiting));
         drop(state);
-        self.shared.work.notify_all();
+        for idle in waiting {
+            idle.notify_one();
+        }
         for job in queue {
             // What a job has captured may panic when it is dropped, which must not keep the reactor from ending.
             contain(|| drop(job));
@@ -208,6 +215,7 @@ impl Shared {
             // Why ignored: they have been taken away meanwhile, and it works where it is.
             let _ = mainspring_sys::set_thread_processors(processors);
         }
+        let work = Arc::new(Condvar::new());
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
@@ -226,8 +234,11 @@ impl Shared {
             if state.closed {
                 break;
             }
+            state.waiting.push(work.clone());
             let timed_out;
-            (state, timed_out) = self.work.wait_timeout(state, self.limits.idle);
+            (state, timed_out) = work.wait_timeout(state, self.limits.idle);
+            // There still, unless it was signalled.
+            state.waiting.retain(|other| !Arc::ptr_eq(other, &work));
             if timed_out && state.queue.is_empty() {
                 break;
             }

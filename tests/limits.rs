@@ -258,6 +258,34 @@ fn threads_for_blocking_work_come_with_the_jobs_and_end_when_there_are_none() {
 }
 
 #[test]
+fn threads_for_blocking_work_end_when_fewer_are_enough() {
+    const THREADS: usize = 8;
+    const IDLE: Duration = Duration::from_millis(50);
+    in_child("threads_for_blocking_work_end_when_fewer_are_enough", || {
+        let count = || threads_named("mainspring-bloc");
+        let reactor = Reactor::builder().blocking_threads(THREADS).blocking_idle(IDLE).build().unwrap();
+        reactor
+            .block_on(async {
+                let gate = Arc::new(Barrier::new(THREADS));
+                let together = (0..THREADS).map(|_| {
+                    let gate = gate.clone();
+                    unblock(move || gate.wait())
+                });
+                for job in together.collect::<Vec<_>>() {
+                    job.await.unwrap();
+                }
+                let start = Instant::now();
+                // One job after the other: two threads, since the one that has sent its output is not idle at once.
+                while count() > 2 {
+                    unblock(|| ()).await.unwrap();
+                    assert!(start.elapsed() < 100 * IDLE, "{} threads", count());
+                }
+            })
+            .unwrap();
+    });
+}
+
+#[test]
 fn reactors_come_and_go_without_a_trace() {
     in_child("reactors_come_and_go_without_a_trace", || {
         let life = |count: usize| {
