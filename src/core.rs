@@ -491,6 +491,13 @@ impl Core {
         self.pool.get().is_some_and(|pool| pool.is_busy())
     }
 
+    /// The reactor has ended, whatever of it lives on: its threads for blocking work end.
+    pub(crate) fn close_pool(&self) {
+        if let Some(pool) = self.pool.get() {
+            pool.close();
+        }
+    }
+
     /// Host names that were looked up lately.
     pub(crate) fn names(&self) -> &RefCell<Names> {
         self.names.get_or_init(|| RefCell::new(Names::new(self.names_kept.0, nanoseconds(self.names_kept.1))))

@@ -426,6 +426,7 @@ impl Drop for Reactor {
             core.account.exhaust();
             core.detach_sources();
         });
+        core.close_pool();
         if let Some(mut lease) = self.lease.take() {
             lease.generation = core.last_generation();
             lease.end(core.broken.get());

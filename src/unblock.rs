@@ -101,6 +101,8 @@ pub(crate) trait Pool {
     fn push(&self, job: Job) -> Result<(), JoinError>;
     /// Whether a job is under way.
     fn is_busy(&self) -> bool;
+    /// The reactor has ended: jobs that wait are dropped, and idle threads end.
+    fn close(&self);
 }
 
 /// The threads of one reactor.
@@ -134,7 +136,7 @@ struct State {
     threads: usize,
     /// Jobs that were taken or wait.
     jobs: usize,
-    /// Set when the reactor has ended, and the last of its sources, timers and handles was dropped.
+    /// Set when the reactor has ended.
     closed: bool,
 }
 
@@ -186,10 +188,8 @@ impl Pool for Threads {
         }
         Ok(())
     }
-}
 
-impl Drop for Threads {
-    fn drop(&mut self) {
+    fn close(&self) {
         if self.made_in != fork::generation() {
             // A thread that this process does not have may hold the lock.
             return;

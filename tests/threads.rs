@@ -525,6 +525,7 @@ fn a_blocking_job_that_has_not_begun_when_its_reactor_ends_says_so() {
     let reactor = Reactor::builder().blocking_threads(1).build().unwrap();
     let (begin, has_begun) = std_mpsc::channel();
     let (go, gate) = std_mpsc::channel::<()>();
+    let _outlives = reactor.spawn(async {});
     let begins = || unblock(move || begin.send(()).is_ok() && gate.recv().is_ok());
     let jobs = async { (Box::pin(begins()), Box::pin(unblock(|| true))) };
     let (begun, waits) = reactor.block_on(jobs).unwrap();
