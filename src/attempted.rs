@@ -32,7 +32,6 @@ impl Error for Attempted {
 }
 
 /// The same error once more.
-#[cfg(feature = "service")]
 pub(crate) fn again(error: &io::Error) -> io::Error {
     if let Some(code) = error.raw_os_error() {
         return io::Error::from_raw_os_error(code);

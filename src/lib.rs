@@ -155,6 +155,7 @@ mod join_handle;
 mod latch;
 mod locks;
 mod longest_poll;
+mod lookup;
 mod names;
 pub mod net;
 mod pace;

@@ -1,14 +1,16 @@
-//! Addresses of host names that were looked up lately.
+//! Addresses of host names that were looked up lately, and the lookups that are under way.
 //!
 //! Each reactor has one cache, so that a client which connects to the same few hosts again and again does not ask a
 //! thread and a name server each time. It is bounded in items and in time, and pure: `now` is an argument.
 //!
 //! The system's resolver does not say for how long an answer is good, so the time is short: long enough for a burst of
 //! connections, short enough that a host which moves is found again soon. Failures are not kept, since whoever asks
-//! again after one wants to know whether it still fails. Two that ask for the same name at the same time both look it
-//! up: joining them was turned down, because the first to give up would have to hand the lookup on.
+//! again after one wants to know whether it still fails.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use crate::lookup::{Lookup, with_port};
 
 /// The most hosts that are kept, in items: all are looked at for each, on the thread of the reactor.
 const KEPT_MAX: usize = 4_096;
@@ -21,6 +23,9 @@ pub(crate) struct Names {
     kept: usize,
     /// For how long, nanoseconds.
     lifetime: u64,
+    /// The lookups that somebody waits for, each host once, and some that nobody does any more: as many as there were
+    /// jobs of the pool at a time.
+    lookups: Vec<Weak<Lookup>>,
 }
 
 /// What the resolver has said of a host.
@@ -35,17 +40,36 @@ impl Names {
     /// Keeps `kept` names, each for `lifetime` nanoseconds; with zero of either it keeps none.
     pub(crate) const fn new(kept: usize, lifetime: u64) -> Self {
         let kept = if kept < KEPT_MAX { kept } else { KEPT_MAX };
-        Self { answers: Vec::new(), kept, lifetime }
+        Self { answers: Vec::new(), kept, lifetime, lookups: Vec::new() }
     }
 
     /// The addresses of `host`, with `port`, unless they are unknown or too old.
     pub(crate) fn get(&self, host: &str, port: u16, now: u64) -> Option<Vec<SocketAddr>> {
         let answer = self.answers.iter().find(|answer| answer.host == host && now < answer.end)?;
-        let with_port = |mut address: SocketAddr| {
-            address.set_port(port);
-            address
-        };
-        Some(answer.addresses.iter().copied().map(with_port).collect())
+        Some(with_port(&answer.addresses, port))
+    }
+
+    /// The lookup of `host` that is under way, if somebody waits for one.
+    pub(crate) fn under_way(&self, host: &str) -> Option<Arc<Lookup>> {
+        let mut lookups = self.lookups.iter().filter_map(Weak::upgrade);
+        lookups.find(|lookup| lookup.host() == host && !lookup.has_ended())
+    }
+
+    /// A lookup has begun. Another of the same host, which has ended and not been heard of, is too old.
+    pub(crate) fn begin(&mut self, lookup: &Arc<Lookup>) {
+        self.lookups.retain(|other| other.upgrade().is_some_and(|other| other.host() != lookup.host()));
+        self.lookups.push(Arc::downgrade(lookup));
+    }
+
+    /// A lookup has ended, of which one hears who has waited for it: the first of them keeps its answer.
+    pub(crate) fn end(&mut self, lookup: &Arc<Lookup>, now: u64) {
+        let index = self.lookups.iter().position(|other| other.as_ptr() == Arc::as_ptr(lookup));
+        if let Some(index) = index {
+            self.lookups.swap_remove(index);
+            if let Ok(addresses) = lookup.addresses(0) {
+                self.insert(lookup.host().to_owned(), addresses, now);
+            }
+        }
     }
 
     /// Keeps the answer of the resolver. Those that are too old go; where there is still no room, the oldest does.

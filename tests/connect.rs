@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use mainspring::channel::oneshot;
 use mainspring::net::{TcpListener, TcpStream, ToAddresses};
 use mainspring::time::{Clock, Instant, timeout};
-use mainspring::{Reactor, Stats, unblock};
+use mainspring::{Reactor, Stats, spawn, unblock, yield_now};
 use mainspring_sys::Socket;
 
 const DELAY: Duration = Duration::from_millis(250);
@@ -208,4 +209,61 @@ fn a_failed_lookup_is_not_kept() {
         assert!(!is_known(&host).await);
     };
     with_names(&Clock::os(), Duration::MAX).block_on(test).unwrap();
+}
+
+#[test]
+fn those_who_ask_for_one_host_at_the_same_time_share_a_lookup_and_none_hangs_on_another() {
+    let long: &str = "x".repeat(254).leak();
+    for host in ["localhost", long] {
+        // Room for one lookup, behind what keeps the thread busy.
+        let reactor = Reactor::builder().blocking_threads(1).blocking_queue(1).build().unwrap();
+        let test = async {
+            let (begin, begun) = oneshot::channel();
+            let (release, blocked) = std::sync::mpsc::channel::<()>();
+            let busy = unblock(move || begin.send(()).is_ok() && blocked.recv().is_err());
+            begun.await.unwrap();
+            let mut lookups: Vec<_> = (1..=100).map(|port| Box::pin(lookup(host, port))).collect();
+            for lookup in &mut lookups {
+                assert!(lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+            // The one that has begun it, and the one that was polled last.
+            let last = lookups.pop();
+            drop((lookups.remove(0), last));
+            let found = spawn(async move {
+                let mut found = Vec::new();
+                for lookup in lookups {
+                    found.push(lookup.await.map_err(|error| error.kind()));
+                }
+                found
+            });
+            yield_now().await;
+            drop(release);
+            assert!(busy.await.unwrap());
+            found.await.unwrap()
+        };
+        for (found, port) in reactor.block_on(test).unwrap().into_iter().zip(2..) {
+            match host {
+                "localhost" => assert!(found.unwrap().iter().all(|address| address.port() == port)),
+                _ => assert_eq!(found, Err(ErrorKind::InvalidInput)),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lookup_that_has_not_begun_when_its_reactor_ends_says_so() {
+    let reactor = with_names(&Clock::os(), Duration::MAX);
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let mut lookup = Box::pin(lookup("localhost", 80));
+    let waits = async {
+        let (begin, begun) = oneshot::channel();
+        drop(unblock(move || begin.send(()).is_ok() && blocked.recv().is_err()));
+        begun.await.unwrap();
+        assert!(lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    reactor.block_on(waits).unwrap();
+    drop(reactor);
+    let error = futures::executor::block_on(lookup).unwrap_err();
+    assert_eq!(error.to_string(), "the reactor has ended");
+    drop(release);
 }

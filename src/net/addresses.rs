@@ -9,10 +9,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::sync::Arc;
 
-use crate::attempted::in_words;
 use crate::core::Core;
+use crate::lookup::{Lookup, look_up};
 
 /// Where to connect: addresses that are known, or a host name to look up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,7 +39,7 @@ impl Addresses {
     /// Looks a host name up, on a thread of the reactor's pool. Addresses that are known cost nothing.
     ///
     /// What was found is kept for a short time, and not looked up again until then: see
-    /// [`Builder::names`](crate::Builder::names).
+    /// [`Builder::names`](crate::Builder::names). Those who ask for one host at the same time share a lookup.
     ///
     /// # Errors
     ///
@@ -48,7 +47,8 @@ impl Addresses {
     ///
     /// # Cancel safety
     ///
-    /// A lookup that is under way goes on to its end, unheard; one that waits for a thread is left out.
+    /// A lookup that is under way goes on to its end, for whoever else has asked for the host; one that waits for a
+    /// thread is left out if nobody has.
     ///
     /// ```
     /// use mainspring::net::ToAddresses;
@@ -68,26 +68,13 @@ impl Addresses {
                 if let Some(known) = core.names().borrow().get(&host, port, core.clock.now()) {
                     return Ok(known);
                 }
-                let name = host.clone();
-                let asks = Arc::new(());
-                let asked = Arc::downgrade(&asks);
-                // Looked up only if somebody asks still: those who give up during an outage of the name server come
-                // again, and a queue of what they do not want any more would keep all other work from the pool.
-                let lookup = move || asked.upgrade().map(|_| look_up(&name, port));
-                let addresses = crate::unblock(lookup).await?.ok_or(io::ErrorKind::Interrupted)??;
-                core.names().borrow_mut().insert(host, addresses.clone(), core.clock.now());
-                Ok(addresses)
+                let lookup = Lookup::of(&core, host)?;
+                lookup.ended().await;
+                core.names().borrow_mut().end(&lookup, core.clock.now());
+                lookup.addresses(port)
             }
         }
     }
-}
-
-/// Looks a host up. What the resolver says in words alone is said of the host; an error of the system keeps its code.
-fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    mainspring_sys::resolve(host, port).map_err(|error| match error.raw_os_error() {
-        Some(_) => error,
-        None => in_words(format!("cannot look up {host:?}"), error),
-    })
 }
 
 /// What can be turned into [`Addresses`]: what std's `ToSocketAddrs` is implemented for. Socket addresses, pairs of a
