@@ -55,8 +55,9 @@ use crate::work::Polled;
 /// without exec, which closes them, keeps the streams that its parent drops: their peers see no end, and the parent may
 /// get stale events of them.
 ///
-/// Dropping a reactor drops its tasks on this thread, in no particular order. Sources, timers and handles may outlive
-/// it: their operations return errors (`NotConnected` for sources), sleeps never end.
+/// Dropping a reactor drops its tasks on this thread, in no particular order, and blocking work that has not begun.
+/// Sources, timers and handles may outlive it: their operations return errors (`NotConnected` for sources), sleeps
+/// never end. Its selector, two descriptors, stays open for the next reactor of the process.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;

@@ -1,9 +1,10 @@
 //! Work that blocks, on threads of the reactor's own.
 //!
 //! A small pool that starts with the first job, has a bound in threads and in its queue, and whose idle threads end
-//! after a while. A job is given to the thread that has been idle for the shortest time, so that of those that came with
-//! a burst no more stay than there is work for. Jobs have no way back to the reactor but a channel, so a job that outlives its reactor harms nobody.
-//! A pool per process, as elsewhere, would let one reactor's slow lookups hold up another's.
+//! after a while. A job is given to the thread that has been idle for the shortest time, so that of those that came
+//! with a burst no more stay than there is work for. Jobs have no way back to the reactor but a channel, so a job that
+//! outlives its reactor harms nobody. A pool per process, as elsewhere, would let one reactor's slow lookups hold up
+//! another's.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -127,7 +128,7 @@ struct Shared {
 struct State {
     /// Jobs that no thread has taken yet.
     queue: VecDeque<Job>,
-    /// Threads without a job: those that wait for one, those that were signalled, and those that have just been started.
+    /// Threads without a job: those that wait for one, those that were signalled, those that have just been started.
     idle: usize,
     /// What signals those that wait, each its own: the one that began last stands last, and is taken out for the next
     /// job.

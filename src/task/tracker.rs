@@ -99,8 +99,8 @@ impl<F: Future> Step<F> for Mark {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// How many ended by themselves, or were aborted by others; of two shutdowns at once, each counts those of the
-    /// other so.
+    /// How many ended by themselves, or were aborted by others. Of two shutdowns at once, the one whose deadline comes
+    /// later counts so what the other has aborted; with the same deadline both name it below.
     pub finished: usize,
     /// The names of those that had to be aborted, in no order; `unnamed` for each that has none.
     pub aborted: Vec<String>,

@@ -83,8 +83,8 @@ impl WorkersBuilder {
     /// by default. With more workers than processors, some share one.
     ///
     /// It keeps a reactor's memory in the caches of its processor, and keeps the worker waiting there when something
-    /// else runs on it. Threads for blocking work are not kept on it; a thread that a worker starts itself is. Linux
-    /// and Android alone: elsewhere it does nothing.
+    /// else runs on it. Threads for blocking work are not kept on it; a thread that a worker starts itself is, and so
+    /// is a child process, which will count one processor. Linux and Android alone: elsewhere it does nothing.
     pub const fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
@@ -115,8 +115,8 @@ impl WorkersBuilder {
     /// # Errors
     ///
     /// When a thread or a reactor cannot be had, or the hook panics: then no thread is left, and `make` has been called
-    /// on none. `OutOfMemory` for want of a thread, with the system's error as its source; `InvalidInput` for a name with
-    /// a zero byte.
+    /// on none. `OutOfMemory` for want of a thread, with the system's error as its source; `InvalidInput` for a name
+    /// with a zero byte.
     pub fn start<M, F, T>(self, make: M) -> io::Result<Workers<T>>
     where
         M: Fn(Worker) -> F + Clone + Send + 'static,
