@@ -10,6 +10,9 @@
 //! between two futures does not kill a process that is busy ending. For a handler of the program's own there is
 //! [`Notifier`].
 //!
+//! Each future that listens holds two descriptors, and a process has at most 64 of them. So one task listens, and tells
+//! the others by a [`CancellationToken`](crate::task::CancellationToken).
+//!
 //! A thread that waits in `sigwait(3)` would need the signal blocked in every other thread.
 
 mod listening;
