@@ -128,10 +128,13 @@ impl Builder {
     }
 
     /// Calls `hook` with each panic of a task, in a poll or in the drop of its future, before the task's handle hears
-    /// of it; the hook says whether the reactor goes on. Without a hook it does. By default there is none.
+    /// of it, and with each panic in the drop of an output that nobody takes; the hook says whether the reactor goes
+    /// on. Without a hook it does. By default there is none.
     ///
     /// The panic of the future of `block_on` is its caller's, and not reported. The hook runs on the reactor's thread;
-    /// a panic in it is counted, and is the same as [`OnPanic::Report`].
+    /// a panic in it is counted, and is the same as [`OnPanic::Report`]. An output that is dropped with a
+    /// [`RemoteJoinHandle`](crate::RemoteJoinHandle) is reported on the thread where that is, to the reactor that runs
+    /// there; on a plain thread its panic is discarded.
     pub fn on_panic(mut self, hook: impl Fn(&TaskPanic<'_>) -> OnPanic + Send + Sync + 'static) -> Self {
         self.on_panic = Some(Hook::new(hook));
         self

@@ -10,6 +10,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
@@ -208,6 +209,17 @@ impl Core {
         self.counters.panics.add(u64::from(contain(f)));
     }
 
+    /// Calls `f`, which drops what is a task's; a panic in it goes to the hook, is counted, and ends here.
+    pub(crate) fn contain_drop(&self, name: Option<Rc<str>>, f: impl FnOnce()) {
+        self.contain(|| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+                self.contain(|| self.panics.report(name, &*payload));
+                // To where it is counted.
+                resume_unwind(payload);
+            }
+        });
+    }
+
     // Tasks.
 
     /// Queues a task of this reactor.
@@ -293,9 +305,15 @@ impl Core {
         join
     }
 
+    /// Nobody will join a task any more. Called by destructors: nothing comes out of it.
     pub(crate) fn detach(&self, number: Number) {
-        let detached = self.tasks.borrow_mut().detach(number);
-        drop(detached);
+        let (joiner, rest) = self.tasks.borrow_mut().detach(number);
+        if joiner.is_some() {
+            self.contain(|| drop(joiner));
+        }
+        if rest.is_some() {
+            self.contain_drop(None, || drop(rest));
+        }
     }
 
     /// The task has ended: whoever awaits it is woken.

@@ -27,6 +27,9 @@ use crate::waker::{self, Number};
 
 /// A spawned task. Await it for the output; drop it to let the task run on alone.
 ///
+/// An output that nobody takes is dropped on the reactor's thread; a panic in that goes to the hook of
+/// [`Builder::on_panic`](crate::Builder::on_panic), and not to whoever drops the handle.
+///
 /// # Cancel safety
 ///
 /// Awaiting `&mut handle` may be abandoned and taken up again: the output stays until it is taken.
@@ -151,6 +154,9 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// A task spawned by [`Handle::spawn`](crate::Handle::spawn): as [`JoinHandle`], from any thread.
+///
+/// An output that nobody takes is dropped on the thread that lets go of it last; a panic in that goes to the hook of the
+/// reactor that is running there, and on a plain thread it is discarded.
 ///
 /// # Cancel safety
 ///

@@ -57,7 +57,7 @@ pub struct TaskPanic<'a> {
 
 impl TaskPanic<'_> {
     /// What the task is called, if it was given a name. A task that panics when its future is dropped at its end has
-    /// none any more.
+    /// none any more, nor has one whose output panics when it is dropped.
     pub const fn name(&self) -> Option<&str> {
         self.name
     }

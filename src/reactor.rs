@@ -384,14 +384,7 @@ impl Reactor {
         }
         core.begin_poll(task.number());
         let name = task.name();
-        core.contain(|| {
-            let dropped = catch_unwind(AssertUnwindSafe(|| task.lend(|body| body.fail(error))));
-            if let Err(payload) = dropped {
-                core.contain(|| core.panics.report(name, &*payload));
-                // To where it is counted.
-                resume_unwind(payload);
-            }
-        });
+        core.contain_drop(name, || _ = task.lend(|body| body.fail(error)));
         core.contain(|| core.finish(task));
     }
 }

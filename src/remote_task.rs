@@ -15,12 +15,13 @@ use std::future::Future;
 use std::task::{Poll, Waker};
 
 use crate::channel::wait::poll_locked;
+use crate::contain::contain;
 use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::locks::{Arc, Mutex};
 use crate::pin::Projected;
 use crate::wake::wake;
-use crate::waker::Number;
+use crate::waker::{self, Number};
 use crate::work::{self, Polled};
 
 /// What a handle on another thread has of a task.
@@ -76,6 +77,17 @@ impl<T> Shared<T> {
             None if state.ended => Ok(Err(JoinError::aborted())),
             None => Err(&mut state.joiner),
         })
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    /// An output that nobody takes may panic in its drop, on whichever thread lets go last.
+    fn drop(&mut self) {
+        let Some(output) = self.0.get_mut().output.take() else { return };
+        waker::current(|core| match core {
+            Some(core) => core.contain_drop(None, || drop(output)),
+            None => _ = contain(|| drop(output)),
+        });
     }
 }
 

@@ -1,12 +1,15 @@
 //! What a reactor does about panics, the names of tasks, and the longest poll.
 mod util;
 
-use mainspring::task::{spawn_named, yield_now};
+use mainspring::channel::oneshot;
+use mainspring::task::{JoinSet, spawn_named, yield_now};
 use mainspring::tick::{Tick, schedule_named};
 use mainspring::time::Clock;
 use mainspring::{LongestPoll, OnPanic, Reactor, Stats, spawn};
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 use util::runtime::{EXPECTED, Limit, PanickingWaker, poll_with, quiet, run, turns};
 
@@ -108,6 +111,68 @@ fn a_waker_that_panics_when_a_task_has_ended_is_no_panic_of_the_task() {
         })
         .unwrap();
     assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (0, 2));
+}
+
+#[test]
+fn an_output_that_panics_in_its_drop_is_the_hooks_to_hear_of_and_ends_nobody() {
+    let (reactor, told) = reactor(OnPanic::Report);
+    let handle = reactor.handle();
+    let ended = || async {
+        let task = spawn(async { DropPanics });
+        turns(1).await;
+        assert!(task.is_finished());
+        task
+    };
+    reactor
+        .block_on(async {
+            let task = ended().await;
+            let innocent = spawn_named("innocent", async { (drop(task), 7).1 });
+            assert_eq!(innocent.await.unwrap(), 7);
+            // One that panics itself, and whose set is dropped by that.
+            let mut set = JoinSet::new();
+            (set.spawn(async { DropPanics }), set.spawn(async { DropPanics }));
+            turns(1).await;
+            let task = spawn(async move {
+                let _set = set;
+                panic!("{EXPECTED}: poll");
+            });
+            assert!(task.await.unwrap_err().is_panic());
+            // One whose output comes to another thread's handle, or would.
+            let remote = handle.spawn(|| async { DropPanics });
+            turns(2).await;
+            drop(remote);
+        })
+        .unwrap();
+    // The future of `block_on`.
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        reactor.block_on(async {
+            let _task = ended().await;
+            panic!("{EXPECTED}: root");
+        })
+    }));
+    assert!(panicked.is_err());
+    let told: Vec<_> = told.lock().unwrap().drain(..).map(|(name, text)| (name, text.replace(EXPECTED, ""))).collect();
+    let expected = ["drop", "drop", "drop", "poll", "drop", "drop"].map(|text| (None, format!(": {text}")));
+    // What a panic drops on its way comes before it is caught.
+    assert_eq!(told, expected);
+    assert_eq!(reactor.stats().panics, 6);
+}
+
+#[test]
+fn an_output_that_panics_on_a_plain_thread_is_discarded() {
+    let (reactor, told) = reactor(OnPanic::Report);
+    let handle = reactor.handle();
+    let (sender, receiver) = oneshot::channel();
+    let other = thread::spawn(move || {
+        let _task = handle.spawn(|| async { DropPanics });
+        drop(handle.spawn(|| async { DropPanics }));
+        // After those.
+        handle.call(|| async move { sender.send(()) }).unwrap().unwrap();
+        panic!("{EXPECTED}: thread");
+    });
+    reactor.block_on(async { receiver.await.unwrap() }).unwrap();
+    assert_eq!(*other.join().unwrap_err().downcast::<String>().unwrap(), format!("{EXPECTED}: thread"));
+    assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (1, 1), "of the handle that was dropped before");
 }
 
 #[test]
