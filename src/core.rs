@@ -211,13 +211,11 @@ impl Core {
 
     /// Calls `f`, which drops what is a task's; a panic in it goes to the hook, is counted, and ends here.
     pub(crate) fn contain_drop(&self, name: Option<Rc<str>>, f: impl FnOnce()) {
-        self.contain(|| {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-                self.contain(|| self.panics.report(name, &*payload));
-                // To where it is counted.
-                resume_unwind(payload);
-            }
-        });
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            self.contain(|| self.panics.report(name, &*payload));
+            // It is counted, and its payload dropped.
+            self.contain(|| resume_unwind(payload));
+        }
     }
 
     // Tasks.
@@ -330,7 +328,9 @@ impl Core {
             mem::forget(joiner.take());
         }
         drop(tasks);
-        drop(rest);
+        if rest.is_some() {
+            self.contain_drop(None, || drop(rest));
+        }
         if let Some(joiner) = joiner {
             joiner.wake();
         }

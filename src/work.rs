@@ -105,10 +105,11 @@ where
     }
 }
 
-/// Work, and where on another thread its output goes; none once it is on its way.
+/// Work, and where on another thread its output goes: that takes the place of both when the work is done, and is none
+/// meanwhile.
 pub(crate) type Replying<W> = Projected<W, Option<Reply<<W as Work>::Output>>>;
 
-impl<W> Run for Stages<Replying<W>, ()>
+impl<W> Run for Stages<Replying<W>, Reply<W::Output>>
 where
     W: Work + 'static,
     W::Output: 'static,
@@ -132,14 +133,12 @@ where
     }
 }
 
-/// Drops the work, and after it, also if that panics, sends its output.
-fn reply<W: Work>(mut body: Pin<&mut Stages<Replying<W>, ()>>, output: Result<W::Output, JoinError>) {
-    let Some(running) = body.as_mut().running() else { return };
-    let mut reply = running.project().1.take();
-    if let Some(reply) = &mut reply {
-        reply.set(output);
-    }
-    body.end(());
+/// Drops the work. Its output is sent when the body is dropped, so that a panic in the drop of the work is heard of
+/// before.
+fn reply<W: Work>(mut body: Pin<&mut Stages<Replying<W>, Reply<W::Output>>>, output: Result<W::Output, JoinError>) {
+    let Some(mut reply) = body.as_mut().running().and_then(|running| running.project().1.take()) else { return };
+    reply.set(output);
+    body.end(reply);
 }
 
 /// A task's work and its output.

@@ -5,10 +5,12 @@ use mainspring::channel::oneshot;
 use mainspring::task::{JoinSet, spawn_named, yield_now};
 use mainspring::tick::{Tick, schedule_named};
 use mainspring::time::Clock;
-use mainspring::{LongestPoll, OnPanic, Reactor, Stats, spawn};
+use mainspring::{Handle, JoinError, JoinHandle, LongestPoll, OnPanic, Reactor, RemoteJoinHandle, Stats, spawn};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Wake;
 use std::thread;
 use std::time::Duration;
 use util::runtime::{EXPECTED, Limit, PanickingWaker, poll_with, quiet, run, turns};
@@ -165,14 +167,85 @@ fn an_output_that_panics_on_a_plain_thread_is_discarded() {
     let (sender, receiver) = oneshot::channel();
     let other = thread::spawn(move || {
         let _task = handle.spawn(|| async { DropPanics });
-        drop(handle.spawn(|| async { DropPanics }));
-        // After those.
+        // After that one.
         handle.call(|| async move { sender.send(()) }).unwrap().unwrap();
         panic!("{EXPECTED}: thread");
     });
     reactor.block_on(async { receiver.await.unwrap() }).unwrap();
     assert_eq!(*other.join().unwrap_err().downcast::<String>().unwrap(), format!("{EXPECTED}: thread"));
-    assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (1, 1), "of the handle that was dropped before");
+    assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (0, 0));
+}
+
+/// Writes down when it is woken.
+struct Woken(Told);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().unwrap().push((None, "woken".into()));
+    }
+}
+
+/// What the hook and the handle of a task hear, in which order; and with what its task ends. It is aborted, if it waits.
+fn heard<H>(make: impl FnOnce(&Handle) -> H, abort: impl FnOnce(&H)) -> (Vec<String>, String)
+where
+    H: Future<Output = Result<u32, JoinError>> + Unpin,
+{
+    let (reactor, told) = reactor(OnPanic::Report);
+    let mut error = String::new();
+    reactor
+        .block_on(async {
+            let mut task = make(&reactor.handle());
+            let waker = Arc::new(Woken(told.clone())).into();
+            assert!(poll_with(Pin::new(&mut task), &waker).is_pending());
+            turns(2).await;
+            abort(&task);
+            turns(2).await;
+            error = task.await.unwrap_err().to_string();
+        })
+        .unwrap();
+    assert_eq!(reactor.stats().panics, 1);
+    let told = told.lock().unwrap().iter().map(|(_, text)| text.replace(EXPECTED, "")).collect();
+    (told, error.replace(EXPECTED, ""))
+}
+
+#[test]
+fn the_hook_hears_first_and_the_same_of_local_and_remote_tasks() {
+    async fn polled() -> u32 {
+        panic!("{EXPECTED}: poll");
+    }
+    async fn aborted() -> u32 {
+        let _drop = DropPanics;
+        pending().await
+    }
+    let expected = |hook: &str, error: &str| (vec![hook.to_owned(), "woken".into()], error.to_owned());
+
+    let local = heard(|_| spawn(polled()), JoinHandle::abort);
+    assert_eq!(local, expected(": poll", "the task panicked: : poll"));
+    assert_eq!(heard(|handle| handle.spawn(polled), RemoteJoinHandle::abort), local);
+
+    let local = heard(|_| spawn(aborted()), JoinHandle::abort);
+    assert_eq!(local, expected(": drop", "the task was aborted"));
+    assert_eq!(heard(|handle| handle.spawn(aborted), RemoteJoinHandle::abort), local);
+}
+
+#[test]
+fn an_output_that_nobody_wants_may_stop_the_reactor() {
+    for remote in [false, true] {
+        let (reactor, told) = reactor(OnPanic::Stop);
+        let handle = reactor.handle();
+        let error = reactor
+            .block_on(async {
+                if remote {
+                    drop(handle.spawn(|| async { DropPanics }));
+                } else {
+                    drop(spawn(async { DropPanics }));
+                }
+                turns(2).await;
+            })
+            .unwrap_err();
+        assert_eq!(error.to_string(), format!("a task panicked: {EXPECTED}: drop"));
+        assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (1, 1));
+    }
 }
 
 #[test]
