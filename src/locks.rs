@@ -28,6 +28,9 @@ use std::time::Duration;
 /// A lock that stands in a static: loom's cannot be made there. Whoever takes it says what it does about poisoning.
 pub(crate) use std::sync::Mutex as StaticMutex;
 
+/// A flag that is read without a lock.
+pub(crate) use imported::atomic::{AtomicBool, Ordering};
+
 /// The guard of a [`Mutex`].
 pub(crate) use imported::MutexGuard;
 

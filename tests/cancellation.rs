@@ -6,9 +6,11 @@ use mainspring::tick::{Tick, schedule};
 use mainspring::{Reactor, yield_now};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 use std::thread;
 use util::counting_waker::CountingWaker;
-use util::runtime::{Limit, Random, run};
+use util::runtime::{Limit, Random, poll_once, poll_with, run};
 
 #[test]
 fn a_token_is_cancelled_with_its_parent_and_not_the_other_way_round() {
@@ -47,6 +49,36 @@ fn all_who_wait_are_woken_once_and_nobody_is_kept() {
     for cancelled in &mut waiting {
         assert!(waker.poll(cancelled).is_ready() && waker.poll(cancelled).is_ready());
     }
+}
+
+/// What a waker of a token has seen of the token, of its grandchild, and of that after another `cancel`.
+struct Look {
+    parent: CancellationToken,
+    grandchild: CancellationToken,
+    seen: Mutex<Vec<[bool; 4]>>,
+}
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        let before = [self.parent.is_cancelled(), self.grandchild.is_cancelled()];
+        self.parent.cancel();
+        let waited = poll_once(self.grandchild.cancelled()).is_ready();
+        self.seen.lock().unwrap().push([before[0], before[1], self.grandchild.is_cancelled(), waited]);
+    }
+}
+
+#[test]
+fn whoever_hears_of_it_finds_the_children_cancelled_too() {
+    let parent = CancellationToken::new();
+    let child = parent.child();
+    let grandchild = child.child();
+    let look = Arc::new(Look { parent: parent.clone(), grandchild, seen: Mutex::default() });
+    let waker = Waker::from(look.clone());
+    let (mut first, mut second) = (parent.cancelled(), child.cancelled());
+    assert!(poll_with(Pin::new(&mut first), &waker).is_pending());
+    assert!(poll_with(Pin::new(&mut second), &waker).is_pending());
+    parent.cancel();
+    assert_eq!(*look.seen.lock().unwrap(), [[true; 4]; 2]);
 }
 
 #[test]

@@ -117,6 +117,24 @@ fn a_parent_and_a_child_are_cancelled_at_once_and_a_grandchild_hears_of_it() {
 }
 
 #[test]
+fn whoever_finds_a_parent_cancelled_finds_its_grandchild_so_and_so_does_a_second_cancel() {
+    model(|| {
+        let parent = CancellationToken::new();
+        let child = parent.child();
+        let grandchild = child.child();
+        let told = parent.clone();
+        let cancelling = thread::spawn(move || told.cancel());
+        if parent.is_cancelled() {
+            assert!(grandchild.is_cancelled() && child.child().is_cancelled());
+        }
+        parent.cancel();
+        assert!(grandchild.is_cancelled() && child.child().is_cancelled());
+        block_on(grandchild.cancelled());
+        cancelling.join().unwrap();
+    });
+}
+
+#[test]
 fn a_child_is_dropped_on_one_thread_while_its_own_child_is_on_another() {
     model(|| {
         let parent = CancellationToken::new();

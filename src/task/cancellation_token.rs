@@ -8,9 +8,14 @@
 //! are known to their parents weakly and take themselves out when they are dropped, so a server whose every connection
 //! has a child of one token holds room for as many as there were at a time. Trees of any depth are walked in loops, not
 //! by recursion.
+//!
+//! A token is cancelled if it or an ancestor is marked so, which is one flag whatever is below it: so nobody finds a
+//! parent cancelled and its child not, also not a waker that is called before the walk has come to that child. One lock
+//! for a whole tree would do as well; then each connection of each thread would take the same.
 
 use std::fmt;
 use std::future::Future;
+use std::iter;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -18,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 
 use crate::channel::wait::poll_locked;
-use crate::locks::Mutex;
+use crate::locks::{AtomicBool, Mutex, Ordering};
 use crate::pin::{Projected, Step};
 use crate::scope;
 use crate::wake::wake;
@@ -47,14 +52,14 @@ pub struct CancellationToken {
 struct Node {
     /// Whose child it is, and by which key; none of a root, and of one born cancelled.
     parent: Option<(Arc<Self>, usize)>,
+    /// Set once it was cancelled, under the lock; one whose ancestor was may not have it yet.
+    cancelled: AtomicBool,
     /// The rest.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Set once.
-    cancelled: bool,
     /// Who waits, by key. Empty, and stays so, once it is cancelled: a key that comes later names nobody.
     waiters: Slab<Option<Waker>>,
     /// Who is to be cancelled too, by key. The same.
@@ -65,30 +70,31 @@ impl CancellationToken {
     /// One that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
-        Self { node: Arc::new(Node { parent: None, state: Mutex::default() }) }
+        Self { node: Arc::new(Node::new(None, false)) }
     }
 
-    /// One that is cancelled with this one, and whose own cancellation this one does not hear of.
+    /// One that is cancelled with this one, and whose own cancellation this one does not hear of. Whoever asks it, or
+    /// waits for it, looks at each of its ancestors.
     #[must_use]
     pub fn child(&self) -> Self {
         let mut state = self.node.state.lock();
-        if state.cancelled {
+        // Its own mark will do: the walk of a cancellation that has not come here yet finds this child.
+        if self.node.cancelled.load(Ordering::Acquire) {
             drop(state);
-            let cancelled = State { cancelled: true, ..State::default() };
-            return Self { node: Arc::new(Node { parent: None, state: Mutex::new(cancelled) }) };
+            return Self { node: Arc::new(Node::new(None, true)) };
         }
         let entry = state.children.vacant_entry();
-        let node = Arc::new(Node { parent: Some((self.node.clone(), entry.key())), state: Mutex::default() });
+        let node = Arc::new(Node::new(Some((self.node.clone(), entry.key())), false));
         entry.insert(Arc::downgrade(&node));
         Self { node }
     }
 
-    /// Cancels it and its children, and wakes all who wait. The second time nothing happens.
+    /// Cancels it and its children, at one moment, and then wakes all who wait. The second time nothing happens.
     pub fn cancel(&self) {
         let mut left = vec![self.node.clone()];
         while let Some(node) = left.pop() {
             let mut state = node.state.lock();
-            state.cancelled = true;
+            node.cancelled.store(true, Ordering::Release);
             let waiters = std::mem::take(&mut state.waiters);
             let children = std::mem::take(&mut state.children);
             drop(state);
@@ -100,7 +106,7 @@ impl CancellationToken {
     /// Whether it was cancelled. Records nothing.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.node.state.lock().cancelled
+        self.node.is_cancelled()
     }
 
     /// Waits until it is cancelled.
@@ -146,6 +152,18 @@ impl fmt::Debug for CancellationToken {
     }
 }
 
+impl Node {
+    fn new(parent: Option<(Arc<Self>, usize)>, cancelled: bool) -> Self {
+        Self { parent, cancelled: AtomicBool::new(cancelled), state: Mutex::default() }
+    }
+
+    /// Whether it was cancelled, or an ancestor.
+    fn is_cancelled(&self) -> bool {
+        let mut line = iter::successors(Some(self), |node| node.parent.as_ref().map(|(parent, _)| &**parent));
+        line.any(|node| node.cancelled.load(Ordering::Acquire))
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         let mut parent = self.parent.take();
@@ -183,7 +201,7 @@ impl Cancelled {
     fn poll_with(&mut self, waker: Option<&Waker>) -> Poll<()> {
         let Self { node, key, done } = self;
         poll_locked(&node.state, waker, |state| {
-            if state.cancelled {
+            if node.is_cancelled() {
                 (*key, *done) = (None, true);
                 return Ok(());
             }
