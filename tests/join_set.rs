@@ -8,6 +8,7 @@ use mainspring::time::{sleep, timeout};
 use mainspring::yield_now;
 use std::cell::RefCell;
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,6 +99,40 @@ fn outside_a_reactor_tasks_are_joined_with_the_reason() {
     let error = futures::executor::block_on(tasks.join_next()).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "no reactor is running on this thread");
     assert!(tasks.try_join_next().is_none() && tasks.is_empty());
+}
+
+#[test]
+fn a_task_that_is_refused_and_panics_in_its_drop_is_in_the_set_like_any_other() {
+    quiet();
+    struct DropPanics;
+    impl Drop for DropPanics {
+        fn drop(&mut self) {
+            panic!("{EXPECTED}");
+        }
+    }
+    let mut tasks = JoinSet::new();
+    let held = DropPanics;
+    let refused = catch_unwind(AssertUnwindSafe(|| {
+        tasks.spawn(async move {
+            let _held = held;
+            1
+        })
+    }));
+    assert!(refused.is_err());
+    assert_eq!(tasks.len(), 1);
+    run(async {
+        // It has a place that no other has.
+        tasks.spawn(async { pending().await });
+        tasks.spawn(async { 2 });
+        let error = tasks.join_next().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "the task could not be started, and panicked when it was dropped");
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), 2);
+        tasks.spawn(async { 3 });
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), 3);
+        tasks.abort_all();
+        assert!(tasks.join_next().await.unwrap().unwrap_err().is_aborted());
+        assert!(tasks.is_empty());
+    });
 }
 
 #[test]

@@ -27,6 +27,9 @@ use crate::spawn::start_named;
 use crate::wake::wake;
 use crate::work::Polled;
 
+/// What a task is joined with whose drop has panicked instead of its start.
+const REFUSED: &str = "the task could not be started, and panicked when it was dropped";
+
 /// Tasks of one reactor whose outputs are of one type. Dropping it aborts those that have not ended.
 ///
 /// It is also a `Stream` of the outputs, which ends when the set is empty.
@@ -98,7 +101,8 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Starts a task on the reactor that is running on this thread. One that cannot be started is in the set all the
-    /// same, and joined with the error that [`spawn`](fn@crate::spawn) would have in its handle.
+    /// same, and joined with the error that [`spawn`](fn@crate::spawn) would have in its handle; so is one that, not
+    /// started, panics when it is dropped.
     pub fn spawn(&mut self, future: impl Future<Output = T> + 'static) -> AbortHandle {
         self.start(None, future)
     }
@@ -109,10 +113,11 @@ impl<T: 'static> JoinSet<T> {
     }
 
     fn start(&mut self, name: Option<Rc<str>>, future: impl Future<Output = T> + 'static) -> AbortHandle {
-        let place = self.tasks.vacant_entry();
-        let mark = Mark { ends: self.ends.clone(), key: place.key() };
-        let task = start_named(name, Polled::new(Projected::new(future, mark), ()));
-        place.insert(task).abort_handle()
+        // Why a place before the task has it: one that is refused may panic when it is dropped, and leave its mark.
+        let key = self.tasks.insert(JoinHandle::new(Err(JoinError::refused(REFUSED))));
+        let mark = Mark { ends: self.ends.clone(), key };
+        self.tasks[key] = start_named(name, Polled::new(Projected::new(future, mark), ()));
+        self.tasks[key].abort_handle()
     }
 
     /// The output of the next task that ends, or has ended; `None` if the set is empty.
