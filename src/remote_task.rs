@@ -1,7 +1,7 @@
 //! A task that was spawned from another thread: what its handle and its reactor share.
 //!
 //! [`Handle::spawn`](crate::Handle::spawn) makes the two ends. The [`Reply`] goes with the closure that starts the task
-//! and then stands beside its work; dropped without an output, on whatever path, it says that there is none. The
+//! and then stands beside its work; dropped without an output, on whatever path, it says why there is none. The
 //! [`Shared`] stays with the handle, and learns the number of the task, by which the handle can have it aborted.
 //!
 //! The task is one task, whose output goes to another thread instead of staying where it is ([`crate::work`]). A task
@@ -32,7 +32,7 @@ struct State<T> {
     task: Option<Number>,
     /// Set if it is not to be started.
     aborted: bool,
-    /// Set once the output has been left, or will never be.
+    /// Set once the output has been left.
     ended: bool,
     /// Taken by the handle.
     output: Option<Result<T, JoinError>>,
@@ -115,7 +115,9 @@ impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         let mut state = self.shared.0.lock();
         state.ended = true;
-        state.output = self.output.take();
+        // None if it was never started.
+        let error = if state.aborted { JoinError::aborted() } else { JoinError::ended() };
+        state.output = Some(self.output.take().unwrap_or(Err(error)));
         let joiner = state.joiner.take();
         drop(state);
         // Also while a drop that has panicked goes on.

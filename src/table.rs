@@ -186,7 +186,7 @@ impl Tasks {
     #[inline]
     pub(crate) fn room(&self) -> Result<Room, JoinError> {
         if self.closed {
-            return Err(JoinError::aborted());
+            return Err(JoinError::ended());
         }
         let is_full = self.slots.len() - self.free.len() - self.given_back.len() > TASKS_MAX;
         if is_full { Err(JoinError::full()) } else { Ok(Room(())) }

@@ -4,7 +4,7 @@ mod util;
 use mainspring::channel::oneshot;
 use mainspring::time::sleep;
 use mainspring::workers::{Worker, Workers};
-use mainspring::{Handle, Reactor};
+use mainspring::{Handle, JoinError, Reactor};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -144,6 +144,35 @@ fn a_reactor_that_ends_answers_those_who_wait_for_it() {
         thread.join().unwrap();
         assert!(caller.join().unwrap().unwrap_err().is_aborted());
     }
+}
+
+#[test]
+fn what_a_reactor_has_not_started_when_it_ends_says_so() {
+    /// Spawns when it is dropped, and sends what the handle says.
+    struct Spawns(mpsc::Sender<String>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let task = mainspring::spawn(async {});
+            self.0.send(futures::executor::block_on(task).unwrap_err().to_string()).unwrap();
+        }
+    }
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let (sender, receiver) = mpsc::channel();
+    let held = Spawns(sender);
+    let begun = reactor.spawn(async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    });
+    reactor.block_on(mainspring::yield_now()).unwrap();
+    let (waits, aborted) = (handle.spawn(|| async {}), handle.spawn(|| async {}));
+    aborted.abort();
+    drop(reactor);
+    assert_eq!(receiver.recv().unwrap(), "the reactor has ended");
+    let text = |error: Result<(), JoinError>| error.unwrap_err().to_string();
+    assert_eq!(text(futures::executor::block_on(begun)), "the reactor has ended");
+    assert_eq!(text(futures::executor::block_on(waits)), "the reactor has ended");
+    assert_eq!(text(futures::executor::block_on(aborted)), "the task was aborted");
 }
 
 #[test]
