@@ -203,6 +203,20 @@ impl<T> RemoteJoinHandle<T> {
             let _ = self.reactor.call_there(Box::new(call), usize::MAX);
         }
     }
+
+    /// Whether the task has ended; also of one that will not be started.
+    ///
+    /// ```
+    /// let reactor = mainspring::Reactor::new()?;
+    /// let task = reactor.handle().spawn(|| async { 6 * 7 });
+    /// assert!(!task.is_finished());
+    /// drop(reactor);
+    /// assert!(task.is_finished());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.task.as_ref().map_or(true, |task| task.has_ended())
+    }
 }
 
 impl<T> Future for RemoteJoinHandle<T> {

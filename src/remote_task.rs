@@ -63,11 +63,16 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Which task is to be aborted; one that has not been started will not be.
+    /// Which task is to be aborted; none if it has ended. One that has not been started will not be.
     pub(crate) fn abort(&self) -> Option<Number> {
         let mut state = self.0.lock();
         state.aborted = true;
-        state.task
+        if state.ended { None } else { state.task }
+    }
+
+    /// Whether the output has been left.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.lock().ended
     }
 
     /// The output. Once it was taken, as if the task had been aborted.
@@ -122,5 +127,21 @@ impl<T> Drop for Reply<T> {
         drop(state);
         // Also while a drop that has panicked goes on.
         wake(joiner);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::task;
+    use crate::waker::Number;
+
+    #[test]
+    fn an_abort_of_a_task_that_has_ended_names_none() {
+        let number = Number::new(0, 1, 7);
+        let (reply, shared) = task::<()>();
+        shared.start(|| number);
+        assert_eq!((shared.abort(), shared.has_ended()), (Some(number), false));
+        drop(reply);
+        assert_eq!((shared.abort(), shared.has_ended()), (None, true));
     }
 }

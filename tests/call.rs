@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use util::runtime::{EXPECTED, Limit, quiet};
+use util::runtime::{EXPECTED, Limit, quiet, turns};
 
 /// A reactor on a thread of its own, until the sender is dropped.
 fn reactor() -> (Handle, oneshot::Sender<()>, JoinHandle<()>) {
@@ -173,6 +173,25 @@ fn what_a_reactor_has_not_started_when_it_ends_says_so() {
     assert_eq!(text(futures::executor::block_on(begun)), "the reactor has ended");
     assert_eq!(text(futures::executor::block_on(waits)), "the reactor has ended");
     assert_eq!(text(futures::executor::block_on(aborted)), "the task was aborted");
+}
+
+#[test]
+fn whether_a_task_has_ended_is_known_on_any_thread() {
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.handle();
+    let (ended, begun) = (handle.spawn(|| async { 7 }), handle.spawn(std::future::pending::<()>));
+    assert!(!ended.is_finished() && !begun.is_finished());
+    reactor.block_on(turns(2)).unwrap();
+    let (mut ended, begun) = thread::spawn(move || {
+        assert!(ended.is_finished() && !begun.is_finished());
+        ended.abort();
+        (ended, begun)
+    })
+    .join()
+    .unwrap();
+    assert_eq!(futures::executor::block_on(&mut ended).unwrap(), 7);
+    drop(reactor);
+    assert!(ended.is_finished() && begun.is_finished() && handle.spawn(|| async {}).is_finished());
 }
 
 #[test]
