@@ -2,8 +2,7 @@
 //!
 //! [`JoinHandle::abort_handle`](crate::JoinHandle::abort_handle) and [`JoinSet::spawn`](super::JoinSet::spawn) give it
 //! out. It does not keep the task from running on, nor its output in memory: it is the task's number, and a late abort
-//! finds that no task has it any more. Numbers come again after 2^28 spawns: an abort that is so late may end another
-//! task.
+//! finds that no task has it any more, unless it is so late that numbers have come again.
 //!
 //! A local one: from another thread, [`RemoteJoinHandle::abort`](crate::RemoteJoinHandle::abort) or a
 //! [`CancellationToken`](super::CancellationToken) does it.
@@ -36,7 +35,8 @@ impl AbortHandle {
         Self { task }
     }
 
-    /// Drops the task's future when its turn comes. No effect on a task that has ended.
+    /// Drops the task's future when its turn comes. No effect on a task that has ended, until its number comes again,
+    /// 268,435,455 spawns after its own at the earliest: then it ends the task that has that number.
     pub fn abort(&self) {
         if let Some((core, number)) = &self.task {
             core.abort(*number);
