@@ -118,7 +118,7 @@ pub enum Tick {
 /// # .unwrap();
 /// ```
 pub fn schedule<T: Task + 'static>(task: T) -> JoinHandle<io::Result<()>> {
-    spawn::start(Ticking { task, owner: Owner::new() })
+    spawn::start(Ticking::new(task))
 }
 
 /// As [`schedule`], and the task has a name: see [`spawn_named`](crate::task::spawn_named).
@@ -138,15 +138,21 @@ pub fn schedule<T: Task + 'static>(task: T) -> JoinHandle<io::Result<()>> {
 /// # .unwrap();
 /// ```
 pub fn schedule_named<T: Task + 'static>(name: impl Into<Rc<str>>, task: T) -> JoinHandle<io::Result<()>> {
-    spawn::start_named(Some(name.into()), Ticking { task, owner: Owner::new() })
+    spawn::start_named(Some(name.into()), Ticking::new(task))
 }
 
 /// The work of a tick task.
-struct Ticking<T> {
+pub(crate) struct Ticking<T> {
     /// The user's task.
     task: T,
     /// Under whose name its waits stand; they end with it.
     owner: Owner,
+}
+
+impl<T> Ticking<T> {
+    pub(crate) fn new(task: T) -> Self {
+        Self { task, owner: Owner::new() }
+    }
 }
 
 // The task is ticked by `&mut`, and never pinned.

@@ -136,6 +136,37 @@ fn a_task_that_is_refused_and_panics_in_its_drop_is_in_the_set_like_any_other() 
 }
 
 #[test]
+fn tick_tasks_are_joined_with_futures_and_end_with_the_set() {
+    run(async {
+        let alive = Alive::default();
+        let mut tasks = JoinSet::new();
+        tasks.schedule(|| Ok(Tick::Final));
+        tasks.spawn(async { Ok(()) });
+        tasks.schedule_named("fails", || Err(std::io::ErrorKind::InvalidData.into()));
+        assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+        assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+        let error = tasks.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+        // One that waits and one that does not, in the set that is dropped.
+        let mut pause = sleep(Duration::from_secs(3600));
+        let (waits, busy) = (alive.token(), alive.token());
+        tasks.schedule(move || {
+            let _held = &waits;
+            Ok(pause.try_wait()?.map_or(Tick::WouldBlock, |()| Tick::Final))
+        });
+        let abort = tasks.schedule(move || {
+            let _held = &busy;
+            Ok(Tick::Again)
+        });
+        turns(1).await;
+        assert_eq!((alive.count(), stats().tasks), (2, 2));
+        drop(tasks);
+        turns(1).await;
+        assert_eq!((alive.count(), stats().tasks, abort.is_finished()), (0, 0, true));
+    });
+}
+
+#[test]
 fn a_tick_joins_a_set() {
     run(async {
         let mut tasks = JoinSet::new();

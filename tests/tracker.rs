@@ -2,6 +2,7 @@
 mod util;
 
 use mainspring::task::{CancellationToken, Tracker};
+use mainspring::tick::Tick;
 use mainspring::time::{Instant, sleep, timeout};
 use mainspring::{spawn, yield_now};
 use std::future::pending;
@@ -42,6 +43,25 @@ fn tasks_are_told_waited_for_and_those_who_do_not_end_are_aborted_and_named() {
         assert_eq!((shutdown.finished, &shutdown.aborted[..]), (4, &["deaf", "slow", "unnamed"].map(String::from)[..]));
         assert_eq!(shutdown.to_string(), "4 finished, 3 aborted: deaf, slow, unnamed");
         assert_eq!((alive.count(), stats().tasks), (0, 0), "they have been dropped");
+    });
+}
+
+#[test]
+fn tick_tasks_are_tracked_too() {
+    in_virtual_time(async {
+        let tracker = Tracker::new();
+        let mut told = tracker.token().cancelled();
+        let obeys = tracker.schedule(move || Ok(told.try_wait().map_or(Tick::WouldBlock, |()| Tick::Final)));
+        let mut pause = sleep(Duration::from_secs(3600));
+        let waits = move || Ok(pause.try_wait()?.map_or(Tick::WouldBlock, |()| Tick::Final));
+        drop(tracker.schedule_named("waits", waits));
+        yield_now().await;
+        assert_eq!(tracker.len(), 2);
+        let shutdown = tracker.shutdown(Duration::from_secs(1)).await;
+        assert_eq!((shutdown.finished, shutdown.aborted), (1, vec!["waits".into()]));
+        obeys.await.unwrap().unwrap();
+        let error = tracker.schedule(|| Ok(Tick::Final)).await.unwrap_err();
+        assert_eq!(error.to_string(), "the tracker has begun its shutdown");
     });
 }
 

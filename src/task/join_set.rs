@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -19,13 +20,16 @@ use futures_core::Stream;
 use slab::Slab;
 
 use super::AbortHandle;
+use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
-use crate::pin::{Projected, Step};
+use crate::pin::Projected;
 use crate::scope;
 use crate::spawn::start_named;
+use crate::tick::{self, Ticking};
 use crate::wake::wake;
-use crate::work::Polled;
+use crate::waker::Number;
+use crate::work::{Polled, Work};
 
 /// What a task is joined with whose drop has panicked instead of its start.
 const REFUSED: &str = "the task could not be started, and panicked when it was dropped";
@@ -85,11 +89,12 @@ impl Drop for Mark {
     }
 }
 
-impl<F: Future> Step<F> for Mark {
-    type Output = F::Output;
+impl<W: Work> Work for Projected<W, Mark> {
+    type Output = W::Output;
 
-    fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        future.poll(cx)
+    #[inline]
+    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<W::Output> {
+        self.project().0.work(core, task)
     }
 }
 
@@ -104,19 +109,19 @@ impl<T: 'static> JoinSet<T> {
     /// same, and joined with the error that [`spawn`](fn@crate::spawn) would have in its handle; so is one that, not
     /// started, panics when it is dropped.
     pub fn spawn(&mut self, future: impl Future<Output = T> + 'static) -> AbortHandle {
-        self.start(None, future)
+        self.start(None, Polled::new(future, ()))
     }
 
     /// As [`spawn`](Self::spawn), and the task has a name: see [`spawn_named`](super::spawn_named).
     pub fn spawn_named(&mut self, name: impl Into<Rc<str>>, future: impl Future<Output = T> + 'static) -> AbortHandle {
-        self.start(Some(name.into()), future)
+        self.start(Some(name.into()), Polled::new(future, ()))
     }
 
-    fn start(&mut self, name: Option<Rc<str>>, future: impl Future<Output = T> + 'static) -> AbortHandle {
+    fn start(&mut self, name: Option<Rc<str>>, work: impl Work<Output = T> + 'static) -> AbortHandle {
         // Why a place before the task has it: one that is refused may panic when it is dropped, and leave its mark.
         let key = self.tasks.insert(JoinHandle::new(Err(JoinError::refused(REFUSED))));
         let mark = Mark { ends: self.ends.clone(), key };
-        self.tasks[key] = start_named(name, Polled::new(Projected::new(future, mark), ()));
+        self.tasks[key] = start_named(name, Projected::new(work, mark));
         self.tasks[key].abort_handle()
     }
 
@@ -181,6 +186,30 @@ impl<T: 'static> JoinSet<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+}
+
+/// Tick tasks, among futures of the same output.
+impl JoinSet<io::Result<()>> {
+    /// Starts a tick task, as [`tick::schedule`](crate::tick::schedule) does and [`spawn`](Self::spawn) a future.
+    ///
+    /// ```
+    /// use mainspring::{task::JoinSet, tick::Tick};
+    ///
+    /// mainspring::run(async {
+    ///     let mut tasks = JoinSet::new();
+    ///     tasks.schedule(|| Ok(Tick::Final));
+    ///     tasks.join_next().await.unwrap().unwrap()
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn schedule(&mut self, task: impl tick::Task + 'static) -> AbortHandle {
+        self.start(None, Ticking::new(task))
+    }
+
+    /// As [`schedule`](Self::schedule), and the task has a name: see [`spawn_named`](super::spawn_named).
+    pub fn schedule_named(&mut self, name: impl Into<Rc<str>>, task: impl tick::Task + 'static) -> AbortHandle {
+        self.start(Some(name.into()), Ticking::new(task))
     }
 }
 

@@ -10,21 +10,25 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use slab::Slab;
 
 use super::{AbortHandle, CancellationToken};
+use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
-use crate::pin::{Projected, Step};
+use crate::pin::Projected;
 use crate::spawn::start_named;
 use crate::sync::Notify;
+use crate::tick::{self, Ticking};
 use crate::time::timeout;
-use crate::work::Polled;
+use crate::waker::Number;
+use crate::work::{Polled, Work};
 
 /// What a task without a name is called in a report.
 const UNNAMED: &str = "unnamed";
@@ -87,11 +91,12 @@ impl Drop for Mark {
     }
 }
 
-impl<F: Future> Step<F> for Mark {
-    type Output = F::Output;
+impl<W: Work> Work for Projected<W, Mark> {
+    type Output = W::Output;
 
-    fn step(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        future.poll(cx)
+    #[inline]
+    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<W::Output> {
+        self.project().0.work(core, task)
     }
 }
 
@@ -147,7 +152,7 @@ impl Tracker {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.start(None, future)
+        self.start(None, Polled::new(future, ()))
     }
 
     /// As [`spawn`](Self::spawn), and the task has a name, by which it is reported.
@@ -160,13 +165,48 @@ impl Tracker {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.start(Some(name.into()), future)
+        self.start(Some(name.into()), Polled::new(future, ()))
     }
 
-    fn start<F>(&self, name: Option<Rc<str>>, future: F) -> JoinHandle<F::Output>
+    /// As [`spawn`](Self::spawn), with a tick task: see [`tick::schedule`](crate::tick::schedule).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn), and the error that ended the task.
+    ///
+    /// ```
+    /// use mainspring::{task::Tracker, tick::Tick};
+    /// use std::time::Duration;
+    ///
+    /// mainspring::run(async {
+    ///     let tracker = Tracker::new();
+    ///     let mut told = tracker.token().cancelled();
+    ///     drop(tracker.schedule(move || Ok(told.try_wait().map_or(Tick::WouldBlock, |()| Tick::Final))));
+    ///     assert_eq!(tracker.shutdown(Duration::MAX).await.finished, 1);
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn schedule(&self, task: impl tick::Task + 'static) -> JoinHandle<io::Result<()>> {
+        self.start(None, Ticking::new(task))
+    }
+
+    /// As [`schedule`](Self::schedule), and the task has a name, by which it is reported.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`schedule`](Self::schedule).
+    pub fn schedule_named(
+        &self,
+        name: impl Into<Rc<str>>,
+        task: impl tick::Task + 'static,
+    ) -> JoinHandle<io::Result<()>> {
+        self.start(Some(name.into()), Ticking::new(task))
+    }
+
+    fn start<W>(&self, name: Option<Rc<str>>, work: W) -> JoinHandle<W::Output>
     where
-        F: Future + 'static,
-        F::Output: 'static,
+        W: Work + 'static,
+        W::Output: 'static,
     {
         let shared = &self.shared;
         if shared.closed.get() {
@@ -174,7 +214,7 @@ impl Tracker {
         }
         let key = shared.tasks.borrow_mut().insert(Tracked { name: name.clone(), abort: None });
         let mark = Mark { shared: shared.clone(), key };
-        let task = start_named(name, Polled::new(Projected::new(future, mark), ()));
+        let task = start_named(name, Projected::new(work, mark));
         // None if it could not be spawned.
         if let Some(tracked) = shared.tasks.borrow_mut().get_mut(key) {
             tracked.abort = Some(task.abort_handle());
