@@ -125,8 +125,8 @@ impl Source {
         Some((key, crowd.chain([seat.get()]).filter(|deadline| is_moment(*deadline)).min()))
     }
 
-    /// The entry of a direction has come due. Wakes the waits that have expired: their next try makes the system call,
-    /// and says so if that finds nothing. Returns when the entry has to come due next.
+    /// The entry of a direction has come due. Wakes the waits that have expired: the first to try makes the system
+    /// call, and if that finds nothing it is over with all of them. Returns when the entry has to come due next.
     pub(crate) fn expire(&self, direction: Direction, now: u64, tasks: &mut Tasks) -> Option<u64> {
         let mut next = None;
         let mut expires = |deadline: u64| {
@@ -168,7 +168,7 @@ impl Source {
             return true;
         }
         let mut rare = self.rare.borrow_mut();
-        let wait = rare.as_mut().and_then(|rare| rare.crowd.of(direction).find(|wait| wait.owner == owner));
+        let wait = rare.as_mut().and_then(|rare| rare.crowd.get_mut(direction, owner));
         wait.is_some_and(|wait| {
             let expired = wait.deadline == EXPIRED;
             wait.deadline = if expired { NEVER } else { wait.deadline };

@@ -243,7 +243,13 @@ impl Source {
             }
         }
         self.clear(direction);
-        if !self.has(direction.rare()) || !self.take_expired(direction, owner) {
+        self.not_yet(direction, owner)
+    }
+
+    /// The bit is off, so there is nothing: "not yet", or the end of a wait that has expired.
+    #[inline]
+    fn not_yet(&self, direction: Direction, owner: u64) -> Failure {
+        if !self.has(direction.timed()) || !self.take_expired(direction, owner) {
             return Failure::NotYet;
         }
         self.core.account.spend();
@@ -349,6 +355,9 @@ impl Source {
     #[inline(never)]
     fn record_slowly(self: &Rc<Self>, direction: Direction) -> io::Result<()> {
         self.asked_again()?;
+        if let over @ Failure::Error(_) = self.not_yet(direction, scope::sitting()) {
+            return self.try_failed(direction, over);
+        }
         waker::with_scope(|scope| {
             if let Some(scope) = scope {
                 self.core.account.blocked();
@@ -476,6 +485,9 @@ impl Source {
         if let Err(spin) = self.asked_again() {
             self.end_own(owner, direction);
             return Poll::Ready(spin);
+        }
+        if let over @ Failure::Error(_) = self.not_yet(direction, *owner) {
+            return self.poll_failed(owner, cx, direction, over);
         }
         self.wait(direction, *owner, cx.waker());
         Poll::Pending

@@ -21,7 +21,7 @@ use mainspring_sys::Readiness;
 use crate::account::Account;
 use crate::core::Core;
 use crate::crowd::{Crowd, Wait};
-use crate::deadline::{Deadline, EXPIRED, NEVER, NEW};
+use crate::deadline::{Deadline, NEVER, NEW};
 use crate::direction::Direction;
 use crate::source::Source;
 use crate::table::Tasks;
@@ -128,23 +128,9 @@ impl Source {
     #[inline]
     fn start(&self, direction: Direction) {
         let seat = &self.seats[direction as usize];
-        match seat.deadline.get() {
-            NEVER => {
-                seat.deadline.set(NEW);
-                self.list(direction);
-            }
-            EXPIRED => self.start_expired(direction),
-            _ => {}
-        }
-    }
-
-    /// Another has turned the bit off since it expired.
-    #[cold]
-    #[inline(never)]
-    fn start_expired(&self, direction: Direction) {
-        self.last_try(direction);
-        if let Some(task) = self.seats[direction as usize].task.take() {
-            self.core.wake(task);
+        if seat.deadline.get() == NEVER {
+            seat.deadline.set(NEW);
+            self.list(direction);
         }
     }
 
@@ -197,15 +183,9 @@ impl Source {
             self.set(direction.crowded());
             return !sat;
         };
-        let expired = wait.deadline == EXPIRED;
         let replaced = std::mem::replace(&mut wait.waker, cloned);
         drop(borrowed);
         drop(replaced);
-        if expired {
-            // Another has turned the bit off since.
-            self.last_try(direction);
-            waker.wake_by_ref();
-        }
         false
     }
 

@@ -3,8 +3,9 @@ mod util;
 
 use mainspring::net::TcpStream;
 use mainspring::tick::{Tick, schedule};
-use mainspring::time::{Instant, sleep};
+use mainspring::time::{Instant, sleep, timeout};
 use mainspring::{ready, spawn};
+use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,6 +76,46 @@ fn two_waits_of_one_direction_both_end() {
             assert_eq!(result, Err(ErrorKind::TimedOut));
             assert!((10..=20).contains(&after), "after {after} seconds");
         }
+        assert_eq!(stats().waits, 0);
+    });
+}
+
+#[test]
+fn a_newcomer_that_has_the_last_try_does_not_keep_the_one_that_expired() {
+    in_virtual_time(async {
+        let (stream, _peer) = half_std().await;
+        let stream = Rc::new(stream);
+        stream.set_read_timeout(Some(10 * SECOND)).unwrap();
+        // The later one's sleep and the earlier one's wait end in one moment, and the later one is polled first.
+        let [late, early] = [10, 0].map(|seconds| {
+            let stream = stream.clone();
+            spawn(async move {
+                sleep(seconds * SECOND).await;
+                timed_read(&stream).await
+            })
+        });
+        let both = async { (early.await.unwrap(), late.await.unwrap()) };
+        let timed_out = (Err(ErrorKind::TimedOut), 10);
+        assert_eq!(timeout(100 * SECOND, both).await.expect("a wait is forgotten"), (timed_out, timed_out));
+        assert_eq!(stats().waits, 0);
+    });
+}
+
+#[test]
+fn waits_of_one_task_end_one_after_another_whichever_is_polled_first() {
+    in_virtual_time(async {
+        let (stream, _peer) = half_std().await;
+        stream.set_read_timeout(Some(10 * SECOND)).unwrap();
+        let after = async |seconds: u32| {
+            sleep(seconds * SECOND).await;
+            timed_read(&stream).await
+        };
+        let polls = stats().polls;
+        let (third, second, first) = futures::join!(after(3), after(2), after(1));
+        for read in [third, second, first] {
+            assert_eq!(read, (Err(ErrorKind::TimedOut), 10));
+        }
+        assert!(stats().polls - polls < 20, "{} polls", stats().polls - polls);
         assert_eq!(stats().waits, 0);
     });
 }
@@ -163,7 +204,7 @@ fn a_wait_that_has_ended_makes_no_clock_jump_and_wakes_nobody() {
         let cancelled = spawn({
             let stream = Rc::new(stream);
             let keep = stream.clone();
-            async move { (mainspring::time::timeout(SECOND, stream.read(&mut [0])).await.is_err(), keep) }
+            async move { (timeout(SECOND, stream.read(&mut [0])).await.is_err(), keep) }
         });
         let (elapsed, stream) = cancelled.await.unwrap();
         assert!(elapsed);
@@ -306,4 +347,47 @@ fn a_stream_dropped_with_a_deadline_leaves_no_timer() {
         sleep(10 * SECOND).await;
         assert_eq!((stats().timers_fired, start.elapsed().as_secs()), (1, 10));
     });
+}
+
+#[test]
+fn random_waits_that_share_a_socket_end_in_time() {
+    for seed in 1..=300 {
+        in_virtual_time(async move {
+            let random = Rc::new(RefCell::new(Random::from(seed)));
+            let (stream, peer) = half_std().await;
+            let (stream, peer) = (Rc::new(stream), Rc::new(peer));
+            stream.set_read_timeout(Some(20 * MILLISECOND)).unwrap();
+            let tasks = [(); 4].map(|()| {
+                let (stream, peer, random) = (stream.clone(), peer.clone(), random.clone());
+                spawn(async move {
+                    for _ in 0..12 {
+                        let below = |limit: usize| random.borrow_mut().below(limit);
+                        let pause = 5 * below(5) as u32 * MILLISECOND;
+                        let start = Instant::now();
+                        let (mut one, mut other) = ([0], [0]);
+                        let step = async {
+                            match below(7) {
+                                0 => sleep(pause).await,
+                                1 => drop(stream.read(&mut one).await),
+                                2 => drop(timeout(pause, stream.read(&mut one)).await),
+                                3 => drop(stream.readable().await),
+                                4 => drop(ready(|| (&mut &*stream).read(&mut one)).await),
+                                5 => {
+                                    let later = async { (sleep(pause).await, stream.read(&mut one).await) };
+                                    drop(futures::join!(later, stream.read(&mut other)));
+                                }
+                                _ => (&*peer).write_all(&b"xy"[below(2)..]).unwrap(),
+                            }
+                        };
+                        timeout(SECOND, step).await.expect("a wait that never ends");
+                        assert!(start.elapsed() <= 41 * MILLISECOND, "seed {seed}: took {:?}", start.elapsed());
+                    }
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            assert_eq!(stats().waits, 0, "seed {seed}");
+        });
+    }
 }
