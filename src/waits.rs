@@ -183,6 +183,10 @@ impl Source {
             self.set(direction.crowded());
             return !sat;
         };
+        if wait.deadline == NEVER && self.has(direction.timed()) {
+            wait.deadline = NEW;
+            self.list(direction);
+        }
         let replaced = std::mem::replace(&mut wait.waker, cloned);
         drop(borrowed);
         drop(replaced);

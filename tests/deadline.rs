@@ -264,6 +264,25 @@ fn a_timeout_that_is_changed_during_a_wait_is_in_force_from_the_next() {
 }
 
 #[test]
+fn a_timeout_that_is_set_during_two_waits_is_in_force_once_they_have_looked_again() {
+    in_virtual_time(async {
+        let (stream, mut peer) = half_std().await;
+        let stream = Rc::new(stream);
+        let [first, second] = [0, 1].map(|_| {
+            let stream = stream.clone();
+            spawn(async move { timed_read(&stream).await })
+        });
+        turns(1).await;
+        stream.set_read_timeout(Some(10 * SECOND)).unwrap();
+        // Wakes both, and one of them gets it.
+        peer.write_all(b"x").unwrap();
+        let both = async { (first.await.unwrap(), second.await.unwrap()) };
+        let both = timeout(100 * SECOND, both).await.expect("a wait without a deadline");
+        assert_eq!(both, ((Ok(1), 0), (Err(ErrorKind::TimedOut), 10)));
+    });
+}
+
+#[test]
 fn none_disables_a_timeout_also_during_a_wait() {
     in_virtual_time(async {
         let (stream, mut peer) = half_std().await;
