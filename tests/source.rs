@@ -47,6 +47,28 @@ fn operations_are_closures_that_are_called_when_there_is_something_to_do() {
 }
 
 #[test]
+fn an_operation_that_fails_for_want_of_something_is_called_once() {
+    run(async {
+        let (source, _peer) = source();
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS] {
+            let calls = Cell::new(0);
+            let fail = |_: &UnixStream| {
+                calls.set(calls.get() + 1);
+                Err::<(), _>(io::Error::from_raw_os_error(code))
+            };
+            let errors = [
+                source.try_write_with(fail).unwrap_err(),
+                source.write_with(fail).await.unwrap_err(),
+                source.try_read_with(fail).unwrap_err(),
+                source.read_with(fail).await.unwrap_err(),
+            ];
+            assert_eq!(errors.map(|error| error.raw_os_error()), [Some(code); 4]);
+            assert_eq!(calls.get(), 4);
+        }
+    });
+}
+
+#[test]
 fn readable_is_believed_until_an_operation_says_otherwise() {
     run(async {
         let (source, mut peer) = source();

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use mainspring_sys::Interest;
 
+use super::leaf;
 use super::registered::Registered;
 use super::std_io::std_io;
 use super::stream::room;
@@ -148,7 +149,8 @@ impl<T: AsFd> Source<T> {
     ///
     /// As [`read_with`](Self::read_with).
     pub fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        self.io.writing(move |held| operation(held.get()))
+        // Why not through `Registered`: it tries again what fails for want of memory, which may not be all that is done.
+        leaf::writing(self.io.source(), move || operation(self.get_ref()))
     }
 
     /// A try of [`write_with`](Self::write_with): `None` is "not yet". While the descriptor is not believed to be
@@ -158,7 +160,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As `write_with`.
     pub fn try_write_with<R>(&self, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<Option<R>> {
-        self.io.try_writing(|held| operation(held.get()))
+        self.io.source().try_io(Direction::Write, || operation(self.get_ref()))
     }
 
     /// Waits until reading is worth a try. It is believed until an operation of this source says `WouldBlock`, so read
