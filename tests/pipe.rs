@@ -229,3 +229,21 @@ fn a_dropped_read_or_write_loses_and_repeats_nothing() {
         }
     });
 }
+
+#[test]
+fn a_large_transfer_costs_more_than_a_small_one() {
+    run(async {
+        let (reader, writer) = pipe().unwrap();
+        let mut buffer = vec![7; 65_536];
+        let polls = stats().polls;
+        let mut moved = 0;
+        while moved < 1 << 20 {
+            let count = writer.write(&buffer).await.unwrap();
+            moved += count;
+            assert_eq!(reader.read(&mut buffer[..count]).await.unwrap(), count);
+        }
+        // A mebibyte in and the same out, of which a poll moves a half.
+        let polls = stats().polls - polls;
+        assert!((3..=6).contains(&polls), "{polls} polls");
+    });
+}

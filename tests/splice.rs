@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::future::Either;
 use mainspring::io;
 use mainspring::net::{TcpStream, UnixStream, pipe, splice, splice_bidirectional};
-use mainspring::{Stats, spawn};
+use mainspring::{Stats, spawn, yield_now};
 
 use util::checked::checked;
 use util::connection::{connection, narrow_connection, pattern};
@@ -294,5 +294,34 @@ fn a_pipe_without_a_reader_and_deadlines_end_it() {
         client.write_all(b"x").await.unwrap();
         to.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
         assert_eq!(splice(&from, &to).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+}
+
+/// Gives it room for a mebibyte.
+#[cfg(target_os = "linux")]
+fn widen(pipe: &impl std::os::fd::AsRawFd) {
+    // SAFETY: the descriptor is open.
+    let size = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 1 << 20) };
+    assert_eq!(size, 1 << 20, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_poll_moves_half_a_mebibyte() {
+    checked(async {
+        // Less than there is room for: in a pipe that is full the end of the other is not seen.
+        let len = 768 << 10;
+        let (from, writer) = pipe().unwrap();
+        widen(&writer);
+        writer.write_all(&vec![7; len]).await.unwrap();
+        drop(writer);
+        let (_reader, to) = pipe().unwrap();
+        widen(&to);
+        // A poll that has its budget.
+        yield_now().await;
+        let polls = Stats::current().unwrap().polls;
+        assert_eq!(splice(&from, &to).await.unwrap(), len as u64);
+        let polls = Stats::current().unwrap().polls - polls;
+        assert!((1..=3).contains(&polls), "{polls} polls");
     });
 }

@@ -460,3 +460,35 @@ fn without_a_reactor_there_is_no_socket_and_after_one_it_says_so() {
     assert_eq!(sent.unwrap_err().kind(), ErrorKind::NotConnected);
     assert!(format!("{socket:?}").contains(&address.to_string()));
 }
+
+#[test]
+fn large_datagrams_cost_more_than_small_ones() {
+    run(async {
+        let (socket, address) = socket();
+        let mut buffer = vec![7; 60_000];
+        let polls = stats().polls;
+        for _ in 0..20 {
+            socket.send_to(&buffer, address).await.unwrap();
+            assert_eq!(socket.recv(&mut buffer).await.unwrap(), 60_000);
+        }
+        let singly = stats().polls - polls;
+        assert!((3..=6).contains(&singly), "{singly} polls");
+        let polls = stats().polls;
+        let mut batch = Datagrams::new(2, 60_000);
+        for _ in 0..10 {
+            batch.clear();
+            for _ in 0..2 {
+                batch.push(&buffer, Some(&address)).unwrap();
+            }
+            while !batch.is_empty() {
+                socket.send_datagrams(&mut batch).await.unwrap();
+            }
+            let mut received = 0;
+            while received < 2 {
+                received += socket.recv_datagrams(&mut batch).await.unwrap();
+            }
+        }
+        let in_batches = stats().polls - polls;
+        assert!((3..=6).contains(&in_batches), "{in_batches} polls");
+    });
+}

@@ -399,3 +399,25 @@ fn timeouts_end_waits_and_sockets_go_to_std_and_back() {
         drop(right);
     });
 }
+
+#[test]
+fn large_datagrams_cost_more_than_small_ones() {
+    run(async {
+        let name = b"mainspring-large-datagrams".to_vec();
+        let address = abstract_address(&[&name[..], &std::process::id().to_ne_bytes()].concat()).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        let mut buffer = vec![7; 60_000];
+        let mut batch = Datagrams::new(1, 60_000);
+        let polls = stats().polls;
+        for _ in 0..10 {
+            socket.send_to_addr(&buffer, &address).await.unwrap();
+            assert_eq!(socket.recv(&mut buffer).await.unwrap(), 60_000);
+            batch.clear();
+            batch.push_unix(&buffer, &address).unwrap();
+            socket.send_datagrams(&mut batch).await.unwrap();
+            assert_eq!(socket.recv_datagrams(&mut batch).await.unwrap(), 1);
+        }
+        let polls = stats().polls - polls;
+        assert!((3..=6).contains(&polls), "{polls} polls");
+    });
+}

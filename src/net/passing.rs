@@ -104,7 +104,7 @@ impl UnixStream {
         // As a read, because the end of the stream is progress only once.
         let mut received = None;
         let read = self.stream.io.source().try_read(room(buffers), || {
-            let message = self.stream.socket().recv_descriptors(buffers, descriptors)?;
+            let message = self.stream.io.charged(self.stream.socket().recv_descriptors(buffers, descriptors))?;
             received = Some(message);
             Ok(message.bytes)
         });

@@ -125,7 +125,7 @@ impl PipeReader {
     ///
     /// As `read`.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.io.source().try_read(buffer.len(), || self.io.descriptor().read(buffer))
+        self.io.source().try_read(buffer.len(), || self.io.charged(self.io.descriptor().read(buffer)))
     }
 
     /// Reads into several buffers, as [`read`](Self::read).
@@ -147,7 +147,7 @@ impl PipeReader {
     ///
     /// As `read`.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
-        self.io.source().try_read(room(buffers), || self.io.descriptor().read_vectored(buffers))
+        self.io.source().try_read(room(buffers), || self.io.charged(self.io.descriptor().read_vectored(buffers)))
     }
 
     /// Waits until reading is worth a try: bytes, or the end. A hint; the try may still say "not yet".

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainspring_sys::{Interest, Mode, Readiness};
+use mainspring_sys::{Interest, Mode, Readiness, Received};
 
 use super::leaf;
 use crate::core::Core;
@@ -24,6 +24,33 @@ use crate::source::Source;
 
 /// How long a send waits for memory, nanoseconds: as the first pause of a listener.
 const MEMORY_PAUSE: u64 = 10_000_000;
+
+/// What an operation that moves bytes returns.
+pub(super) trait Moved {
+    /// How many it has moved.
+    fn bytes(&self) -> usize;
+}
+
+impl Moved for usize {
+    #[inline]
+    fn bytes(&self) -> usize {
+        *self
+    }
+}
+
+/// With the address of the sender.
+impl<A> Moved for (usize, A) {
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.0
+    }
+}
+
+impl Moved for Received {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
 
 /// A descriptor that is registered with a reactor, until it is dropped.
 pub(super) struct Registered<D: AsFd> {
@@ -80,32 +107,32 @@ impl<D: AsFd> Registered<D> {
 
     /// Waits until `operation`, which reads, does not say "not yet".
     #[inline]
-    pub(super) fn reading<T>(
+    pub(super) fn reading<T: Moved>(
         &self,
         mut operation: impl FnMut(&D) -> io::Result<T>,
     ) -> impl Future<Output = io::Result<T>> {
-        leaf::reading(&self.source, move || operation(&self.descriptor))
+        leaf::reading(&self.source, move || self.charged(operation(&self.descriptor)))
     }
 
     /// A try of `operation`, which reads.
     #[inline]
-    pub(super) fn try_reading<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
-        self.source.try_io(Direction::Read, || operation(&self.descriptor))
+    pub(super) fn try_reading<T: Moved>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
+        self.source.try_io(Direction::Read, || self.charged(operation(&self.descriptor)))
     }
 
     /// Waits until `operation`, which writes, does not say "not yet".
     #[inline]
-    pub(super) fn writing<T>(
+    pub(super) fn writing<T: Moved>(
         &self,
         mut operation: impl FnMut(&D) -> io::Result<T>,
     ) -> impl Future<Output = io::Result<T>> {
-        leaf::writing(&self.source, move || self.unless_paused(&mut operation))
+        leaf::writing(&self.source, move || self.charged(self.unless_paused(&mut operation)))
     }
 
     /// A try of `operation`, which writes.
     #[inline]
-    pub(super) fn try_writing<T>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
-        self.source.try_io(Direction::Write, || self.unless_paused(operation))
+    pub(super) fn try_writing<T: Moved>(&self, operation: impl FnOnce(&D) -> io::Result<T>) -> io::Result<Option<T>> {
+        self.source.try_io(Direction::Write, || self.charged(self.unless_paused(operation)))
     }
 
     /// Makes no system call during a pause: on Linux a send that fails may cause an event of its own, since what it had
@@ -117,6 +144,12 @@ impl<D: AsFd> Registered<D> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         operation(&self.descriptor).map_err(|error| self.put_off(error))
+    }
+
+    /// Charges the running poll for the bytes of an operation.
+    #[inline]
+    pub(super) fn charged<T: Moved>(&self, moved: io::Result<T>) -> io::Result<T> {
+        moved.inspect(|moved| self.source.core().account.charge(moved.bytes()))
     }
 
     /// As [`put_off`], of this source.

@@ -126,7 +126,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// That of `operation`: if each call does one thing, and nothing when it says `WouldBlock`, then nothing is lost.
     pub fn read_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        self.io.reading(move |held| operation(held.get()))
+        leaf::reading(self.io.source(), move || operation(self.get_ref()))
     }
 
     /// A try of [`read_with`](Self::read_with): `None` is "not yet". While the descriptor is not believed to be
@@ -136,7 +136,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As `read_with`.
     pub fn try_read_with<R>(&self, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<Option<R>> {
-        self.io.try_reading(|held| operation(held.get()))
+        self.io.source().try_io(Direction::Read, || operation(self.get_ref()))
     }
 
     /// Waits until `operation`, which writes, does not say `WouldBlock`.

@@ -143,12 +143,25 @@ impl fmt::Debug for SpliceTo<'_> {
 pub async fn splice<'a>(from: impl Into<SpliceFrom<'a>>, to: impl Into<SpliceTo<'a>>) -> io::Result<u64> {
     let (from, to): (SpliceFrom<'_>, SpliceTo<'_>) = (from.into(), to.into());
     let mut conduit = Conduit::new(from.inlet, to.outlet);
-    while leaf::reading(from.source, || conduit.fill()).await? {
+    while leaf::reading(from.source, || charged(from.source, &mut conduit, Conduit::fill)).await? {
         while !conduit.is_empty() {
-            leaf::writing(to.source, || conduit.drain().map_err(|error| put_off(to.source, error))).await?;
+            let mut drain = || charged(to.source, &mut conduit, Conduit::drain);
+            leaf::writing(to.source, || drain().map_err(|error| put_off(to.source, error))).await?;
         }
     }
     Ok(conduit.moved())
+}
+
+/// A step of a conduit. The running poll is charged for what has come out.
+fn charged<'a, T>(
+    source: &Source,
+    conduit: &mut Conduit<'a>,
+    step: impl FnOnce(&mut Conduit<'a>) -> io::Result<T>,
+) -> io::Result<T> {
+    let before = conduit.moved();
+    let result = step(conduit);
+    source.core().account.charge((conduit.moved() - before) as usize);
+    result
 }
 
 /// Relays in both directions until both have ended, and returns how many bytes went from `one` to `other`, and back:

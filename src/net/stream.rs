@@ -117,7 +117,7 @@ impl Stream {
     }
 
     pub(super) fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.io.source().try_read(buffer.len(), || self.socket().peek(buffer))
+        self.io.source().try_read(buffer.len(), || self.io.charged(self.socket().peek(buffer)))
     }
 
     #[inline]

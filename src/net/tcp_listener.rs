@@ -19,6 +19,7 @@ use super::listener::{BACKLOG, Listener};
 use super::tcp_stream::TcpStream;
 use crate::attempted::in_words;
 use crate::core::Core;
+use crate::direction::Direction;
 use crate::sentence::sentence;
 
 /// Settings of a listener, and then the listener.
@@ -208,7 +209,7 @@ impl TcpListener {
     ///
     /// As `accept`.
     pub fn try_accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        self.listener.io.try_reading(|_| self.accept_one())
+        self.listener.io.source().try_io(Direction::Read, || self.accept_one())
     }
 
     /// Connections as they come, without end.

@@ -11,9 +11,12 @@
 use std::future::Future;
 use std::io;
 
-use mainspring_sys::Datagrams;
+use mainspring_sys::{Datagrams, Socket};
 
+use super::leaf;
+use super::registered::Registered;
 use super::udp_socket::UdpSocket;
+use crate::direction::Direction;
 
 impl UdpSocket {
     /// Receives as many datagrams as are there and `batch` has room for, with one system call (recvmmsg(2)) where there
@@ -47,7 +50,7 @@ impl UdpSocket {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn recv_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.reading(move |socket| socket.recv_datagrams(batch))
+        leaf::reading(self.io.source(), move || self.io.recv_datagrams(batch))
     }
 
     /// A try of [`recv_datagrams`](Self::recv_datagrams): `None` is "not yet".
@@ -56,7 +59,7 @@ impl UdpSocket {
     ///
     /// As `recv`.
     pub fn try_recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_reading(|socket| socket.recv_datagrams(batch))
+        self.io.source().try_io(Direction::Read, || self.io.recv_datagrams(batch))
     }
 
     /// Sends datagrams of `batch` from the first on, with one system call (sendmmsg(2)) where there is one, and takes
@@ -70,7 +73,7 @@ impl UdpSocket {
     ///
     /// What was sent is no longer in the batch.
     pub fn send_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.writing(move |socket| socket.send_datagrams(batch))
+        leaf::writing(self.io.source(), move || self.io.unless_paused(|_| self.io.send_datagrams(batch)))
     }
 
     /// A try of [`send_datagrams`](Self::send_datagrams): `None` is "not yet".
@@ -79,6 +82,27 @@ impl UdpSocket {
     ///
     /// As `send_datagrams`.
     pub fn try_send_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_writing(|socket| socket.send_datagrams(batch))
+        self.io.source().try_io(Direction::Write, || self.io.unless_paused(|_| self.io.send_datagrams(batch)))
     }
+}
+
+/// The system calls of a batch, of every kind of socket. A poll is charged for the bytes, as of a single datagram.
+impl Registered<Socket> {
+    pub(super) fn recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<usize> {
+        let count = self.descriptor().recv_datagrams(batch)?;
+        self.source().core().account.charge(bytes(batch));
+        Ok(count)
+    }
+
+    pub(super) fn send_datagrams(&self, batch: &mut Datagrams) -> io::Result<usize> {
+        let before = bytes(batch);
+        let count = self.descriptor().send_datagrams(batch)?;
+        self.source().core().account.charge(before - bytes(batch));
+        Ok(count)
+    }
+}
+
+/// How many bytes are in a batch.
+fn bytes(batch: &Datagrams) -> usize {
+    batch.iter().map(|datagram| datagram.bytes().len()).sum()
 }

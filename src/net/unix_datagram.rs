@@ -18,9 +18,11 @@ use std::time::Duration;
 use mainspring_sys::{Datagrams, Interest, Socket};
 
 use super::full_receivers::FullReceivers;
+use super::leaf;
 use super::registered::Registered;
 use crate::attempted::in_words;
 use crate::core::Core;
+use crate::direction::Direction;
 
 /// A Unix datagram socket, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -253,7 +255,7 @@ impl UnixDatagram {
     ///
     /// Nothing is received unless the future returns it; what was in the batch is gone.
     pub fn recv_datagrams(&self, batch: &mut Datagrams) -> impl Future<Output = io::Result<usize>> {
-        self.io.reading(move |socket| socket.recv_datagrams(batch))
+        leaf::reading(self.io.source(), move || self.io.recv_datagrams(batch))
     }
 
     /// A try of [`recv_datagrams`](Self::recv_datagrams): `None` is "not yet".
@@ -262,7 +264,7 @@ impl UnixDatagram {
     ///
     /// As `recv`.
     pub fn try_recv_datagrams(&self, batch: &mut Datagrams) -> io::Result<Option<usize>> {
-        self.io.try_reading(|socket| socket.recv_datagrams(batch))
+        self.io.source().try_io(Direction::Read, || self.io.recv_datagrams(batch))
     }
 
     /// Waits until receiving is worth a try. A hint; the try may still say "not yet".

@@ -20,6 +20,7 @@ use super::listener::Listener;
 use super::unix_listen_options::UnixListenOptions;
 use super::unix_stream::UnixStream;
 use crate::core::Core;
+use crate::direction::Direction;
 
 /// A listening Unix stream socket, belonging to the reactor on whose thread it was made.
 ///
@@ -121,7 +122,7 @@ impl UnixListener {
     ///
     /// As `accept`.
     pub fn try_accept(&self) -> io::Result<Option<(UnixStream, SocketAddr)>> {
-        self.listener.io.try_reading(|_| self.accept_one())
+        self.listener.io.source().try_io(Direction::Read, || self.accept_one())
     }
 
     /// Connections as they come, without end.

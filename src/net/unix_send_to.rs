@@ -50,7 +50,7 @@ impl UnixDatagram {
     ///
     /// Nothing is sent unless the future says so.
     pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> impl Future<Output = io::Result<usize>> {
-        self.sending(move || self.full.send(&self.io, address, |socket| socket.send_to_unix(buffer, address)))
+        self.sending(move || self.send_one(buffer, address))
     }
 
     /// A try of [`send_to_addr`](Self::send_to_addr): `None` is "not yet".
@@ -59,7 +59,7 @@ impl UnixDatagram {
     ///
     /// As `send_to_addr`.
     pub fn try_send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<Option<usize>> {
-        self.try_sending(|| self.full.send(&self.io, address, |socket| socket.send_to_unix(buffer, address)))
+        self.try_sending(|| self.send_one(buffer, address))
     }
 
     /// Sends a batch, as [`UdpSocket::send_datagrams`](super::UdpSocket::send_datagrams).
@@ -95,11 +95,15 @@ impl UnixDatagram {
         self.io.source().try_in_pause(Direction::Write, send)
     }
 
+    fn send_one(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<usize> {
+        self.io.charged(self.full.send(&self.io, address, |socket| socket.send_to_unix(buffer, address)))
+    }
+
     fn send_batch(&self, batch: &mut Datagrams) -> io::Result<usize> {
         let address = batch.iter().next().and_then(|first| first.unix_address());
         match address.filter(|address| !address.is_unnamed()) {
-            Some(address) => self.full.send(&self.io, &address, |socket| socket.send_datagrams(batch)),
-            None => self.io.unless_paused(|socket| socket.send_datagrams(batch)),
+            Some(address) => self.full.send(&self.io, &address, |_| self.io.send_datagrams(batch)),
+            None => self.io.unless_paused(|_| self.io.send_datagrams(batch)),
         }
     }
 }
