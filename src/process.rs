@@ -22,7 +22,8 @@ use std::process::Command;
 pub use child::{Child, Wait};
 
 /// Starts `command`. Its pipes, made by [`Stdio::piped`](std::process::Stdio::piped), are the fields of what is
-/// returned.
+/// returned. To give it an end of a pipe that stands already, see
+/// [`PipeReader::into_blocking_fd`](crate::net::PipeReader::into_blocking_fd).
 ///
 /// # Errors
 ///

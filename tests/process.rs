@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use mainspring::net::pipe;
 use mainspring::process::{self, Child};
 use mainspring::signal::{self, Kind};
 use mainspring::tick::{Tick, schedule};
@@ -40,6 +41,15 @@ async fn gone(id: u32) {
         sleep(Duration::from_millis(1)).await;
     }
     panic!("process {id} is still there");
+}
+
+/// Waits until a process sleeps in a system call, or has ended.
+async fn gone_to_sleep(id: u32) {
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        stat[stat.rfind(')').unwrap() + 2..].chars().next()
+    };
+    until(|| matches!(state(), Some('S' | 'Z'))).await;
 }
 
 #[test]
@@ -290,5 +300,28 @@ fn without_a_reactor_or_a_program_it_is_an_error() {
     assert!(error.to_string().contains("a child process needs a reactor"), "{error}");
     run(async {
         assert_eq!(process::spawn(&mut Command::new("/no/such/program")).unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_child_that_inherits_a_pipe_waits_in_it() {
+    run(async {
+        let (reader, input) = pipe().unwrap();
+        let (output, writer) = pipe().unwrap();
+        let mut command = Command::new("cat");
+        command.stdin(reader.into_blocking_fd().unwrap()).stdout(writer.into_blocking_fd().unwrap());
+        let mut child = process::spawn(&mut command).unwrap();
+        drop(command);
+        // Asleep in its read, and later in its write: the pipe holds less.
+        gone_to_sleep(child.id()).await;
+        let bytes = vec![7; 1_000_000];
+        let writing = spawn(async move {
+            input.write_all(&bytes).await.unwrap();
+        });
+        let mut all = Vec::new();
+        mainspring::io::read_to_end(&mut &output, &mut all, 2_000_000).await.unwrap();
+        assert_eq!(all.len(), 1_000_000);
+        writing.await.unwrap();
+        assert!(child.wait().await.unwrap().success());
     });
 }

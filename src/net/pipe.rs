@@ -7,6 +7,9 @@
 //! They stand among the sockets, and not in [`crate::io`], because they are sources: a descriptor, two directions less
 //! one, the same futures and deadlines. `io` has what works on every source and makes none.
 //!
+//! What a child inherits goes back to blocking, [`PipeReader::into_blocking_fd`]: most programs take a read or a write
+//! that says "not yet" for an error.
+//!
 //! A pipe has one direction, and is registered for that alone. That the writer is gone is told by a hang-up without
 //! anything to read, which wakes the reader, who finds the end by reading.
 
@@ -96,13 +99,38 @@ impl PipeReader {
         Ok(Self { io: Registered::new(core, reader, Interest::READABLE)? })
     }
 
-    /// Gives the descriptor away. It stays non-blocking.
+    /// Gives the descriptor away. It stays non-blocking, which few programs that inherit it are made for:
+    /// [`into_blocking_fd`](Self::into_blocking_fd) is for them.
     ///
     /// # Errors
     ///
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_fd(self) -> io::Result<OwnedFd> {
         self.io.into_fd()
+    }
+
+    /// Gives the descriptor away and makes it blocking, also for whoever has a duplicate of it: for a child process.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_fd`](Self::into_fd), and those of fcntl(2).
+    ///
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use mainspring::{net::pipe, process};
+    ///
+    /// mainspring::run(async {
+    ///     let (reader, writer) = pipe()?;
+    ///     let child = process::spawn(Command::new("cat").stdin(reader.into_blocking_fd()?).stdout(Stdio::piped()))?;
+    ///     writer.write_all(b"hello").await?;
+    ///     drop(writer);
+    ///     assert_eq!(child.wait_with_output().await?.stdout, b"hello");
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        self.io.into_blocking_fd()
     }
 
     /// Reads what is there, up to the length of `buffer`. 0 is the end, after the last writer has gone, or that
@@ -212,13 +240,24 @@ impl PipeWriter {
         Ok(Self { io: Registered::new(core, writer, Interest::WRITABLE)? })
     }
 
-    /// Gives the descriptor away. It stays non-blocking.
+    /// Gives the descriptor away. It stays non-blocking, which few programs that inherit it are made for:
+    /// [`into_blocking_fd`](Self::into_blocking_fd) is for them.
     ///
     /// # Errors
     ///
     /// When no further descriptor can be had, or it cannot be removed from the selector; it is closed then.
     pub fn into_fd(self) -> io::Result<OwnedFd> {
         self.io.into_fd()
+    }
+
+    /// Gives the descriptor away and makes it blocking, as
+    /// [that of a reader](PipeReader::into_blocking_fd): for a child process, which writes into it.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_fd`](Self::into_fd), and those of fcntl(2).
+    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        self.io.into_blocking_fd()
     }
 
     /// Writes as much of `buffer` as there is room for, and returns how much. Up to 512 bytes (4,096 on Linux) are

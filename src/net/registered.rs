@@ -212,6 +212,13 @@ impl<D: AsFd> Registered<D> {
         self.deregister()?;
         Ok(descriptor)
     }
+
+    /// The same, made blocking.
+    pub(super) fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        let descriptor = self.into_fd()?;
+        mainspring_sys::set_blocking(descriptor.as_fd())?;
+        Ok(descriptor)
+    }
 }
 
 /// A send that failed for want of memory is "not yet", though no event will tell when it is worth a try.

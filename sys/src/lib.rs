@@ -133,7 +133,7 @@ pub use inherited::{Inherited, inherited_listeners};
 pub use interest::Interest;
 pub use limits::{descriptor_limit, processors};
 pub use mode::Mode;
-pub use nonblocking::set_nonblocking;
+pub use nonblocking::{set_blocking, set_nonblocking};
 pub use peer_credentials::PeerCredentials;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use process_descriptor::process_descriptor;
