@@ -7,7 +7,8 @@
 //! The control data is written and read as bytes, with every length checked against what is there, so that
 //! the one unsafe step is to own the numbers that came. The C library's `CMSG_*` macros do the same with
 //! pointers; their arithmetic is taken from there, once. A message carries one set of descriptors, and other
-//! kinds of control data are passed over.
+//! kinds of control data are passed over; the descriptor of the sender's process, which a user may have asked
+//! Linux for (`SO_PASSPIDFD`), is closed.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::{offset_of, size_of};
@@ -37,6 +38,10 @@ const INTEGER: usize = size_of::<c_int>();
 /// Room for control data that others have asked for on the same socket, in bytes: credentials, a label.
 const OTHERS: usize = 256;
 const CONTROL: usize = HEADER + DESCRIPTORS_MAX * INTEGER + ALIGNMENT + OTHERS;
+
+/// The descriptor of the process of the sender, which `libc` does not name.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SCM_PIDFD: c_int = 4;
 
 /// Control data, aligned as cmsg(3) wants it.
 #[repr(C, align(8))]
@@ -132,11 +137,12 @@ impl Socket {
         let bytes = message.receive(Call::RecvDescriptors, self.as_fd(), CLOSE_ON_EXEC)?;
         let (length, descriptors_lost) = (message.control_length(), message.has(libc::MSG_CTRUNC));
         let known = descriptors.len();
-        for number in rights(&control.0[..length.min(CONTROL)]) {
-            // SAFETY: the system has just opened this descriptor here, to go with this message, and nobody else
-            // knows it.
-            descriptors.push(unsafe { OwnedFd::from_raw_fd(number) });
-        }
+        let control = &control.0[..length.min(CONTROL)];
+        // SAFETY: the system has just opened this descriptor here, to go with this message, and nobody else knows it.
+        let owned = |number| unsafe { OwnedFd::from_raw_fd(number) };
+        descriptors.extend(numbers(control, libc::SCM_RIGHTS).map(owned));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        numbers(control, SCM_PIDFD).map(owned).for_each(drop);
         if descriptors_lost {
             descriptors.truncate(known);
         }
@@ -163,8 +169,8 @@ fn put_rights(control: &mut [u8], descriptors: &[BorrowedFd<'_>]) -> usize {
     length.next_multiple_of(ALIGNMENT)
 }
 
-/// The numbers of the descriptors in received control data.
-fn rights(control: &[u8]) -> impl Iterator<Item = c_int> {
+/// The numbers of the descriptors in received control data, of messages of one kind.
+fn numbers(control: &[u8], kind: c_int) -> impl Iterator<Item = c_int> {
     let mut rest = control;
     let messages = std::iter::from_fn(move || {
         let header = rest.get(..HEADER)?;
@@ -174,11 +180,11 @@ fn rights(control: &[u8]) -> impl Iterator<Item = c_int> {
         rest = rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
         Some(message)
     });
-    let of_rights = messages.filter(|message| {
+    let of_kind = messages.filter(move |message| {
         integer(message, offset_of!(cmsghdr, cmsg_level)) == libc::SOL_SOCKET
-            && integer(message, offset_of!(cmsghdr, cmsg_type)) == libc::SCM_RIGHTS
+            && integer(message, offset_of!(cmsghdr, cmsg_type)) == kind
     });
-    let numbers = of_rights.flat_map(|message| message[HEADER..].chunks_exact(INTEGER));
+    let numbers = of_kind.flat_map(|message| message[HEADER..].chunks_exact(INTEGER));
     numbers.map(|number| integer(number, 0)).filter(|number| *number >= 0)
 }
 
@@ -211,7 +217,7 @@ mod tests {
         let (reader, writer) = crate::pipe().unwrap();
         let mut control = Control([0; CONTROL]);
         let length = put_rights(&mut control.0, &[reader.as_fd(), writer.as_fd()]);
-        let numbers: Vec<_> = rights(&control.0[..length]).collect();
+        let numbers: Vec<_> = numbers(&control.0[..length], libc::SCM_RIGHTS).collect();
         assert_eq!(numbers, [reader.as_fd().as_raw_fd(), writer.as_fd().as_raw_fd()]);
         assert_eq!(length, (HEADER + 8).next_multiple_of(ALIGNMENT));
     }
@@ -223,14 +229,14 @@ mod tests {
         let length = put_rights(&mut control.0, &[reader.as_fd(); 3]);
         for cut in 0..=length {
             let whole = cut.saturating_sub(HEADER) / INTEGER;
-            assert_eq!(rights(&control.0[..cut]).count(), whole.min(3), "{cut}");
+            assert_eq!(numbers(&control.0[..cut], libc::SCM_RIGHTS).count(), whole.min(3), "{cut}");
         }
         for value in 0..=u8::MAX {
             // A length of any bytes: ends, and stays inside.
             let mut wild = [value; 4 * HEADER + 1];
-            assert!(rights(&wild).count() <= wild.len());
+            assert!(numbers(&wild, libc::SCM_RIGHTS).count() <= wild.len());
             wild[..LENGTH].fill(0);
-            assert!(rights(&wild).count() <= wild.len());
+            assert!(numbers(&wild, libc::SCM_RIGHTS).count() <= wild.len());
         }
     }
 }

@@ -156,18 +156,44 @@ fn descriptors_that_nobody_asks_for_are_closed() {
     });
 }
 
+/// Asks for further control data.
+#[cfg(target_os = "linux")]
+fn ask_for(socket: &Socket, option: libc::c_int) -> std::io::Result<()> {
+    let one: libc::c_int = 1;
+    // SAFETY: the value is readable for its size.
+    let result = unsafe {
+        let (value, size) = (std::ptr::from_ref(&one).cast(), size_of_val(&one) as libc::socklen_t);
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value, size)
+    };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_descriptor_of_the_sender_that_is_not_handed_on_is_closed() {
+    in_child("a_descriptor_of_the_sender_that_is_not_handed_on_is_closed", || {
+        let (left, right) = Socket::unix_stream_pair().unwrap();
+        if let Err(error) = ask_for(&right, libc::SO_PASSPIDFD) {
+            return eprintln!("NOT TESTED: this kernel has no SO_PASSPIDFD (Linux 6.5): {error}");
+        }
+        let (reader, _writer) = pipe().unwrap();
+        let before = open_descriptors();
+        for count in [0, 1, MAX] {
+            send(&left, b"x", &vec![reader.as_fd(); count]).unwrap();
+            let (received, descriptors) = receive(&right, 9);
+            assert_eq!((received, descriptors.len()), (bytes(1), count));
+            drop(descriptors);
+            assert_eq!(open_descriptors(), before);
+        }
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn other_control_data_is_passed_over() {
     let (left, right) = Socket::unix_stream_pair().unwrap();
     let (reader, _writer) = pipe().unwrap();
-    let one: libc::c_int = 1;
-    // SAFETY: the value is readable for its size.
-    let result = unsafe {
-        let (value, size) = (std::ptr::from_ref(&one).cast(), size_of_val(&one) as libc::socklen_t);
-        libc::setsockopt(right.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PASSCRED, value, size)
-    };
-    assert_eq!(result, 0);
+    ask_for(&right, libc::SO_PASSCRED).unwrap();
     send(&left, b"x", &[reader.as_fd(); MAX]).unwrap();
     let (received, descriptors) = receive(&right, 9);
     assert_eq!((received, descriptors.len()), (bytes(1), MAX));
