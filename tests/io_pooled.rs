@@ -238,3 +238,24 @@ fn bytes_in_random_parts_come_whole_and_in_order() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_reader_that_claims_more_than_there_is_room_for_is_not_believed() {
+    /// Claims what it likes, and then ends.
+    struct Boaster(Option<usize>);
+    impl Read for Boaster {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Ok(self.0.take().unwrap_or(0))
+        }
+    }
+    checked(async {
+        for claim in [1 << 20, usize::MAX] {
+            let mut bytes = Vec::new();
+            let count = io::read_to_end(&mut Boaster(Some(claim)), &mut bytes, usize::MAX).await.unwrap();
+            assert_eq!(count, bytes.len());
+            assert!(io::read_pooled(&mut Boaster(Some(claim))).await.unwrap().len() >= count);
+            let error = io::read_to_end(&mut Boaster(Some(claim)), &mut bytes, 8).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+        }
+    });
+}

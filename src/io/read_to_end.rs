@@ -56,7 +56,8 @@ pub async fn read_to_end<R: Read + ?Sized>(reader: &mut R, bytes: &mut Vec<u8>, 
             let mut buffer = PooledBuffer::take(Core::running("").ok(), BUFFER_SIZE);
             let whole = buffer.whole();
             let len = whole.len().min(room.saturating_add(1));
-            let count = reader.read(&mut whole[..len])?;
+            // Why bounded: a reader of the user's own may say anything.
+            let count = reader.read(&mut whole[..len])?.min(len);
             bytes.extend_from_slice(&whole[..count.min(room)]);
             Ok(count)
         };
