@@ -247,3 +247,18 @@ fn a_large_transfer_costs_more_than_a_small_one() {
         assert!((3..=6).contains(&polls), "{polls} polls");
     });
 }
+
+#[test]
+fn a_writer_that_was_shut_down_is_at_its_end_and_writes_no_more() {
+    run(async {
+        let (reader, writer) = pipe().unwrap();
+        let mut writer = Box::new(writer);
+        mainspring::io::write_all(&mut writer, b"last").await.unwrap();
+        for _ in 0..2 {
+            mainspring::io::shutdown(&mut writer).await.unwrap();
+        }
+        assert_eq!(read_all(&reader).await, b"last");
+        assert_eq!(writer.try_write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(stats().sources, 2);
+    });
+}

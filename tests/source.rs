@@ -4,11 +4,13 @@ mod util;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use mainspring::io::HalfClose;
 use mainspring::net::{Interest, Source};
 use mainspring::tick::{Tick, schedule};
 use mainspring::{ready, spawn};
@@ -274,5 +276,54 @@ fn an_operation_that_never_has_enough_waits_for_the_next_event() {
         }
         assert_eq!(waiting.await.unwrap(), b"one two three\n");
         assert_eq!(calls.get(), 4, "once at first, and once for each event");
+    });
+}
+
+#[test]
+fn shutting_down_is_passed_on_and_waits_for_room() {
+    /// Has a last word to say.
+    struct Polite(UnixStream);
+    impl AsFd for Polite {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    impl Write for Polite {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            self.0.write(buffer)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    impl HalfClose for Polite {
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            self.0.write_all(b"!")?;
+            self.0.shutdown(Shutdown::Write)
+        }
+    }
+    run(async {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let mut source = Source::new(Polite(ours)).unwrap();
+        while source.try_write_with(|inner| (&inner.0).write(&[7; 4096])).unwrap().is_some() {}
+        let ending = spawn(async move {
+            mainspring::io::shutdown(&mut source).await.unwrap();
+            source
+        });
+        turns(2).await;
+        assert!(!ending.is_finished());
+        peer.set_nonblocking(true).unwrap();
+        let (mut some, mut last) = ([0; 65_536], 0);
+        until(|| {
+            let is_finished = ending.is_finished();
+            while let Ok(count @ 1..) = peer.read(&mut some) {
+                last = some[count - 1];
+            }
+            is_finished
+        })
+        .await;
+        assert_eq!(last, b'!');
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+        drop(ending.await);
     });
 }

@@ -51,6 +51,13 @@ impl<T: HalfClose + ?Sized> HalfClose for &mut T {
     }
 }
 
+/// As the source in it.
+impl<T: HalfClose + ?Sized> HalfClose for Box<T> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        (**self).shutdown_write()
+    }
+}
+
 /// As the writer, which is flushed first.
 impl<W: Write + HalfClose> HalfClose for BufWriter<W> {
     fn shutdown_write(&mut self) -> io::Result<()> {

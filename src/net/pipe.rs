@@ -24,6 +24,7 @@ use mainspring_sys::Interest;
 use super::registered::Registered;
 use super::stream::room;
 use crate::core::Core;
+use crate::io::HalfClose;
 
 /// A new pipe. Both ends are non-blocking, close-on-exec, and belong to the reactor that is running on this thread.
 ///
@@ -351,6 +352,18 @@ impl PipeWriter {
     /// The write timeout.
     pub fn write_timeout(&self) -> Option<Duration> {
         self.io.write_timeout()
+    }
+}
+
+/// Closes it: a pipe has one side alone. What is written afterwards fails with `BrokenPipe`.
+///
+/// An error, when there are no descriptors to be had, leaves it open: dropping it closes it in any case.
+impl HalfClose for PipeWriter {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        // Why another pipe: something has to stand in its place, and this one has no reader either.
+        let (_, writer) = mainspring_sys::pipe()?;
+        *self = Self::register(self.io.source().core(), writer)?;
+        Ok(())
     }
 }
 

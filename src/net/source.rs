@@ -26,6 +26,7 @@ use super::std_io::std_io;
 use super::stream::room;
 use crate::core::Core;
 use crate::direction::Direction;
+use crate::io::HalfClose;
 
 /// A descriptor of any kind, non-blocking, belonging to the reactor on whose thread it was made.
 ///
@@ -243,6 +244,18 @@ impl<T: AsFd> Source<T> {
         let inner = self.io.parts().0.0.take();
         Ok(inner.expect("taken by `into_inner` alone, which ends the source"))
     }
+
+    /// Calls what writes if it has to, and waits for room if it says so.
+    fn at_once_or_later(&mut self, operation: impl Fn(&mut T) -> io::Result<()>) -> io::Result<()> {
+        let (held, source) = self.io.parts();
+        match operation(held.get_mut()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std_io(|| source.try_io(Direction::Write, || operation(held.get_mut())))
+            }
+            // Nothing that one waits for: no progress of a tick.
+            result => result,
+        }
+    }
 }
 
 impl<T: AsFd> Read for &Source<T>
@@ -305,13 +318,14 @@ impl<T: AsFd + Write> Write for Source<T> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let (held, source) = self.io.parts();
-        match held.get_mut().flush() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                std_io(|| source.try_io(Direction::Write, || held.get_mut().flush()))
-            }
-            result => result,
-        }
+        self.at_once_or_later(T::flush)
+    }
+}
+
+/// As what it was made of, which is called again when there is room if it says `WouldBlock`.
+impl<T: AsFd + HalfClose> HalfClose for Source<T> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.at_once_or_later(T::shutdown_write)
     }
 }
 
