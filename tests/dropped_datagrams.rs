@@ -94,6 +94,9 @@ fn what_waits_for_unix_datagrams() {
             send(),
         );
         assert_eq!(received.await.unwrap(), 2);
+        let peeked = dropped("peek", s, |s| Box::pin(async move { s.peek(&mut [0; 9]).await }), send());
+        assert_eq!(peeked.await.unwrap(), 2);
+        assert_eq!(ours.recv(&mut [0; 9]).await.unwrap(), 2);
         let peeked = dropped("peek_from", s, |s| Box::pin(async move { s.peek_from(&mut [0; 9]).await }), send());
         assert_eq!(peeked.await.unwrap().0, 2);
         while ours.try_recv(&mut [0; 9]).unwrap().is_some() {}

@@ -27,6 +27,8 @@ fn datagrams_go_both_ways_with_their_addresses() {
         let (length, from) = right.peek_from(&mut buffer).await.unwrap();
         assert_eq!((length, from.as_pathname()), (5, Some(&*here)));
         assert!(right.try_peek_from(&mut buffer).unwrap().is_some());
+        assert_eq!(right.peek(&mut buffer[..3]).await.unwrap(), 3);
+        assert_eq!(right.try_peek(&mut buffer).unwrap(), Some(5));
         let (length, from) = right.recv_from(&mut buffer).await.unwrap();
         assert_eq!((length, from.as_pathname()), (5, Some(&*here)));
         assert_eq!(right.try_send_to_addr(b"", &from).unwrap(), Some(0));

@@ -223,6 +223,41 @@ impl UnixDatagram {
         self.io.try_reading(|socket| socket.recv_from_unix(buffer))
     }
 
+    /// Receives as [`recv`](Self::recv), and leaves the datagram where it is.
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is taken in any case.
+    ///
+    /// ```
+    /// use mainspring::net::UnixDatagram;
+    ///
+    /// mainspring::run(async {
+    ///     let (left, right) = UnixDatagram::pair()?;
+    ///     left.send(b"ping").await?;
+    ///     assert_eq!(right.peek(&mut [0; 2]).await?, 2);
+    ///     assert_eq!(right.recv(&mut [0; 16]).await?, 4);
+    ///     std::io::Result::Ok(())
+    /// })??;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.reading(move |socket| socket.peek(buffer))
+    }
+
+    /// A try of [`peek`](Self::peek): `None` is "not yet".
+    ///
+    /// # Errors
+    ///
+    /// As `recv`.
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.io.try_reading(|socket| socket.peek(buffer))
+    }
+
     /// Receives as [`recv_from`](Self::recv_from), and leaves the datagram where it is.
     ///
     /// # Errors
