@@ -21,13 +21,16 @@ use std::process::Command;
 
 pub use child::{Child, Wait};
 
+use crate::core::Core;
+
 /// Starts `command`. Its pipes, made by [`Stdio::piped`](std::process::Stdio::piped), are the fields of what is
 /// returned. To give it an end of a pipe that stands already, see
 /// [`PipeReader::into_blocking_fd`](crate::net::PipeReader::into_blocking_fd).
 ///
 /// # Errors
 ///
-/// Those of [`Command::spawn`] and of [`Child::new`]. The call blocks as std's does, until the child runs its program.
+/// Those of [`Command::spawn`] and of [`Child::new`]; when no reactor is running on this thread nothing is started. The
+/// call blocks as std's does, until the child runs its program.
 ///
 /// ```
 /// use std::process::{Command, Stdio};
@@ -46,5 +49,6 @@ pub use child::{Child, Wait};
 /// # std::io::Result::Ok(())
 /// ```
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    Core::running("a child process")?;
     Child::new(command.spawn()?)
 }

@@ -304,6 +304,14 @@ fn without_a_reactor_or_a_program_it_is_an_error() {
 }
 
 #[test]
+fn without_a_reactor_nothing_is_started() {
+    // What is there to be started is not looked for.
+    let error = process::spawn(&mut Command::new("/no such program")).unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("reactor"), "{error}");
+}
+
+#[test]
 fn a_child_that_inherits_a_pipe_waits_in_it() {
     run(async {
         let (reader, input) = pipe().unwrap();
