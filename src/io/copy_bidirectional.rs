@@ -23,7 +23,8 @@ use super::shutdown::poll_shutdown;
 /// # Errors
 ///
 /// The first of either side, as those of [`copy`](super::copy()); the other direction ends with it. The streams stay
-/// open.
+/// open. A timeout is that of one wait of one direction: a relay ends with `TimedOut` when one side is silent for as
+/// long as its read timeout, however much flows the other way.
 ///
 /// # Cancel safety
 ///

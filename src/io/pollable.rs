@@ -26,7 +26,8 @@ use crate::scope::Owner;
 /// A source of std's `Read` and `Write` that is polled.
 ///
 /// The source must be resumable: it keeps its place when it says `WouldBlock`, as sockets, `BufReader` and TLS sessions
-/// do. Everything else about it, its timeouts for example, goes on as before.
+/// do. Everything else about it goes on as before. Its timeouts too: a wait goes on from a `Pending` to the poll that
+/// finds it over, so time in which nobody polls counts as waiting.
 ///
 /// ```
 /// use mainspring::{io::Pollable, net::UnixStream};
@@ -89,7 +90,8 @@ impl<S: Read> Pollable<S> {
     }
 
     /// Reads what is there, up to `max` bytes, into a buffer of the reactor's pool, as
-    /// [`read_pooled`](super::read_pooled); empty is end-of-file. While there is nothing to read, no buffer is held.
+    /// [`read_pooled`](super::read_pooled); empty is end-of-file, or that `max` is 0. While there is nothing to read, no
+    /// buffer is held.
     ///
     /// # Errors
     ///

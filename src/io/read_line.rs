@@ -25,7 +25,8 @@ use crate::scope::Owner;
 /// `InvalidData` for a line beyond `limit`, of which the first `limit` bytes have been read, and for one that is not
 /// UTF-8, which has been read. Those of `reader`; and an error when it says `WouldBlock` although no source of the
 /// running reactor did. After an error `line` holds what was read before it, as far as that is UTF-8, so the call after
-/// a `TimedOut` goes on with the same line.
+/// a `TimedOut` goes on with the same line, unless it came in the middle of a character, of which up to three bytes are
+/// lost. [`lines`](super::lines()) loses none.
 ///
 /// # Cancel safety
 ///

@@ -102,7 +102,8 @@ impl<T: AsFd> Source<T> {
     }
 
     /// The same for what `interest` names alone: for a descriptor that has one direction, or is of no interest in the
-    /// other.
+    /// other. An operation of that other one is tried, and if it says `WouldBlock`, it waits for ever, since no event
+    /// comes.
     ///
     /// # Errors
     ///

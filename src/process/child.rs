@@ -127,7 +127,8 @@ impl Child {
         Wait { running: self.running(), owner: 0 }
     }
 
-    /// A try of [`wait`](Self::wait), but that `stdin` is left open: `None` is "not yet".
+    /// A try of [`wait`](Self::wait), but that `stdin` is left open: `None` is "not yet". After one the
+    /// child is looked at again once the reactor has heard of its end, so a loop that never gives way sees no other.
     ///
     /// # Errors
     ///
