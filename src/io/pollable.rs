@@ -90,8 +90,8 @@ impl<S: Read> Pollable<S> {
     }
 
     /// Reads what is there, up to `max` bytes, into a buffer of the reactor's pool, as
-    /// [`read_pooled`](super::read_pooled); empty is end-of-file, or that `max` is 0. While there is nothing to read, no
-    /// buffer is held.
+    /// [`read_pooled`](super::read_pooled); empty is end-of-file, or that `max` is 0. While there is nothing to read
+    /// no buffer is held.
     ///
     /// # Errors
     ///

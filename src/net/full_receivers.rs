@@ -2,12 +2,13 @@
 //!
 //! A send to an address says `EAGAIN` while the queue of its receiver is full, and no event tells when there is room:
 //! it is tried again after a pause, longer each time. What was found out about one receiver says nothing about another,
-//! so a pause holds for those that were found full since it began. A receiver that never reads holds up its senders
-//! alone.
+//! so a pause holds for those that were found full since it began, and one with room is sent to at once. But the pause
+//! is the socket's, and a receiver that never reads keeps it long: another, which fills up and has room again, is tried
+//! as seldom for as long.
 //!
 //! Each receiver is tried once for each pause. More often would spin: on Linux a send that fails causes an event of its
 //! own, since what it had taken from the buffer of its socket is given back. A pause for each receiver was turned down:
-//! a socket that answers thousands would keep thousands of timers.
+//! a socket that answers thousands would keep thousands of timers, or wake all who wait at the end of each pause.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

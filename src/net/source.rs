@@ -151,7 +151,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As [`read_with`](Self::read_with).
     pub fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        // Why not through `Registered`: it tries again what fails for want of memory, which may not be all that is done.
+        // Why not through `Registered`: it tries again what fails for want of memory, and knows what a send is alone.
         leaf::writing(self.io.source(), move || operation(self.get_ref()))
     }
 

@@ -19,6 +19,9 @@ impl UnixDatagram {
     /// Sends one datagram to the socket at a path. All of it is sent, or none. While the receiver's queue is full, it
     /// is tried again, after 100 µs and then twice as long each time up to 10 ms.
     ///
+    /// This pause is the socket's: for as long as one receiver stays full, the others that fill up are tried again
+    /// every 10 ms only. A receiver that may never read is best sent to through a socket of its own.
+    ///
     /// # Errors
     ///
     /// As [`send`](Self::send); `NotFound`, and `ConnectionRefused` if nobody has the path open.
