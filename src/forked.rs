@@ -8,9 +8,9 @@
 //!
 //! Each reactor and each slot of the table in `remote.rs` keeps the generation in which it was made
 //! (`mainspring_sys::fork`). It is compared where the loop turns and on paths that are rare. For the poll that forks,
-//! and those of the same batch after it, whose operations ask nobody, [`forbid`] takes the budget away, which sends each
-//! to where it is asked: as a hook in the child, and for a reactor around one that was running then, as `waker::run`
-//! puts it back.
+//! and those of the same batch after it, whose operations ask nobody, [`forbid`] takes the budget away, which sends
+//! each to where it is asked: as a hook in the child, and for a reactor around one that was running then, as
+//! `waker::run` puts it back.
 
 use std::io;
 

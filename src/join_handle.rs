@@ -164,8 +164,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 ///
 /// # Errors
 ///
-/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did, or if it
-/// is a parent process's. Polled again after it returned the output, it answers as if the task had been aborted.
+/// A [`JoinError`] if the task was aborted, panicked, could not be spawned, or its reactor ended before it did, or if
+/// it is a parent process's. Polled again after it returned the output, it answers as if the task had been aborted.
 ///
 /// ```
 /// let reactor = mainspring::Reactor::new()?;

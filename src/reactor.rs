@@ -50,10 +50,10 @@ use crate::work::Polled;
 ///
 /// After fork(2), a child does not have the reactors of its parent: to run one, to spawn on it, to await what it runs
 /// and each operation of its sources is an error that says so, and to drop them takes nothing from the parent. A poll
-/// that forks goes on in the child, and other tasks may be polled once more there, before `block_on` returns that error.
-/// A new reactor works, also inside that poll, and a sleep goes on in the one that polls it. A child that lives on
-/// without exec, which closes them, keeps the streams that its parent drops: their peers see no end, and the parent may
-/// get stale events of them.
+/// that forks goes on in the child, and other tasks may be polled once more there, before `block_on` returns that
+/// error. A new reactor works, also inside that poll, and a sleep goes on in the one that polls it. A child that lives
+/// on without exec, which closes them, keeps the streams that its parent drops: their peers see no end, and the parent
+/// may get stale events of them.
 ///
 /// Dropping a reactor drops its tasks on this thread, in no particular order, and blocking work that has not begun.
 /// Sources, timers and handles may outlive it: their operations return errors (`NotConnected` for sources), sleeps

@@ -91,8 +91,8 @@ impl Test {
         self
     }
 
-    /// Runs `future` on a reactor of its own, on this thread, and returns its output. Tasks that are left are dropped; one
-    /// that panics in that has panicked as any other.
+    /// Runs `future` on a reactor of its own, on this thread, and returns its output. Tasks that are left are dropped;
+    /// one that panics in that has panicked as any other.
     ///
     /// # Panics
     ///

@@ -131,8 +131,8 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// A try in the style of a tick task: `None` is "not yet". Outside a tick nobody is woken, and the answer is that of
-    /// [`Instant::now`].
+    /// A try in the style of a tick task: `None` is "not yet". Outside a tick nobody is woken, and the answer is that
+    /// of [`Instant::now`].
     ///
     /// # Errors
     ///
