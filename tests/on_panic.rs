@@ -115,16 +115,18 @@ fn a_waker_that_panics_when_a_task_has_ended_is_no_panic_of_the_task() {
     assert_eq!((told.lock().unwrap().len(), reactor.stats().panics), (0, 2));
 }
 
+/// A task that has ended, and whose output panics when it is dropped.
+async fn ended() -> JoinHandle<DropPanics> {
+    let task = spawn(async { DropPanics });
+    turns(1).await;
+    assert!(task.is_finished());
+    task
+}
+
 #[test]
 fn an_output_that_panics_in_its_drop_is_the_hooks_to_hear_of_and_ends_nobody() {
     let (reactor, told) = reactor(OnPanic::Report);
     let handle = reactor.handle();
-    let ended = || async {
-        let task = spawn(async { DropPanics });
-        turns(1).await;
-        assert!(task.is_finished());
-        task
-    };
     reactor
         .block_on(async {
             let task = ended().await;
@@ -132,7 +134,8 @@ fn an_output_that_panics_in_its_drop_is_the_hooks_to_hear_of_and_ends_nobody() {
             assert_eq!(innocent.await.unwrap(), 7);
             // One that panics itself, and whose set is dropped by that.
             let mut set = JoinSet::new();
-            (set.spawn(async { DropPanics }), set.spawn(async { DropPanics }));
+            set.spawn(async { DropPanics });
+            set.spawn(async { DropPanics });
             turns(1).await;
             let task = spawn(async move {
                 let _set = set;
