@@ -111,8 +111,8 @@ pub(crate) struct Core {
     pub(crate) broken: Cell<bool>,
 }
 
-/// Closures that are taken from the inbox in a turn, less the tasks that are in the run queue. The rest stays where it is
-/// bounded: so those who send faster than their tasks end are refused, and what is queued has its turn.
+/// Closures that are taken from the inbox in a turn, less the tasks that are in the run queue. The rest stays where it
+/// is bounded: so those who send faster than their tasks end are refused, and what is queued has its turn.
 const CALLS_TAKEN: usize = 64;
 
 /// Of these as many are taken whatever is queued: tasks that always wake themselves do not keep new ones out.

@@ -155,8 +155,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// A task spawned by [`Handle::spawn`](crate::Handle::spawn): as [`JoinHandle`], from any thread.
 ///
-/// An output that nobody takes is dropped on the thread that lets go of it last; a panic in that goes to the hook of the
-/// reactor that is running there, and on a plain thread it is discarded.
+/// An output that nobody takes is dropped on the thread that lets go of it last; a panic in that goes to the hook of
+/// the reactor that is running there, and on a plain thread it is discarded.
 ///
 /// # Cancel safety
 ///
@@ -204,7 +204,7 @@ impl<T> RemoteJoinHandle<T> {
         }
     }
 
-    /// Whether the task has ended; also of one that will not be started.
+    /// Whether the task has ended; also of one that will not be started, or that is a parent process's.
     ///
     /// ```
     /// let reactor = mainspring::Reactor::new()?;
@@ -215,7 +215,8 @@ impl<T> RemoteJoinHandle<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.task.as_ref().map_or(true, |task| task.has_ended())
+        // Why before the lock: a thread of the parent may hold it.
+        self.reactor.is_forked() || self.task.as_ref().map_or(true, |task| task.has_ended())
     }
 }
 

@@ -188,7 +188,8 @@ impl Wake for Woken {
     }
 }
 
-/// What the hook and the handle of a task hear, in which order; and with what its task ends. It is aborted, if it waits.
+/// What the hook and the handle of a task hear, in which order; and with what its task ends. It is aborted, if it
+/// waits.
 fn heard<H>(make: impl FnOnce(&Handle) -> H, abort: impl FnOnce(&H)) -> (Vec<String>, String)
 where
     H: Future<Output = Result<u32, JoinError>> + Unpin,
