@@ -7,12 +7,16 @@
 //! One for each who asks was turned down: when many connections to one host begin at once, the same question would fill
 //! the queue of the pool, and most would be refused.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::attempted::{again, in_words};
 use crate::core::Core;
+use crate::forked;
 use crate::join_error::JoinError;
 use crate::locks::OnceLock;
 use crate::task::CancellationToken;
@@ -66,8 +70,20 @@ impl Lookup {
     }
 
     /// Waits until it has ended.
-    pub(crate) async fn ended(&self) {
-        self.ended.cancelled().await;
+    ///
+    /// # Errors
+    ///
+    /// In a child of the process that has begun it, which does not have its thread.
+    pub(crate) async fn ended(&self, core: &Core) -> io::Result<()> {
+        let mut ended = self.ended.cancelled();
+        poll_fn(|cx| {
+            // Why before its lock: a thread that a child does not have may hold it.
+            if core.is_forked() {
+                return Poll::Ready(Err(forked::error()));
+            }
+            Pin::new(&mut ended).poll(cx).map(Ok)
+        })
+        .await
     }
 
     /// Whether it has.

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use mainspring::net::{TcpListener, TcpStream, UdpSocket};
+use mainspring::net::{TcpListener, TcpStream, ToAddresses, UdpSocket};
 use mainspring::signal::{self, Kind};
 use mainspring::time::{Instant, interval, sleep, timeout};
 use mainspring::{Reactor, process, spawn, unblock, yield_now};
@@ -143,6 +143,7 @@ fn a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself() 
         let mut limits = [limited(), limited()];
         let mut ticks = interval(Duration::from_millis(1));
         let mut job = None;
+        let mut lookup = Box::pin(("localhost", 80).to_addresses().unwrap().resolve());
         let waiting = reactor.block_on(async {
             assert!(armed.iter_mut().all(|sleep| poll_once(sleep.as_mut()).is_pending()));
             assert!(limits.iter_mut().all(|limit| poll_once(limit.as_mut()).is_pending()));
@@ -150,11 +151,12 @@ fn a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself() 
             assert!(poll_once(ticks.tick()).is_pending());
             remote[1].abort();
             job = Some(Box::pin(unblock(|| ())));
+            assert!(poll_once(lookup.as_mut()).is_pending());
         });
         waiting.unwrap();
-        let mut all = Some((task, remote, armed, limits, ticks, job.take().unwrap()));
+        let mut all = Some((task, remote, armed, limits, ticks, job.take().unwrap(), lookup));
         passed(fork(|| {
-            let (task, remote, mut armed, limits, mut ticks, job) = all.take().unwrap();
+            let (task, remote, mut armed, limits, mut ticks, job, lookup) = all.take().unwrap();
             let own = Reactor::new().unwrap();
             own.block_on(async {
                 assert_eq!(task.await.unwrap_err().to_string(), TEXT);
@@ -176,12 +178,15 @@ fn a_child_that_awaits_what_waited_in_its_parent_is_told_or_goes_on_by_itself() 
                     ticks.tick().await;
                 }
                 assert_eq!(job.await.unwrap_err().to_string(), TEXT);
+                assert_eq!(lookup.await.unwrap_err().to_string(), TEXT);
             })
             .unwrap();
             drop(ticks);
             assert_eq!(own.stats().timers, 0);
         }));
-        reactor.block_on(all.take().unwrap().5).unwrap().unwrap();
+        let (.., job, lookup) = all.take().unwrap();
+        reactor.block_on(job).unwrap().unwrap();
+        assert!(!reactor.block_on(lookup).unwrap().unwrap().is_empty());
     });
 }
 

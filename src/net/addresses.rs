@@ -69,7 +69,7 @@ impl Addresses {
                     return Ok(known);
                 }
                 let lookup = Lookup::of(&core, host)?;
-                lookup.ended().await;
+                lookup.ended(&core).await?;
                 core.names().borrow_mut().end(&lookup, core.clock.now());
                 lookup.addresses(port)
             }
