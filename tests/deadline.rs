@@ -146,6 +146,26 @@ fn data_wins_over_a_deadline_that_has_passed() {
 }
 
 #[test]
+fn a_hint_beside_a_wait_that_has_expired_leaves_it_its_last_try() {
+    with_manual_clock(|clock| async move {
+        let (stream, mut peer) = half_std().await;
+        let stream = Rc::new(stream);
+        assert!(stream.try_read(&mut [0]).unwrap().is_none());
+        stream.set_read_timeout(Some(SECOND)).unwrap();
+        let hinted = stream.clone();
+        let hint = spawn(async move { hinted.readable().await });
+        let read = spawn(async move { stream.read(&mut [0]).await });
+        turns(2).await;
+        clock.advance(2 * SECOND).unwrap();
+        peer.write_all(b"x").unwrap();
+        let selects = stats().selects;
+        until(|| hint.is_finished() && read.is_finished()).await;
+        assert_eq!(stats().selects, selects, "the premise of this test");
+        assert_eq!(read.await.unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
 fn a_deadline_passes_for_all_styles() {
     in_virtual_time(async {
         let (mut stream, _peer) = half_std().await;

@@ -9,9 +9,10 @@
 //! public type for all kinds, with a parameter for the kind, would show users one page of methods of which half do not
 //! apply.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -160,17 +161,33 @@ impl<D: AsFd> Registered<D> {
 
     /// Waits until reading is worth a try.
     pub(super) fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::reading(&self.source, || self.hint(Direction::Read))
+        self.hinted(Direction::Read, leaf::reading(&self.source, || self.hint(Direction::Read)))
     }
 
     /// Waits until writing is worth a try.
     pub(super) fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        leaf::writing(&self.source, || self.hint(Direction::Write))
+        self.hinted(Direction::Write, leaf::writing(&self.source, || self.hint(Direction::Write)))
     }
 
     /// Says "not yet" when it is an expired wait alone that makes a direction worth a try.
     fn hint(&self, direction: Direction) -> io::Result<()> {
         if self.source.is_ready(direction) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// A hint asks nobody: the last try of a wait that has expired is left to that one.
+    fn hinted(
+        &self,
+        direction: Direction,
+        mut hint: impl Future<Output = io::Result<()>> + Unpin,
+    ) -> impl Future<Output = io::Result<()>> {
+        poll_fn(move |cx| {
+            let expired = self.source.has(direction.expired());
+            let polled = Pin::new(&mut hint).poll(cx);
+            if expired {
+                self.source.last_try(direction);
+            }
+            polled
+        })
     }
 
     /// Wakes whoever waits, after a change that this side made.
