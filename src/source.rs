@@ -155,6 +155,11 @@ impl Source {
         self.set(DETACHED);
     }
 
+    /// Whether the reactor has ended.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.has(DETACHED)
+    }
+
     /// Adds to what is known.
     #[inline]
     pub(crate) fn believe(&self, readiness: Readiness) {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
+use mainspring::io::HalfClose;
 use mainspring::net::{PipeReader, PipeWriter, pipe};
 use mainspring::tick::{Tick, schedule};
 use mainspring::{ready, spawn};
@@ -260,5 +261,19 @@ fn a_writer_that_was_shut_down_is_at_its_end_and_writes_no_more() {
         assert_eq!(read_all(&reader).await, b"last");
         assert_eq!(writer.try_write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert_eq!(stats().sources, 2);
+    });
+}
+
+#[test]
+fn a_writer_whose_reactor_has_ended_is_not_shut_down_on_the_next_one() {
+    let ((_reader, mut writer), _) = run(async { pipe().unwrap() });
+    run(async {
+        let (other, _other_writer) = pipe().unwrap();
+        turns(2).await;
+        let (sources, events) = (stats().sources, stats().events);
+        assert_eq!(writer.shutdown_write().unwrap_err().kind(), ErrorKind::NotConnected);
+        turns(2).await;
+        assert_eq!((stats().sources, stats().events), (sources, events));
+        assert_eq!(other.try_read(&mut [0]).unwrap(), None);
     });
 }

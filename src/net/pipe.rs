@@ -357,11 +357,17 @@ impl PipeWriter {
 
 /// Closes it: a pipe has one side alone. What is written afterwards fails with `BrokenPipe`.
 ///
-/// An error, when there are no descriptors to be had, leaves it open: dropping it closes it in any case.
+/// An error, when there are no descriptors to be had or the reactor has ended, leaves it open: dropping it closes it in
+/// any case.
 impl HalfClose for PipeWriter {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        // Why another pipe: something has to stand in its place, and this one has no reader either.
-        let (_, writer) = mainspring_sys::pipe()?;
+        // Why asked: the selector may be another reactor's by now.
+        if self.io.source().is_detached() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        // Why another pipe: something has to stand in its place. Its reader goes last, since kqueue registers no pipe
+        // for writing whose reader is gone.
+        let (_reader, writer) = mainspring_sys::pipe()?;
         *self = Self::register(self.io.source().core(), writer)?;
         Ok(())
     }
