@@ -43,6 +43,14 @@ use crate::waker::{self, Number};
 use crate::wheel::Wheel;
 use crate::work::{self, Body, Work};
 
+/// Closures that are taken from the inbox in a turn, less the tasks that are in the run queue. The rest stays where it
+/// is bounded: so those who send faster than their tasks end are refused, and what is queued has its turn.
+const CALLS_TAKEN: usize = 64;
+
+/// Whatever is queued, as many are taken as tasks have ended since, and one after so many polls: tasks that always wake
+/// themselves do not keep new ones out. By polls and not by turns, since a batch of long polls has few.
+const POLLS_PER_CALL: u64 = 64;
+
 /// The state of a reactor.
 pub(crate) struct Core {
     /// Which of the process's reactors it is.
@@ -79,6 +87,8 @@ pub(crate) struct Core {
     pub(crate) changed: RefCell<Vec<(Token, Direction)>>,
     /// The mail of the last turn, empty, for its memory.
     mail: RefCell<Mail>,
+    /// How many polls there had been, and how many tasks had ended, when closures could be taken last.
+    calls_taken_at: Cell<(u64, u64)>,
     /// Foreign wakers of the present batch of events or timers, for its memory.
     foreign: RefCell<Vec<Waker>>,
     /// The threads for blocking work; made with the first job.
@@ -111,13 +121,6 @@ pub(crate) struct Core {
     pub(crate) broken: Cell<bool>,
 }
 
-/// Closures that are taken from the inbox in a turn, less the tasks that are in the run queue. The rest stays where it
-/// is bounded: so those who send faster than their tasks end are refused, and what is queued has its turn.
-const CALLS_TAKEN: usize = 64;
-
-/// Of these as many are taken whatever is queued: tasks that always wake themselves do not keep new ones out.
-const CALLS_LEAST: usize = 8;
-
 impl Core {
     pub(crate) fn new(lease: &Lease, epoch: u64, slot: &'static Slot, settings: Builder) -> Rc<Self> {
         let Builder { clock, blocking, processors, on_panic, measured, buffers, names, timer_slack, .. } = settings;
@@ -142,6 +145,7 @@ impl Core {
             timer_slack: nanoseconds(timer_slack),
             changed: RefCell::default(),
             mail: RefCell::default(),
+            calls_taken_at: Cell::default(),
             foreign: RefCell::default(),
             pool: OnceCell::new(),
             blocking,
@@ -374,18 +378,32 @@ impl Core {
         self.slot.waker().take() && self.take_mail()
     }
 
+    /// How many closures are taken now.
+    fn room_for_calls(&self) -> usize {
+        let (polls, live) = (self.poll_number(), self.tasks.borrow().live() as u64);
+        let ended = self.counters.spawned.get() - live;
+        let (polls_before, ended_before) = self.calls_taken_at.get();
+        let least =
+            (ended - ended_before).max((polls - polls_before) / POLLS_PER_CALL).min(CALLS_TAKEN as u64) as usize;
+        let room = least.max(CALLS_TAKEN.saturating_sub(self.queued()));
+        if room > 0 {
+            self.calls_taken_at.set((polls, ended));
+        }
+        room
+    }
+
     #[inline(never)]
     fn take_mail(&self) -> bool {
         let mut mail = self.mail.take();
-        let is_more = self.slot.take(&mut mail, CALLS_TAKEN.saturating_sub(self.queued()).max(CALLS_LEAST));
+        let is_more = self.slot.take(&mut mail, self.room_for_calls());
         self.counters.wakes_remote.add(mail.wakes.len() as u64);
         for &number in &mail.wakes {
             self.tasks.borrow_mut().wake(number);
         }
         mail.wakes.clear();
         for call in mail.calls.drain(..) {
-            // A call only spawns, and the user's part of it runs inside the task. What cannot be spawned is dropped
-            // here, and may panic.
+            // A call spawns, aborts, or ends a test; the user's part of it runs inside the task. What cannot be spawned
+            // is dropped here, and may panic.
             self.contain(call);
         }
         if mem::take(&mut mail.shutdown) {

@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::RemoteJoinHandle;
 use crate::parked::parked;
-use crate::remote::{self, CALLS_MAX, Call, Refused, Slot};
+use crate::remote::{self, Call, Refused, Slot};
 use crate::remote_task;
 use crate::waker;
 
@@ -91,7 +91,7 @@ impl Handle {
                 }
             });
         });
-        match self.call_there(call, CALLS_MAX) {
+        match self.slot().and_then(|slot| slot.call(self.epoch, call)) {
             Ok(()) => RemoteJoinHandle::new(Ok(task), self.clone()),
             Err(refused) => RemoteJoinHandle::new(Err(refused.into()), self.clone()),
         }
@@ -148,9 +148,14 @@ impl Handle {
         remote::slot(self.number).is_some_and(Slot::is_forked)
     }
 
-    /// Calls `call` on the reactor's thread, between two batches of polls, unless it has ended or `limit` calls wait.
-    pub(crate) fn call_there(&self, call: Call, limit: usize) -> Result<(), Refused> {
-        remote::slot(self.number).map_or(Err(Refused::Ended), |slot| slot.call(self.epoch, call, limit))
+    /// Calls `call` on the reactor's thread, between two batches of polls, before all that wait there for that, unless it
+    /// has ended.
+    pub(crate) fn call_first(&self, call: Call) -> Result<(), Refused> {
+        self.slot()?.call_first(self.epoch, call)
+    }
+
+    fn slot(&self) -> Result<&'static Slot, Refused> {
+        remote::slot(self.number).ok_or(Refused::Ended)
     }
 
     /// Makes [`Reactor::run`](crate::Reactor::run) return, now or when it is called next. No effect on `block_on`, and

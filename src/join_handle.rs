@@ -71,10 +71,10 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Whether the task has ended.
+    /// Whether the task has ended; also of one that could not be spawned, or that is a parent process's.
     pub fn is_finished(&self) -> bool {
         match &self.task {
-            Some(Ok((core, number))) => core.is_finished(*number),
+            Some(Ok((core, number))) => core.is_forked() || core.is_finished(*number),
             _ => true,
         }
     }
@@ -200,11 +200,11 @@ impl<T> RemoteJoinHandle<T> {
         if let Some(number) = task.abort() {
             let call = move || waker::current(|core| core.map_or((), |core| core.abort(number)));
             // Why without a limit: it comes once for each task. Why ignored: with its reactor the task has ended too.
-            let _ = self.reactor.call_there(Box::new(call), usize::MAX);
+            let _ = self.reactor.call_first(Box::new(call));
         }
     }
 
-    /// Whether the task has ended; also of one that will not be started, or that is a parent process's.
+    /// Whether the task has ended; also of one that could not be spawned, or that is a parent process's.
     ///
     /// ```
     /// let reactor = mainspring::Reactor::new()?;

@@ -42,7 +42,8 @@ use crate::work::Polled;
 /// One turn of the loop:
 ///
 /// 1. run woken tasks, at most a batch: 64 polls, and fewer while they are so long that these take over 1 ms;
-/// 2. take the inbox: wakes and shutdown from other threads, and spawns until 64 tasks are runnable, at least 8;
+/// 2. take the inbox: wakes and shutdown from other threads, and spawns until 64 tasks are runnable, but at least as
+///    many as tasks have ended, and one for each 64 polls;
 /// 3. fire due timers, and give waits that started their deadlines;
 /// 4. select: skipped while tasks are runnable, up to 8 batches or 1 ms since the last one, or until a task has spent
 ///    its budget on descriptors, then with timeout zero; until the next deadline when nothing is runnable;

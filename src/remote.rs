@@ -6,7 +6,7 @@
 //! the number of a closed descriptor may by then be somebody's file.
 //!
 //! Producers push first and wake second; the reactor consumes the wake token first and takes the inbox second
-//! (`mainspring_sys::Waker`). A push to a slot whose reactor has ended is dropped after the lock is released.
+//! (`mainspring_sys::Waker`), and leaves a token for what it has not taken. A push to a slot whose reactor has ended is dropped after the lock is released.
 
 #[cfg(all(test, loom))]
 mod model;
@@ -34,7 +34,7 @@ const REACTORS_MAX: usize = 4096;
 
 /// Closures that may wait in an inbox; more are refused. A full one is 1 MiB of boxes, beside what they have captured:
 /// a burst fits, and a producer that is faster than the reactor for good is told before memory runs out.
-pub(crate) const CALLS_MAX: usize = 65_536;
+const CALLS_MAX: usize = 65_536;
 
 /// Wakes in an inbox from which on duplicates are looked for before it grows: 8 KiB, below which there is nothing worth
 /// a sort under the lock. It doubles with what is left, so that a sort is paid for by as many pushes.
@@ -258,8 +258,27 @@ impl Slot {
         self.waker.wake();
     }
 
-    /// Leaves a closure for the tenant of `epoch`, unless `limit` wait already.
-    pub(crate) fn call(&self, epoch: u64, call: Call, limit: usize) -> Result<(), Refused> {
+    /// Leaves a closure for the tenant of `epoch`, behind those that wait, unless these are as many as may.
+    pub(crate) fn call(&self, epoch: u64, call: Call) -> Result<(), Refused> {
+        self.leave(epoch, |calls| {
+            if calls.len() >= CALLS_MAX {
+                return Err(Refused::Full);
+            }
+            calls.push_back(call);
+            Ok(())
+        })
+    }
+
+    /// The same before those that wait, however many: for what is about something that has begun, an abort or the end of
+    /// a test.
+    pub(crate) fn call_first(&self, epoch: u64, call: Call) -> Result<(), Refused> {
+        self.leave(epoch, |calls| {
+            calls.push_front(call);
+            Ok(())
+        })
+    }
+
+    fn leave(&self, epoch: u64, push: impl FnOnce(&mut VecDeque<Call>) -> Result<(), Refused>) -> Result<(), Refused> {
         if self.is_forked() {
             return Err(Refused::Forked);
         }
@@ -267,10 +286,7 @@ impl Slot {
         if inbox.epoch != epoch {
             return Err(Refused::Ended);
         }
-        if inbox.calls.len() >= limit {
-            return Err(Refused::Full);
-        }
-        inbox.calls.push_back(call);
+        push(&mut inbox.calls)?;
         drop(inbox);
         self.waker.wake();
         Ok(())

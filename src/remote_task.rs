@@ -14,6 +14,8 @@ mod model;
 use std::future::Future;
 use std::task::{Poll, Waker};
 
+use mainspring_sys::fork;
+
 use crate::channel::wait::poll_locked;
 use crate::contain::contain;
 use crate::core::Core;
@@ -44,13 +46,15 @@ struct State<T> {
 pub(crate) struct Reply<T> {
     shared: Arc<Shared<T>>,
     output: Option<Result<T, JoinError>>,
+    /// The generation of the process that has made it.
+    made_in: u32,
 }
 
 /// Both ends.
 pub(crate) fn task<T>() -> (Reply<T>, Arc<Shared<T>>) {
     let state = State { task: None, aborted: false, ended: false, output: None, joiner: None };
     let shared = Arc::new(Shared(Mutex::new(state)));
-    (Reply { shared: shared.clone(), output: None }, shared)
+    (Reply { shared: shared.clone(), output: None, made_in: fork::generation() }, shared)
 }
 
 impl<T> Shared<T> {
@@ -118,9 +122,13 @@ impl<T> Reply<T> {
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
+        if self.made_in != fork::generation() {
+            // A thread that this process does not have may hold the lock; handles here do not ask.
+            return;
+        }
         let mut state = self.shared.0.lock();
         state.ended = true;
-        // None if it was never started.
+        // No output: it was never started.
         let error = if state.aborted { JoinError::aborted() } else { JoinError::ended() };
         state.output = Some(self.output.take().unwrap_or(Err(error)));
         let joiner = state.joiner.take();

@@ -210,3 +210,26 @@ fn random_trees_agree_with_a_naive_table() {
         }
     }
 }
+
+/// A waker that ends another wait of the same cancellation.
+struct Ends(Mutex<Option<mainspring::task::Cancelled>>);
+
+impl Wake for Ends {
+    fn wake(self: Arc<Self>) {
+        let mut wait = self.0.lock().unwrap().take().unwrap();
+        assert!(poll_with(Pin::new(&mut wait), Waker::noop()).is_ready());
+    }
+}
+
+#[test]
+fn a_wait_that_ends_before_it_was_woken_leaves_no_waker() {
+    let parent = CancellationToken::new();
+    let (child, counting) = (parent.child(), CountingWaker::new());
+    let mut wait = child.cancelled();
+    assert!(counting.poll(&mut wait).is_pending());
+    let ends = Waker::from(Arc::new(Ends(Mutex::new(Some(wait)))));
+    let mut first = parent.cancelled();
+    assert!(poll_with(Pin::new(&mut first), &ends).is_pending());
+    parent.cancel();
+    assert_eq!((counting.woken(), counting.kept()), (0, 0));
+}

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use util::runtime::{Limit, half_std, run, stats};
+use util::runtime::{Limit, half_std, run, stats, turns};
 
 /// Polls between two calls of the selector while tasks are runnable: 8 batches of 64.
 const UNASKED_MAX: u64 = 8 * BATCH;
@@ -266,4 +266,63 @@ fn the_selector_is_asked_after_few_polls_while_polls_are_long() {
     let asked = asked.unwrap();
     let is_asked = asked[0] <= 2 * BATCH && asked[1..].iter().all(|&polls| polls <= 2);
     assert!(is_asked, "polls until what was written was heard of: {asked:?}");
+}
+
+#[test]
+fn spawns_from_other_threads_do_not_pile_up_whatever_their_tasks_do() {
+    let _limit = Limit::new();
+    // Long polls, and many short ones.
+    for (poll, polls) in [(Duration::from_millis(5), 1), (Duration::from_micros(1), 20)] {
+        let clock = Clock::manual();
+        let reactor = Reactor::builder().clock(clock.clone()).build().unwrap();
+        let handle = reactor.handle();
+        for _ in 0..10_000 {
+            let clock = clock.clone();
+            drop(handle.spawn(move || async move {
+                clock.advance(poll).unwrap();
+                for _ in 1..polls {
+                    yield_now().await;
+                    clock.advance(poll).unwrap();
+                }
+            }));
+        }
+        let most = reactor.block_on(async {
+            let mut most = 0;
+            for _ in 0..100 {
+                yield_now().await;
+                most = most.max(stats().tasks as u64);
+            }
+            most
+        });
+        let most = most.unwrap();
+        assert!(most <= 3 * BATCH, "{most} tasks at once, of {polls} polls of {poll:?}");
+    }
+}
+
+#[test]
+fn an_abort_does_not_wait_for_the_spawns_before_it() {
+    run(async {
+        let handle = mainspring::Handle::current().unwrap();
+        let task = handle.spawn(std::future::pending::<()>);
+        turns(1).await;
+        let busy: Vec<_> = (0..2 * BATCH)
+            .map(|_| {
+                spawn(async {
+                    while {
+                        yield_now().await;
+                        true
+                    } {}
+                })
+            })
+            .collect();
+        (0..10_000).for_each(|_| drop(handle.spawn(|| async {})));
+        task.abort();
+        let start = stats().turns;
+        while !task.is_finished() {
+            yield_now().await;
+        }
+        let took = stats().turns - start;
+        assert!(took <= BATCH, "{took} turns");
+        busy.iter().for_each(mainspring::JoinHandle::abort);
+    });
 }

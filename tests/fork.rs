@@ -507,7 +507,13 @@ fn a_child_of_a_process_with_busy_threads_is_not_held_up_by_their_locks() {
         let reactor = Reactor::new().unwrap();
         let waker = reactor.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone()))).unwrap();
         let (handle, done) = (reactor.handle(), AtomicBool::new(false));
+        let mut task = handle.spawn(pending::<()>);
+        reactor.block_on(turns(2)).unwrap();
+        let done = &done;
         thread::scope(|scope| {
+            scope.spawn(
+                move || while !done.load(SeqCst) && poll_with(Pin::new(&mut task), Waker::noop()).is_pending() {},
+            );
             for _ in 0..2 {
                 scope.spawn(|| {
                     while !done.load(SeqCst) {

@@ -104,7 +104,7 @@ impl Entry {
         if let Some(slot) = remote::slot(self.reactor) {
             // Why without a limit: there are no more of these than entries, and one that was refused would be left
             // behind. Why ignored: a reactor that has ended has no entries.
-            let _ = slot.call(self.epoch, Box::new(call), usize::MAX);
+            let _ = slot.call_first(self.epoch, Box::new(call));
         }
     }
 }

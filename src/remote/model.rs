@@ -19,7 +19,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use mainspring_sys::{Events, OsSelector, Selector, fork};
 
-use super::{CALLS_MAX, Call, Mail, Refused, Slot};
+use super::{Call, Mail, Refused, Slot};
 use crate::waker::Number;
 
 /// A reactor that has a slot to itself.
@@ -95,7 +95,7 @@ type Way = fn(&Tenant, Call);
 
 const WAYS: [Way; 3] = [
     |tenant, _| tenant.slot.wake(TASK),
-    |tenant, call| tenant.slot.call(tenant.epoch, call, CALLS_MAX).unwrap(),
+    |tenant, call| tenant.slot.call(tenant.epoch, call).unwrap(),
     |tenant, _| tenant.slot.shutdown(tenant.epoch),
 ];
 
@@ -129,7 +129,7 @@ fn for_what_is_left_there_is_a_token() {
         let ran = Arc::new(AtomicUsize::new(0));
         let threads = [(); 2].map(|()| {
             let call = counting(&ran);
-            on_thread(&tenant, move |tenant| tenant.slot.call(tenant.epoch, call, CALLS_MAX).unwrap())
+            on_thread(&tenant, move |tenant| tenant.slot.call(tenant.epoch, call).unwrap())
         });
         let take_one = || {
             let (mail, is_more) = tenant.take_some(1);
@@ -178,7 +178,7 @@ fn a_call_meets_the_end_of_the_reactor_and_is_dropped_or_refused_and_never_runs_
         let ran = Arc::new(AtomicUsize::new(0));
         let closure = counting(&ran);
         let calling = on_thread(&tenant, move |tenant| {
-            let refused = tenant.slot.call(tenant.epoch, closure, CALLS_MAX);
+            let refused = tenant.slot.call(tenant.epoch, closure);
             assert!(matches!(refused, Ok(()) | Err(Refused::Ended)));
             // Of a task there is no telling whose it is.
             tenant.slot.wake(TASK);

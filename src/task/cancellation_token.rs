@@ -202,7 +202,8 @@ impl Cancelled {
         let Self { node, key, done } = self;
         poll_locked(&node.state, waker, |state| {
             if node.is_cancelled() {
-                (*key, *done) = (None, true);
+                // The key stays: the walk may not have come here yet, and then the drop takes the waker out.
+                *done = true;
                 return Ok(());
             }
             let held = *key.get_or_insert_with(|| state.waiters.insert(None));
@@ -242,6 +243,6 @@ impl Drop for Cancelled {
 
 impl fmt::Debug for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cancelled").field("waits", &self.key.is_some()).finish_non_exhaustive()
+        f.debug_struct("Cancelled").field("waits", &(self.key.is_some() && !self.done)).finish_non_exhaustive()
     }
 }

@@ -152,7 +152,7 @@ fn watch(handle: &Handle, ends: oneshot::Receiver<()>, limit: Duration) {
         waker::current(|core| core.map_or((), |core| core.stop(io::Error::other(report(core, limit)))));
     };
     // Why ignored: one that has ended has nothing to be told.
-    let _ = handle.call_there(Box::new(stop), usize::MAX);
+    let _ = handle.call_first(Box::new(stop));
     if parked(ends, Instant::now().checked_add(LIMIT)).is_none() {
         eprintln!("a test did not end within {limit:?} of real time, and cannot be ended: a poll does not return");
     }
