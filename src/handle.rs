@@ -148,8 +148,8 @@ impl Handle {
         remote::slot(self.number).is_some_and(Slot::is_forked)
     }
 
-    /// Calls `call` on the reactor's thread, between two batches of polls, before all that wait there for that, unless it
-    /// has ended.
+    /// Calls `call` on the reactor's thread, between two batches of polls, before all that wait there for that, unless
+    /// it has ended.
     pub(crate) fn call_first(&self, call: Call) -> Result<(), Refused> {
         self.slot()?.call_first(self.epoch, call)
     }

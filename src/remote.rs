@@ -6,7 +6,8 @@
 //! the number of a closed descriptor may by then be somebody's file.
 //!
 //! Producers push first and wake second; the reactor consumes the wake token first and takes the inbox second
-//! (`mainspring_sys::Waker`), and leaves a token for what it has not taken. A push to a slot whose reactor has ended is dropped after the lock is released.
+//! (`mainspring_sys::Waker`), and leaves a token for what it has not taken. A push to a slot whose reactor has ended is
+//! dropped after the lock is released.
 
 #[cfg(all(test, loom))]
 mod model;
@@ -269,8 +270,8 @@ impl Slot {
         })
     }
 
-    /// The same before those that wait, however many: for what is about something that has begun, an abort or the end of
-    /// a test.
+    /// The same before those that wait, however many: for what is about something that has begun, an abort or the end
+    /// of a test.
     pub(crate) fn call_first(&self, epoch: u64, call: Call) -> Result<(), Refused> {
         self.leave(epoch, |calls| {
             calls.push_front(call);

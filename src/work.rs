@@ -49,10 +49,15 @@ impl<F: Future> Work for Polled<F> {
     }
 }
 
-/// The work of a task that was given a name. It stands beside the work, so that a task without one pays nothing.
-pub(crate) type Named<W> = Projected<W, Rc<str>>;
+/// What stands beside work, has no part in it, and is dropped with it.
+pub(crate) trait Beside {
+    /// What the task is called, if this says so.
+    fn name(&self) -> Option<Rc<str>> {
+        None
+    }
+}
 
-impl<W: Work> Work for Named<W> {
+impl<W: Work, B: Beside> Work for Projected<W, B> {
     type Output = W::Output;
 
     #[inline]
@@ -61,7 +66,16 @@ impl<W: Work> Work for Named<W> {
     }
 
     fn name(self: Pin<&mut Self>) -> Option<Rc<str>> {
-        Some(self.project().1.clone())
+        self.project().1.name()
+    }
+}
+
+/// The work of a task that was given a name. It stands beside the work, so that a task without one pays nothing.
+pub(crate) type Named<W> = Projected<W, Rc<str>>;
+
+impl Beside for Rc<str> {
+    fn name(&self) -> Option<Rc<str>> {
+        Some(self.clone())
     }
 }
 

@@ -20,7 +20,6 @@ use futures_core::Stream;
 use slab::Slab;
 
 use super::AbortHandle;
-use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
 use crate::pin::Projected;
@@ -28,8 +27,7 @@ use crate::scope;
 use crate::spawn::start_named;
 use crate::tick::{self, Ticking};
 use crate::wake::wake;
-use crate::waker::Number;
-use crate::work::{Polled, Work};
+use crate::work::{Beside, Polled, Work};
 
 /// What a task is joined with whose drop has panicked instead of its start.
 const REFUSED: &str = "the task could not be started, and panicked when it was dropped";
@@ -89,14 +87,7 @@ impl Drop for Mark {
     }
 }
 
-impl<W: Work> Work for Projected<W, Mark> {
-    type Output = W::Output;
-
-    #[inline]
-    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<W::Output> {
-        self.project().0.work(core, task)
-    }
-}
+impl Beside for Mark {}
 
 impl<T: 'static> JoinSet<T> {
     /// An empty set. Allocates once.

@@ -11,15 +11,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use slab::Slab;
 
 use super::{AbortHandle, CancellationToken};
-use crate::core::Core;
 use crate::join_error::JoinError;
 use crate::join_handle::JoinHandle;
 use crate::pin::Projected;
@@ -27,8 +24,7 @@ use crate::spawn::start_named;
 use crate::sync::Notify;
 use crate::tick::{self, Ticking};
 use crate::time::timeout;
-use crate::waker::Number;
-use crate::work::{Polled, Work};
+use crate::work::{Beside, Polled, Work};
 
 /// What a task without a name is called in a report.
 const UNNAMED: &str = "unnamed";
@@ -91,14 +87,7 @@ impl Drop for Mark {
     }
 }
 
-impl<W: Work> Work for Projected<W, Mark> {
-    type Output = W::Output;
-
-    #[inline]
-    fn work(self: Pin<&mut Self>, core: &Core, task: Number) -> Poll<W::Output> {
-        self.project().0.work(core, task)
-    }
-}
+impl Beside for Mark {}
 
 /// What became of the tasks of a [`Tracker`] after its shutdown began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
