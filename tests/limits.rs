@@ -278,7 +278,7 @@ fn threads_for_blocking_work_end_when_fewer_are_enough() {
                 // One job after the other: two threads, since the one that has sent its output is not idle at once.
                 while count() > 2 {
                     unblock(|| ()).await.unwrap();
-                    assert!(start.elapsed() < 100 * IDLE, "{} threads", count());
+                    assert!(start.elapsed() < Duration::from_secs(60), "{} threads", count());
                 }
             })
             .unwrap();
