@@ -37,10 +37,11 @@ const REFUSED: &str = "the task could not be started, and panicked when it was d
 /// It is also a `Stream` of the outputs, which ends when the set is empty.
 ///
 /// ```
-/// use mainspring::{task::JoinSet, time::sleep};
+/// use mainspring::{task::JoinSet, testing, time::sleep};
 /// use std::time::Duration;
 ///
-/// mainspring::run(async {
+/// // In virtual time, in which nothing comes late.
+/// testing::run(async {
 ///     let mut tasks = JoinSet::new();
 ///     for pause in [3, 1, 2] {
 ///         tasks.spawn(async move {
@@ -53,8 +54,7 @@ const REFUSED: &str = "the task could not be started, and panicked when it was d
 ///         outputs.push(output.unwrap());
 ///     }
 ///     assert_eq!(outputs, [1, 2, 3]);
-/// })
-/// # .unwrap();
+/// });
 /// ```
 pub struct JoinSet<T: 'static> {
     /// The tasks whose output was not taken.

@@ -54,7 +54,8 @@
 //! }
 //!
 //! let request = |text: &str| Message { id: 0, text: text.into() };
-//! mainspring::run(async {
+//! // In virtual time, in which the slow one is never early beside the fast one.
+//! mainspring::testing::run(async {
 //!     let listener = TcpListener::bind("127.0.0.1:0")?;
 //!     let stream = TcpStream::connect(listener.local_addr()?).await?;
 //!     mainspring::spawn(async move {
@@ -80,7 +81,7 @@
 //!     let (slow, fast) = futures::try_join!(slow, fast).map_err(io::Error::other)?;
 //!     assert_eq!((&*slow.text, &*fast.text), ("SLOW", "FAST"));
 //!     io::Result::Ok(())
-//! })??;
+//! })?;
 //! # io::Result::Ok(())
 //! ```
 mod call;
